@@ -1,15 +1,15 @@
 """The architectures by name, and how to fit one to other images and classes. No JAX: the table alone.
 
-    python -m zfjax.arch           # the names
-    python -m zfjax.arch zf        # one network as a table
+python -m zfjax.arch           # the names
+python -m zfjax.arch zf        # one network as a table
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 
+from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.layers import LRN, VALID, AvgPool, Conv, Dense, Dropout, Layer, MaxPool, pad, round_up
 from zfjax.table import Arch, ReceptiveField, Recipe
 
@@ -182,23 +182,23 @@ def get_arch(name: str, *, num_classes: int | None = None, image_size: int | Non
     """An architecture of `ARCHS`, with its classifier and sizes adapted.
 
     num_classes, image_size: None keeps the table's own (1000 classes and 224 pixels for the paper's networks).
-    Raises ValueError for an unknown name, and for an image too small for a layer, with the smallest that would do.
+    Raises InputError for an unknown name, and for an image too small for a layer, with the smallest that would do.
     """
     if name not in ARCHS:
-        raise ValueError(f"unknown architecture {name!r}; choose one of {', '.join(ARCHS)}")
+        raise InputError(f"unknown architecture {name!r}; choose one of {', '.join(ARCHS)}")
     arch = ARCHS[name]
     num_classes, image_size = num_classes or arch.num_classes, image_size or arch.image_size
     try:
         return dataclasses.replace(arch, num_classes=num_classes, image_size=image_size)
-    except ValueError as error:
+    except InputError as error:
         fits = next(size for size in range(max(1, image_size), 1 << 12) if _fits(arch, size))
-        raise ValueError(f"{error}; the smallest image for {name} is {fits}x{fits}") from None
+        raise InputError(f"{error}; the smallest image for {name} is {fits}x{fits}") from None
 
 
 def _fits(arch: Arch, image_size: int) -> bool:
     try:
         return bool(dataclasses.replace(arch, image_size=image_size))
-    except ValueError:
+    except InputError:
         return False
 
 
@@ -211,11 +211,8 @@ def main() -> None:
     if flags.name is None:
         print("\n".join(f"{name:<16}{arch.param_count():>13,} parameters" for name, arch in ARCHS.items()))
         return
-    try:
+    with exit_on_bad_input():
         print(get_arch(flags.name, num_classes=flags.num_classes, image_size=flags.image_size).summary())
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
+from zfjax.errors import InputError
 from zfjax.layers import KINDS, LRN, VALID, AvgPool, Conv, Dense, Dropout, Layer, MaxPool, Padding, Shape
 
 
@@ -53,7 +54,7 @@ class Arch:
     """A convnet for square images as a table of layers.
 
     Without a `Dense` of `features=None` at the end there is no classifier, and the last layer, flattened, is the logits.
-    Raises ValueError when the image is too small for a layer, or when two layers share a name.
+    Raises InputError when the image is too small for a layer, or when two layers share a name.
     """
 
     layers: tuple[Layer, ...]
@@ -66,7 +67,7 @@ class Arch:
     def __post_init__(self):
         names = [layer.name for layer in self.layers]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"layer names must differ; {', '.join(repeated)} occurs more than once")
+            raise InputError(f"layer names must differ; {', '.join(repeated)} occurs more than once")
         _ = self.rows  # walks the table once, so that a bad one fails here
 
     @cached_property
@@ -84,11 +85,11 @@ class Arch:
         return self.image_size if self.recipe.crops == "whole" else round(self.image_size * 8 / 7)
 
     def row(self, layer: str) -> Row:
-        """The row of one layer; raises ValueError for a name that the network lacks."""
+        """The row of one layer; raises InputError for a name that the network lacks."""
         for row in self.rows:
             if row.layer.name == layer:
                 return row
-        raise ValueError(f"unknown layer {layer!r}; {self.name} has {', '.join(self.layer_names)}")
+        raise InputError(f"unknown layer {layer!r}; {self.name} has {', '.join(self.layer_names)}")
 
     def shapes(self) -> dict[str, Shape]:
         """(height, width, channels) of every layer; (1, 1, features) for fully connected ones."""
@@ -137,7 +138,7 @@ def _walk(arch: Arch) -> Iterator[Row]:
         match layer:
             case Conv(features=features, kernel=kernel, groups=groups):
                 if channels % groups or features % groups:
-                    raise ValueError(f"{layer.name}: {groups} groups do not divide {channels} -> {features} maps")
+                    raise InputError(f"{layer.name}: {groups} groups do not divide {channels} -> {features} maps")
                 out = (*_slide(arch, layer, shape, kernel, layer.padding), features)
                 params = features * (kernel**2 * channels // groups + 1)
                 mult_adds = out[0] * out[1] * (params - features)
@@ -164,7 +165,7 @@ def _slide(arch: Arch, layer: Conv | MaxPool | AvgPool, shape: Shape, window: in
         (size + sum(sides) - window) // layer.strides + 1 for size, sides in zip(shape[:2], padding, strict=True)
     )
     if min(sizes) < 1:
-        raise ValueError(
+        raise InputError(
             f"{arch.name}: an image of {arch.image_size}x{arch.image_size} is too small; "
             f"{layer.name} needs a window of {window}x{window} and gets {shape[0]}x{shape[1]}"
         )

@@ -1,0 +1,19 @@
+"""Bad input: one sentence for the user instead of a traceback."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class InputError(ValueError):
+    """Something the user gave is wrong; the message names it, shows what arrived, and says what would do."""
+
+
+@contextmanager
+def exit_on_bad_input() -> Iterator[None]:
+    """Ends a script with one line and exit code 2 on `InputError`; any other exception is a bug and stays loud."""
+    try:
+        yield
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
