@@ -53,7 +53,7 @@ class Row(NamedTuple):
 class Arch:
     """A convnet for square images as a table of layers.
 
-    Without a `Dense` of `features=None` at the end there is no classifier, and the last layer, flattened, is the logits.
+    Without a `Dense` of `features=None` at the end there is no classifier, and the logits are the last layer, flat.
     Raises InputError when the image is too small for a layer, or when two layers share a name.
     """
 

@@ -1,0 +1,244 @@
+"""The operators of a convnet and of its deconvnet, as pure functions on arrays [N, H, W, C]."""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+Pair = int | tuple[int, int]
+Padding = tuple[tuple[int, int], tuple[int, int]]
+Overlap = Literal["sum", "max", "last"]
+NO_PADDING: Padding = ((0, 0), (0, 0))
+
+
+def conv(x, kernel, *, strides: Pair = 1, padding: Padding = NO_PADDING, groups: int = 1) -> jax.Array:
+    """Convolution (cross-correlation) without bias.
+
+    x: [N, H, W, I]. kernel: [h, w, I / groups, O]. Result: [N, H', W', O] in the type of x.
+    """
+    return lax.conv_general_dilated(
+        x,
+        kernel.astype(x.dtype),
+        window_strides=_pair(strides),
+        padding=padding,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=groups,
+    )
+
+
+def conv_transpose(
+    y, kernel, input_shape, *, strides: Pair = 1, padding: Padding = NO_PADDING, groups: int = 1
+) -> jax.Array:
+    """The exact adjoint of `conv`: <conv(x), y> = <x, conv_transpose(y)> (section 2.1, "Filtering").
+
+    y: [N, H', W', O]. input_shape: the [N, H, W, I] that was convolved. Result: input_shape, no bias.
+    """
+    # The input's shape must be given: 224 under a 7x7/2 kernel without padding gives 109, and the transpose
+    # of 109 alone would be 223; a row and a column would be lost.
+    forward = functools.partial(conv, kernel=kernel, strides=strides, padding=padding, groups=groups)
+    (x,) = jax.linear_transpose(forward, jax.ShapeDtypeStruct(input_shape, y.dtype))(y)
+    return x
+
+
+def max_pool(x, window: Pair = 3, strides: Pair = 2, padding: Padding = NO_PADDING) -> tuple[jax.Array, jax.Array]:
+    """Max pooling that records where each maximum was (section 2.1, "switches").
+
+    x: [N, H, W, C]. Returns the maxima [N, h, w, C] and the switches, uint8 [N, h, w, C]: the maximum's offset in its
+    window, row-major; of equal values the first counts. The gradient flows through the switches. Padding never wins;
+    it must be smaller than the window, and a window may have at most 256 cells. Raises ValueError otherwise.
+    """
+    geometry = _geometry(window, strides, padding)
+    values, switches = _max_pool(x, geometry)
+    return values, lax.stop_gradient(switches)
+
+
+def max_unpool(
+    values,
+    switches,
+    shape: tuple[int, ...],
+    window: Pair = 3,
+    strides: Pair = 2,
+    padding: Padding = NO_PADDING,
+    overlap: Overlap = "sum",
+) -> jax.Array:
+    """Puts every value back where its maximum was, zero elsewhere (section 2.1, "Unpooling").
+
+    values, switches: [N, h, w, C], as `max_pool` returns them. shape: the [N, H, W, C] that was pooled.
+    overlap: where windows share a maximum, "sum" adds up (the exact adjoint of pooling with these switches), "max"
+    keeps the largest, "last" the one of the last window in row-major order. Raises ValueError for another rule and for
+    shapes that do not belong together.
+    """
+    geometry = _geometry(window, strides, padding)
+    if overlap not in ("sum", "max", "last"):
+        raise ValueError(f"overlap is 'sum', 'max' or 'last', not {overlap!r}")
+    expected = (shape[0], *_pooled_size(shape[1:3], geometry), shape[3])
+    if not values.shape == switches.shape == expected:
+        raise ValueError(
+            f"values {values.shape} and switches {switches.shape} should both be {expected} to unpool to {tuple(shape)}"
+        )
+    return _unpool(values, switches, shape[1:3], geometry, overlap)
+
+
+def avg_pool(x, window: Pair = 2, strides: Pair = 2) -> jax.Array:
+    """Mean over windows, no padding: [N, H, W, C] -> [N, h, w, C]."""
+    size, steps = _pair(window), _pair(strides)
+    total = lax.reduce_window(x, jnp.zeros((), x.dtype), lax.add, (1, *size, 1), (1, *steps, 1), "VALID")
+    return total / (size[0] * size[1])
+
+
+def avg_unpool(y, shape: tuple[int, ...], window: Pair = 2, strides: Pair = 2) -> jax.Array:
+    """The exact adjoint of `avg_pool`: spreads each value evenly over its window. shape: the [N, H, W, C] pooled."""
+    forward = functools.partial(avg_pool, window=window, strides=strides)
+    (x,) = jax.linear_transpose(forward, jax.ShapeDtypeStruct(shape, y.dtype))(y)
+    return x
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
+def local_response_norm(x, n: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75) -> jax.Array:
+    """Contrast normalisation across maps, x / (k + alpha * sum of x^2 over n neighbouring maps)^beta.
+
+    x: [..., C]. alpha is not divided by n (Krizhevsky et al. 2012, section 3.3); PyTorch, ONNX and Caffe divide, so
+    that theirs is n times this one. Computed in float32.
+    """
+    scale = _lrn_scale(x.astype(jnp.float32), n, k, alpha)
+    return (x * _negative_power(scale, beta)).astype(x.dtype)
+
+
+def _lrn_forward(x, n, k, alpha, beta):
+    return local_response_norm(x, n, k, alpha, beta), x
+
+
+def _lrn_backward(n, k, alpha, beta, x, g):
+    # d/dx of x s^-b: g s^-b - 2 a b x * sum over the neighbourhood of (g x s^-b-1). Only x is kept: s is cheap again.
+    wide, grad = x.astype(jnp.float32), g.astype(jnp.float32)
+    scale = _lrn_scale(wide, n, k, alpha)
+    power = _negative_power(scale, beta)
+    spread = _neighbour_sum(grad * wide * power / scale, n)
+    return ((grad * power - 2 * alpha * beta * wide * spread).astype(x.dtype),)
+
+
+local_response_norm.defvjp(_lrn_forward, _lrn_backward)
+
+
+def _lrn_scale(x, n, k, alpha):
+    return k + alpha * _neighbour_sum(x * x, n)
+
+
+def _neighbour_sum(x, n):
+    padded = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0)] * (x.ndim - 1) + [(n // 2, n - 1 - n // 2, 0)])
+    return sum(lax.slice_in_dim(padded, i, i + x.shape[-1], axis=-1) for i in range(n))
+
+
+def _negative_power(scale, beta):
+    if beta == 0.75:  # two square roots instead of exp and log
+        root = lax.rsqrt(scale)
+        return root * lax.sqrt(root)
+    return scale**-beta
+
+
+Geometry = tuple[tuple[int, int], tuple[int, int], Padding]  # window, strides, padding
+
+
+def _geometry(window: Pair, strides: Pair, padding: Padding) -> Geometry:
+    window, strides = _pair(window), _pair(strides)
+    padding = tuple(tuple(int(side) for side in sides) for sides in padding)
+    if window[0] * window[1] > 256:
+        raise ValueError(f"a switch has 8 bits: a window of {window[0]}x{window[1]} has more than 256 cells")
+    if any(side < 0 or side >= size for size, sides in zip(window, padding, strict=True) for side in sides):
+        raise ValueError(f"padding {padding} must be at least 0 and smaller than the window {window}")
+    return window, strides, padding
+
+
+def _pair(value: Pair) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else tuple(value)
+
+
+def _pooled_size(size, geometry: Geometry) -> tuple[int, int]:
+    return tuple((n + sum(pad) - k) // s + 1 for n, k, s, pad in zip(size, *geometry, strict=True))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _max_pool(x, geometry: Geometry):
+    # One strided slice per cell of the window: on CPU several times faster than reduce_window, and its gradient
+    # needs the switches only, not a second search (select_and_scatter).
+    cells = _cells(x, geometry)
+    best, switches = next(cells), None
+    switches = jnp.zeros(best.shape, jnp.uint8)
+    for index, cell in enumerate(cells, start=1):
+        higher = cell > best
+        best = jnp.where(higher, cell, best)
+        switches = jnp.where(higher, jnp.uint8(index), switches)
+    return best, switches
+
+
+def _max_pool_forward(x, geometry):
+    values, switches = _max_pool(x, geometry)
+    return (values, switches), (switches, jnp.zeros((*x.shape[1:3], 0)))  # an empty array carries the static size
+
+
+def _max_pool_backward(geometry, residuals, gradients):
+    switches, size = residuals
+    return (_unpool(gradients[0], switches, size.shape[:2], geometry, "sum"),)
+
+
+_max_pool.defvjp(_max_pool_forward, _max_pool_backward)
+
+
+def _cells(x, geometry: Geometry) -> Iterator[jax.Array]:
+    """The first cell of every window, then the second, ..., each [N, h, w, C]; padding counts as -inf."""
+    window, strides, padding = geometry
+    rows, columns = _pooled_size(x.shape[1:3], geometry)
+    edges = [(0, 0, 0), *((before, after, 0) for before, after in padding), (0, 0, 0)]
+    x = lax.pad(x, jnp.array(-jnp.inf, x.dtype), edges)
+    for i, j in itertools.product(*map(range, window)):
+        limits = (x.shape[0], i + (rows - 1) * strides[0] + 1, j + (columns - 1) * strides[1] + 1, x.shape[3])
+        yield lax.slice(x, (0, i, j, 0), limits, (1, *strides, 1))
+
+
+def _unpool(values, switches, size, geometry: Geometry, overlap: Overlap) -> jax.Array:
+    """[N, h, w, C] -> [N, *size, C].
+
+    No scatter: pixels that are equal modulo the stride see the same few offsets of the same few windows, so each such
+    class ("phase") is a combination of shifted small maps, and the classes are interleaved at the end.
+    """
+    window, strides, padding = geometry
+    coarse = tuple(-(-(n + pad[0]) // s) for n, s, pad in zip(size, strides, padding, strict=True))
+    phases = [
+        _phase(values, switches, (i, j), coarse, window, strides, overlap)
+        for i, j in itertools.product(*map(range, strides))
+    ]
+    n, channels = values.shape[0], values.shape[3]
+    grid = jnp.stack(phases, axis=3).reshape(n, *coarse, *strides, channels)
+    full = grid.transpose(0, 1, 3, 2, 4, 5).reshape(n, coarse[0] * strides[0], coarse[1] * strides[1], channels)
+    (top, _), (left, _) = padding
+    return full[:, top : top + size[0], left : left + size[1]]
+
+
+def _phase(values, switches, phase, coarse, window, strides, overlap: Overlap) -> jax.Array:
+    # Offset phase + m * stride of a window is a pixel m strides below the window's own place. Descending m visits the
+    # windows that share a pixel in row-major order, so that for "last" the later overwrites the earlier.
+    result = jnp.full((values.shape[0], *coarse, values.shape[3]), _EMPTY[overlap], values.dtype)
+    steps = [reversed(range(-(-(k - p) // s))) for k, p, s in zip(window, phase, strides, strict=True)]
+    for m in itertools.product(*steps):
+        offset = (phase[0] + m[0] * strides[0]) * window[1] + phase[1] + m[1] * strides[1]
+        edges = [
+            (0, 0, 0),
+            *((step, n - size - step, 0) for step, n, size in zip(m, coarse, values.shape[1:3], strict=True)),
+            (0, 0, 0),
+        ]
+        hit = lax.pad(switches == offset, False, edges)
+        value = lax.pad(values, jnp.zeros((), values.dtype), edges)
+        result = _COMBINE[overlap](result, hit, value)
+    return jnp.where(result == -jnp.inf, 0, result) if overlap == "max" else result
+
+
+_EMPTY = {"sum": 0.0, "max": -jnp.inf, "last": 0.0}
+_COMBINE: dict[str, Callable] = {
+    "sum": lambda result, hit, value: result + jnp.where(hit, value, 0),
+    "max": lambda result, hit, value: jnp.where(hit, jnp.maximum(result, value), result),
+    "last": lambda result, hit, value: jnp.where(hit, value, result),
+}
