@@ -1,0 +1,74 @@
+"""Data sets by name: where the images of --dataset come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from zfjax.data.cache import cached
+from zfjax.data.scenes import SceneSource
+from zfjax.errors import InputError
+
+
+class Source(Protocol):
+    """Grain's random-access protocol: images by number, each a record of its own; safe to read from many threads."""
+
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        """{"image": uint8 [S, S, C], "label": np.int32, "index": np.int32}; raises InputError for a broken image."""
+
+    def describe(self, index: int) -> str:
+        """Where an image comes from: its file, or its place in the data set."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Two splits of one data set; origin is a sentence that tells the user where the images come from."""
+
+    name: str
+    train: Source
+    val: Source
+    class_names: tuple[str, ...]
+    origin: str
+
+
+def open_dataset(
+    name: str, *, canvas_size: int, channels: int = 3, data_dir: str | Path | None = None, seed: int = 0
+) -> Dataset:
+    """Opens `scenes`, `folder:PATH` or a TFDS data set; its images come as canvas_size x canvas_size x channels.
+
+    data_dir: where TFDS keeps its data sets (None: ~/tensorflow_datasets). seed: which scenes are drawn; other data
+    sets take no notice. Splits that fit into 256 MB are decoded once and kept. Raises InputError for an unknown name and for data that is missing or of a wrong kind.
+    """
+    kind, _, path = name.partition(":")
+    if name == "scenes":
+        train, val = (SceneSource(split, size=canvas_size, channels=channels, seed=seed) for split in ("train", "val"))
+        place = f"rendered scenes (seed {seed})"
+    elif kind == "folder" and path:
+        from zfjax.data.folder import open_folder
+
+        train, val = open_folder(path, canvas_size=canvas_size, channels=channels)
+        place = f"folder {path}"
+    elif ":" in name or not name:
+        raise InputError(f"unknown data set {name!r}; give scenes, folder:PATH, or a TFDS name such as imagenet2012")
+    else:
+        from zfjax.data.tfds_source import open_tfds
+
+        train, val = open_tfds(name, canvas_size=canvas_size, channels=channels, data_dir=data_dir)
+        place = f"TFDS {name}"
+    train, val = (cached(source, canvas_size=canvas_size, channels=channels) for source in (train, val))
+    origin = f"{len(train)} + {len(val)} images in {len(train.class_names)} classes from {place}"
+    return Dataset(name, train, val, train.class_names, origin)
+
+
+def default_dataset(data_dir: str | Path | None = None) -> str:
+    """ "imagenet2012" where TFDS has it prepared on this machine, else "scenes". Looks at folders only."""
+    root = Path(data_dir or "~/tensorflow_datasets").expanduser()
+    prepared = any(root.glob("imagenet2012/*/dataset_info.json"))
+    return "imagenet2012" if prepared else "scenes"
