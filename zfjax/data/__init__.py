@@ -23,6 +23,7 @@ _HOME = {
 }
 _MODULES = (
     "cache",
+    "face",
     "folder",
     "images",
     "loader",

@@ -44,7 +44,8 @@ def open_dataset(
     """Opens `scenes`, `folder:PATH` or a TFDS data set; its images come as canvas_size x canvas_size x channels.
 
     data_dir: where TFDS keeps its data sets (None: ~/tensorflow_datasets). seed: which scenes are drawn; other data
-    sets take no notice. Splits that fit into 256 MB are decoded once and kept. Raises InputError for an unknown name and for data that is missing or of a wrong kind.
+    sets take no notice. Splits that fit into 256 MB are decoded once and kept in memory.
+    Raises InputError for an unknown name and for data that is missing or of a wrong kind.
     """
     kind, _, path = name.partition(":")
     if name == "scenes":
