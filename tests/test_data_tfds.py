@@ -130,7 +130,10 @@ def test_imagenet_says_how_to_get_it(tmp_path):
 @pytest.mark.parametrize(
     "failure, message",
     [
-        (ConnectionError("no route to host\nmore"), "cannot prepare 'cifar10' in .*: no route to host; give a set"),
+        (
+            ConnectionError("no route to host\nmore"),
+            "cannot prepare 'cifar10' in .*: no route to host; manual downloads belong in",
+        ),
         (
             ModuleNotFoundError("No module named 'tensorflow'"),
             "needs TensorFlow this once; run: pip install tensorflow",

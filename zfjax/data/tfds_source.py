@@ -87,22 +87,32 @@ def _prepared_builder(name: str, data_dir: str | Path | None) -> tfds.core.Datas
 
 
 def _prepare(name: str, builder: tfds.core.DatasetBuilder, root: Path) -> None:
+    tars = root / "downloads" / "manual" / "ILSVRC2012_img_train.tar"
+    if _is_imagenet(name) and not tars.exists():  # asked first: TFDS would announce a download that cannot happen
+        raise InputError(_how_to_get_imagenet(name, root))
     try:
         builder.download_and_prepare()
     except Exception as error:  # no network, a manual download, a disk that is full, TensorFlow missing: all end here
         raise InputError(_what_to_do(name, root, error)) from error
 
 
+def _is_imagenet(name: str) -> bool:
+    return name.partition("/")[0] == "imagenet2012"
+
+
+def _how_to_get_imagenet(name: str, root: Path) -> str:
+    return (
+        f"{name} is not prepared in {root}; put ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from "
+        f"https://image-net.org/download-image into {root}/downloads/manual and run, once: "
+        f"pip install tensorflow && {_command(name, root)}"
+    )
+
+
 def _what_to_do(name: str, root: Path, error: Exception) -> str:
-    if name.partition("/")[0] == "imagenet2012":
-        return (
-            f"imagenet2012 is not prepared in {root}; put ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from "
-            f"https://image-net.org/download-image into {root}/downloads/manual and run, once: "
-            f"pip install tensorflow && {_command(name, root)}"
-        )
     if "tensorflow" in str(error) and "No module named" in str(error):
         return f"preparing {name} needs TensorFlow this once; run: pip install tensorflow && {_command(name, root)}"
-    return f"TFDS cannot prepare {name!r} in {root}: {_first_line(error)}; give a set that is prepared, or use scenes"
+    reason = _first_line(error)
+    return f"TFDS cannot prepare {name!r} in {root}: {reason}; manual downloads belong in {root}/downloads/manual"
 
 
 def _command(name: str, root: Path) -> str:
