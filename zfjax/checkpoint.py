@@ -11,10 +11,10 @@ Only this file imports orbax, and inside functions: that takes 0.4 s, and a mist
 
 from __future__ import annotations
 
-import itertools
 import json
+import logging
 import math
-import os
+import re
 import shutil
 import warnings
 import zlib
@@ -92,6 +92,7 @@ class Checkpoints:
     def __init__(self, workdir: str | Path, *, keep_latest: int = 2):
         import orbax.checkpoint as ocp
 
+        logging.getLogger("absl").addFilter(_no_orbax_errors)
         self._workdir = Path(workdir).absolute()  # orbax takes no relative path
         self._folder = self._workdir / CHECKPOINTS
         self._about = {step: _about_or_none(self._folder / str(step)) for step in steps(self._workdir)}
@@ -102,13 +103,14 @@ class Checkpoints:
             todelete_subdir="trash",
         )
         with self._explained():
+            self._folder.mkdir(parents=True, exist_ok=True)  # orbax would accept a file here until it saves
             self._empty_trash()
             self._manager = ocp.CheckpointManager(self._folder, options=options)
 
     def save(
         self, step: int, state: Any, *, metrics: dict[str, float] | None = None, extra: dict | None = None, keep=False
     ) -> None:
-        """Starts to save a state (a pytree of arrays with a field or key `params`) and returns.
+        """Starts to save a state (a pytree of arrays, none of size 0, with a field or key `params`); returns at once.
 
         The arrays may be donated afterwards. extra: JSON data to get back with the state. keep: never delete it.
         Saving the step that was saved or restored last does nothing. Raises InputError when this or the previous
@@ -185,8 +187,10 @@ class Checkpoints:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:
+        except (OSError, ValueError) as error:
             self._current = None
+            if not isinstance(error, OSError) and not re.match("[A-Z_]+: ", str(error)):  # TensorStore's status codes
+                raise
             raise InputError(
                 f"cannot write checkpoints in {self._folder} ({_reason(error)}); the earlier ones are whole: "
                 "make room and start again with the same flags"
@@ -354,11 +358,16 @@ def _about_or_none(folder: Path) -> dict | None:
 
 
 def _move(folder: Path, damaged: Iterable[int]) -> None:
+    aside = folder / "damaged"
+    aside.mkdir(exist_ok=True)
     for step in damaged:
-        (folder / "damaged").mkdir(exist_ok=True)
-        names = (f"{step}{suffix}" for suffix in ("", *(f".{n}" for n in itertools.count(1))))
-        target = next(target for name in names if not (target := folder / "damaged" / name).exists())
-        os.rename(folder / str(step), target)
+        again = sum(path.name.split(".")[0] == str(step) for path in aside.iterdir())
+        (folder / str(step)).rename(aside / (f"{step}.{again}" if again else str(step)))
+
+
+def _no_orbax_errors(record: logging.LogRecord) -> bool:
+    # orbax prints the traceback of every error, 300 lines for a full disk, and raises it all the same
+    return record.levelno < logging.ERROR or "orbax" not in record.pathname
 
 
 def _reason(error: BaseException) -> str:

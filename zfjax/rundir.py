@@ -179,7 +179,7 @@ def _without(config: dict, keys: Collection[str]) -> dict:
 def _differences(there: dict, here: dict) -> list[str]:
     """ "key: this there, that here" for every leaf that differs, flags before the insides of the architecture."""
     old, new = dict(_leaves(there)), dict(_leaves(here))
-    keys = sorted({*old, *new}, key=lambda key: key.count("."))
+    keys = sorted({**old, **new}, key=lambda key: key.count("."))
     values = [(key, _shown(old, key), _shown(new, key)) for key in keys]
     return [f"{key}: {a} there, {b} here" for key, a, b in values if a != b]
 
