@@ -44,7 +44,7 @@ def test_the_box_holds_the_object_and_no_more(index, monkeypatch):
     paint = scenes.paint
     monkeypatch.setattr(scenes, "paint", lambda drawing, size: layers.append(paint(drawing, size)) or layers[-1])
     render(index, size=96)
-    rows, columns = (np.flatnonzero(layers[-1][..., 3].any(axis=axis)) for axis in (1, 0))
+    rows, columns = (np.flatnonzero(layers[-1][3].any(axis=axis)) for axis in (1, 0))
     found = (rows[0], columns[0], rows[-1] + 1, columns[-1] + 1)
     np.testing.assert_allclose(found, scene.box, atol=1.5)
 

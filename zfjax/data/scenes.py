@@ -52,11 +52,11 @@ def render(index: int, *, size: int, seed: int = 0, split: str = "train") -> Sce
     picture = _ground(rng, palette, size, grain)
     _lay_over(picture, paint(_clutter(rng), size))
     layer = paint(drawing, size)
-    picture *= _shadow(layer[..., 3], sun)
-    layer[..., :3] *= _shade(box, sun, grain)
+    picture *= _shadow(layer[3], sun)
+    layer[:3] *= _shade(box, sun, grain)
     _lay_over(picture, layer)
     picture *= _light(rng, size)
-    image = np.minimum(picture, 255, out=picture).astype(np.uint8)
+    image = np.ascontiguousarray(np.minimum(picture, 255, out=picture).astype(np.uint8).transpose(1, 2, 0))
     scaled = {name: (x * size, y * size) for name, (x, y) in keypoints.items()}
     return Scene(image, label, tuple(size * edge for edge in box), scaled or None)
 
@@ -96,7 +96,7 @@ def _clutter(rng: np.random.Generator) -> Drawing:
 
 
 def _ground(rng: np.random.Generator, palette: Palette, size: int, grain: np.ndarray) -> np.ndarray:
-    """Float32 [size, size, 3]: two related colours mixed by cloud, stripes, tiles or ripples."""
+    """Float32 [3, size, size]: two related colours mixed by cloud, stripes, tiles or ripples."""
     cloud = _noise(rng, 6, size) + 0.5 * _noise(rng, 20, size) + 0.3 * grain
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size
     turn, frequency = rng.uniform(0, np.pi), rng.uniform(20, 60)
@@ -112,8 +112,8 @@ def _ground(rng: np.random.Generator, palette: Palette, size: int, grain: np.nda
             mix = cloud + pattern * np.clip(3 * np.sin(u) * np.sin(v), -1, 1)
         case _:
             mix = cloud + pattern * np.sin(np.hypot(u - 10, v - 10))
-    mix = np.clip(0.5 + 0.35 * mix, 0, 1)[..., None]
-    first, second = np.array(palette.ground, np.float32), np.array(palette.ground2, np.float32)
+    mix = np.clip(0.5 + 0.35 * mix, 0, 1)
+    first, second = np.array([palette.ground, palette.ground2], np.float32)[..., None, None]
     return first + mix * (second - first)
 
 
@@ -125,34 +125,34 @@ def _noise(rng: np.random.Generator, cells: int, size: int) -> np.ndarray:
 
 def _lay_over(picture: np.ndarray, layer: np.ndarray) -> None:
     """Puts the layer on top of the picture, in place; its colours are already multiplied by its coverage."""
-    picture *= 1 - layer[..., 3:]
-    picture += layer[..., :3]
+    picture *= 1 - layer[3]
+    picture += layer[:3]
 
 
 def _shadow(cover: np.ndarray, sun: list[float]) -> np.ndarray:
-    """[size, size, 1] factor: the object's outline, moved away from the light and blurred."""
+    """[size, size] factor: the object's outline, moved away from the light and blurred."""
     size = len(cover)
     mask = Image.fromarray((cover * 255).astype(np.uint8))
     moved = Image.new("L", mask.size)
     moved.paste(mask, (round(-0.03 * size * sun[0]), round(-0.03 * size * sun[1])))
     blurred = moved.filter(ImageFilter.BoxBlur(0.025 * size))
-    return 1 - np.asarray(blurred, np.float32)[..., None] * (0.5 / 255)
+    return 1 - np.asarray(blurred, np.float32) * (0.5 / 255)
 
 
 def _shade(box: tuple, sun: list[float], grain: np.ndarray) -> np.ndarray:
-    """[size, size, 1] factor: brighter towards the light, darker away from it, and a little grain."""
+    """[size, size] factor: brighter towards the light, darker away from it, and a little grain."""
     top, left, bottom, right = box
     axis = (np.arange(len(grain), dtype=np.float32) + 0.5) / len(grain)
     x, y = (axis - (left + right) / 2) / (right - left), (axis - (top + bottom) / 2) / (bottom - top)
     sides = (0.35 * sun[0] * x)[None, :] + (1 + 0.35 * sun[1] * y)[:, None]
-    return np.clip(sides + 0.05 * grain, 0.5, 1.3)[..., None]
+    return np.clip(sides + 0.05 * grain, 0.5, 1.3)
 
 
 def _light(rng: np.random.Generator, size: int) -> np.ndarray:
-    """[size, size, 1] factor: exposure, and light that falls off across the image."""
+    """[size, size] factor: exposure, and light that falls off across the image."""
     axis = np.linspace(-0.5, 0.5, size, dtype=np.float32)
     slope = rng.uniform(-0.3, 0.3, 2).astype(np.float32)
-    return (rng.uniform(0.8, 1.08) + slope[0] * axis[:, None] + slope[1] * axis[None, :])[..., None]
+    return rng.uniform(0.8, 1.08) + slope[0] * axis[:, None] + slope[1] * axis[None, :]
 
 
 class SceneSource:
