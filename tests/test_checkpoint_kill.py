@@ -69,5 +69,6 @@ def test_a_full_disk_is_one_sentence_and_the_earlier_steps_stay(tmp_path, limit)
     child = start(tmp_path, limit)
     errors = child.communicate(timeout=60)[1]
     assert child.returncode == 2
-    assert "error: cannot write checkpoints in " in errors.splitlines()[-1]
+    # TensorStore may add "Event loop is closed" from its own threads, before or after
+    assert sum(line.startswith("error: cannot write checkpoints in ") for line in errors.splitlines()) == 1
     assert steps(tmp_path) == there
