@@ -19,7 +19,7 @@ from zfjax.table import Arch
 
 # one failed read of a damaged checkpoint leaves orbax's other reads unfinished; Python says so when it collects them
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <coroutine object _read_array:pytest.PytestUnraisableExceptionWarning"
+    "ignore:Exception ignored in. (None|<coroutine object _read_array):pytest.PytestUnraisableExceptionWarning"
 )
 
 TINY = Arch(
