@@ -203,14 +203,14 @@ def wheel(rng: Rng, palette: Palette) -> list[Shape]:
 
 # Class name -> how it is drawn, and how far it may turn either way (radians): a fallen house is not a house.
 OBJECTS: dict[str, tuple[Callable, float]] = {
-    "ball": (ball, np.pi),
-    "box": (box, 0.3),
-    "butterfly": (butterfly, 0.6),
+    "ball": (ball, 0.6),
+    "box": (box, 0.2),
+    "butterfly": (butterfly, 0.4),
     "face": (face, 0.14),
-    "fish": (fish, 0.4),
+    "fish": (fish, 0.25),
     "flower": (flower, np.pi),
     "house": (house, 0.12),
-    "star": (star, np.pi),
+    "star": (star, 0.3),
     "tree": (tree, 0.15),
     "wheel": (wheel, np.pi),
 }

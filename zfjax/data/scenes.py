@@ -69,18 +69,19 @@ def _draw_object(name: str, rng: np.random.Generator, palette: Palette) -> tuple
     matrix = rotation(rng.uniform(-max_turn, max_turn))
     drawing = Drawing.of(shapes).move(matrix, 0)
     low, high = drawing.points.min(axis=0), drawing.points.max(axis=0)
-    scale = rng.uniform(*(FACE_SIDE if name == "face" else SIDE)) / (high - low).max()
-    shift = (1 - (high - low) * scale) * rng.uniform(0.04, 0.96, 2) - low * scale
+    smallest, largest = FACE_SIDE if name == "face" else SIDE
+    scale = (smallest + (largest - smallest) * math.sqrt(rng.random())) / (high - low).max()  # more large than small
+    shift = (1 - (high - low) * scale) * rng.triangular(0.02, 0.5, 0.98, 2) - low * scale  # more in the middle
     moved = {key: tuple((np.array(point) @ matrix * scale + shift).tolist()) for key, point in keypoints.items()}
     return drawing.move(scale, shift), moved
 
 
 def _clutter(rng: np.random.Generator) -> Drawing:
     """Small discs, bars, triangles and crosses anywhere, as likely with one class as with another."""
-    count, shapes = rng.integers(8, 18), []
+    count, shapes = rng.integers(5, 12), []
     colours, kinds = rng.integers(40, 256, (count, 3)).tolist(), rng.integers(0, 4, count).tolist()
     for (x, y, size, turn), colour, kind in zip(rng.random((count, 4)).tolist(), colours, kinds, strict=True):
-        radius = 0.02 + 0.05 * size
+        radius = 0.02 + 0.035 * size
         dx, dy = radius * math.cos(6.28 * turn), radius * math.sin(6.28 * turn)
         match kind:
             case 0:

@@ -1,0 +1,17 @@
+"""Looking at the data starts no machine learning: each import in a fresh interpreter."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("jax", "grain", "tensorflow_datasets", "tensorflow")
+
+
+@pytest.mark.parametrize(
+    "use", ["import zfjax.data", "from zfjax.data import open_dataset; open_dataset('scenes', canvas_size=8).train[0]"]
+)
+def test_images_need_neither_jax_nor_grain(use):
+    program = f"{use}\nimport sys\nprint([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
