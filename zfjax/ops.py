@@ -7,6 +7,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 Pair = int | tuple[int, int]
@@ -86,7 +87,8 @@ def max_unpool(
 def avg_pool(x, window: Pair = 2, strides: Pair = 2) -> jax.Array:
     """Mean over windows, no padding: [N, H, W, C] -> [N, h, w, C]."""
     size, steps = _pair(window), _pair(strides)
-    total = lax.reduce_window(x, jnp.zeros((), x.dtype), lax.add, (1, *size, 1), (1, *steps, 1), "VALID")
+    zero = np.zeros((), x.dtype)  # a traced zero would hide from JAX that this is a sum, and it could not be transposed
+    total = lax.reduce_window(x, zero, lax.add, (1, *size, 1), (1, *steps, 1), "VALID")
     return total / (size[0] * size[1])
 
 

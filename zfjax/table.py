@@ -142,13 +142,13 @@ def _walk(arch: Arch) -> Iterator[Row]:
                 out = (*_slide(arch, layer, shape, kernel, layer.padding), features)
                 params = features * (kernel**2 * channels // groups + 1)
                 mult_adds = out[0] * out[1] * (params - features)
-                seen = _widen(seen, kernel, layer.strides, layer.padding[0][0])
+                seen = _widen(seen, layer, kernel, layer.padding)
             case MaxPool(window=window):
                 out = (*_slide(arch, layer, shape, window, layer.padding), channels)
-                seen = _widen(seen, window, layer.strides, layer.padding[0][0])
+                seen = _widen(seen, layer, window, layer.padding)
             case AvgPool(window=window):
                 out = (*_slide(arch, layer, shape, window, VALID), channels)
-                seen = _widen(seen, window, layer.strides, 0)
+                seen = _widen(seen, layer, window, VALID)
             case Dense(features=features):
                 out = (1, 1, features or arch.num_classes)
                 mult_adds = height * width * channels * out[2]
@@ -172,10 +172,13 @@ def _slide(arch: Arch, layer: Conv | MaxPool | AvgPool, shape: Shape, window: in
     return sizes
 
 
-def _widen(seen: ReceptiveField, window: int, strides: int, before: int) -> ReceptiveField:
+def _widen(seen: ReceptiveField, layer: Layer, window: int, padding: Padding) -> ReceptiveField:
+    (before, _), (left, _) = padding
+    if before != left:  # one offset serves rows and columns
+        raise InputError(f"{layer.name}: padding {padding} must be the same at the top and on the left")
     return ReceptiveField(
         size=seen.size + (window - 1) * seen.stride,
-        stride=seen.stride * strides,
+        stride=seen.stride * layer.strides,
         offset=seen.offset - before * seen.stride,
     )
 

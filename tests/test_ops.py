@@ -1,0 +1,194 @@
+"""Every operator against autodiff, an identity, or arithmetic by hand."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zfjax import ops
+
+CEIL = ((0, 1), (0, 1))
+
+
+def normal(shape, seed=0) -> jax.Array:
+    """Standard normals by NumPy: jax.random compiles for a second for every new shape."""
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
+
+
+def vector(*values) -> jax.Array:
+    return jnp.array(values, jnp.float32).reshape(1, 1, -1, 1)
+
+
+@st.composite
+def windows(draw):
+    """Size, window, stride and padding that fit together."""
+    window, strides = draw(st.integers(1, 5)), draw(st.integers(1, 4))
+    before, after = (draw(st.integers(0, window - 1)) for _ in range(2))
+    size = draw(st.integers(max(1, window - before - after), 12))
+    return size, window, strides, ((before, after), (after, before))
+
+
+@given(windows(), st.sampled_from([1, 2]))
+@settings(max_examples=15, deadline=None)
+def test_conv_transpose_is_the_adjoint_of_conv(geometry, groups):
+    size, window, strides, padding = geometry
+    options = {"strides": strides, "padding": padding, "groups": groups}
+
+    @jax.jit  # one compilation for each drawn shape instead of one for each operation
+    def inner_products():
+        x = normal((2, size, size, 4))
+        kernel = normal((window, window, 4 // groups, 6), 1)
+        y = ops.conv(x, kernel, **options)
+        g = normal(y.shape, 2)
+        return jnp.vdot(y, g), jnp.vdot(x, ops.conv_transpose(g, kernel, x.shape, **options))
+
+    np.testing.assert_allclose(*inner_products(), rtol=1e-4, atol=1e-3)
+
+
+@given(windows())
+@settings(max_examples=15, deadline=None)
+def test_max_pool_and_its_gradient_equal_flax_and_autodiff(geometry):
+    size, window, strides, padding = geometry
+
+    @jax.jit
+    def both():
+        x = normal((2, size, size, 3))  # no ties
+        reference, vjp = jax.vjp(lambda x: nn.max_pool(x, (window, window), (strides, strides), padding), x)
+        values, own_vjp, switches = jax.vjp(lambda x: ops.max_pool(x, window, strides, padding), x, has_aux=True)
+        g = normal(values.shape, 1)
+        unpooled = ops.max_unpool(g, switches, x.shape, window, strides, padding)
+        return (values, own_vjp(g)[0], unpooled), (reference, vjp(g)[0], vjp(g)[0])
+
+    jax.tree.map(lambda own, other: np.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-6), *both())
+
+
+@given(windows(), st.sampled_from(["sum", "max", "last"]))
+@settings(max_examples=15, deadline=None)
+def test_unpooling_equals_a_loop_over_windows(geometry, overlap):
+    size, window, strides, padding = geometry
+
+    @jax.jit
+    def unpool_random_values():
+        values, switches = ops.max_pool(normal((1, size, size, 1)), window, strides, padding)
+        values = normal(values.shape, 1)  # negative ones too
+        return values, switches, ops.max_unpool(values, switches, (1, size, size, 1), window, strides, padding, overlap)
+
+    values, switches, unpooled = map(np.asarray, unpool_random_values())
+    expected = np.zeros((size, size), np.float32)
+    seen = np.zeros((size, size), bool)
+    for row, col in np.ndindex(values.shape[1:3]):
+        offset, value = int(switches[0, row, col, 0]), float(values[0, row, col, 0])
+        place = (row * strides - padding[0][0] + offset // window, col * strides - padding[1][0] + offset % window)
+        combined = {"sum": expected[place] + value, "max": max(expected[place], value), "last": value}[overlap]
+        expected[place] = combined if seen[place] else value
+        seen[place] = True
+    np.testing.assert_allclose(unpooled[0, ..., 0], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("overlap", "shared"), [("sum", 4.0), ("max", 3.0), ("last", 3.0)])
+def test_two_windows_sharing_a_maximum_by_hand(overlap, shared):
+    x = vector(0, 1, 5, 2, 0)
+    values, switches = ops.max_pool(x, (1, 3), 2)
+    assert values.ravel().tolist() == [5, 5] and switches.ravel().tolist() == [2, 0]
+    unpooled = ops.max_unpool(vector(1, 3), switches, x.shape, (1, 3), 2, overlap=overlap)
+    assert unpooled.ravel().tolist() == [0, 0, shared, 0, 0]
+
+
+def test_max_and_last_differ_when_the_first_window_is_larger():
+    x = vector(0, 1, 5, 2, 0)
+    _, switches = ops.max_pool(x, (1, 3), 2)
+    kept = {
+        rule: ops.max_unpool(vector(3, 1), switches, x.shape, (1, 3), 2, overlap=rule)[0, 0, 2, 0]
+        for rule in ("max", "last")
+    }
+    assert kept == {"max": 3, "last": 1}
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_of_equal_values_the_first_in_the_window_wins(dtype):
+    values, switches = ops.max_pool(jnp.zeros((1, 5, 5, 2), dtype), 3, 2)
+    assert not values.any() and not switches.any() and switches.dtype == jnp.uint8
+    x = jnp.array([[1, 7, 7], [7, 0, 0], [0, 0, 7]], dtype).reshape(1, 3, 3, 1)
+    assert int(ops.max_pool(x, 3, 1)[1].squeeze()) == 1
+
+
+def test_padding_never_wins():
+    x = -jnp.ones((1, 2, 2, 1))
+    values, switches = ops.max_pool(x, 2, 2, ((1, 1), (1, 1)))
+    assert values.ravel().tolist() == [-1] * 4
+    assert switches.ravel().tolist() == [3, 2, 1, 0]
+
+
+def test_rounding_up_loses_no_row():
+    x = jnp.arange(110.0).reshape(1, 110, 1, 1) * jnp.ones((1, 1, 110, 1))
+    values, switches = ops.max_pool(x, 3, 2, CEIL)
+    assert values.shape == (1, 55, 55, 1)
+    assert ops.max_unpool(values, switches, x.shape, 3, 2, CEIL)[0, 109].max() == 109
+
+
+def test_zero_seed_gives_exactly_zero():
+    _, switches = ops.max_pool(normal((1, 7, 7, 2)), 3, 2)
+    for overlap in ("sum", "max", "last"):
+        assert not ops.max_unpool(jnp.zeros(switches.shape), switches, (1, 7, 7, 2), 3, 2, overlap=overlap).any()
+
+
+def test_bfloat16_pooling_keeps_its_type_and_agrees():
+    x = normal((2, 9, 9, 3)).astype(jnp.bfloat16)
+    values, switches = ops.max_pool(x, 3, 2)
+    wide, wide_switches = ops.max_pool(x.astype(jnp.float32), 3, 2)
+    assert values.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(values.astype(jnp.float32), wide)
+    np.testing.assert_array_equal(switches, wide_switches)
+
+
+def test_avg_pool_and_its_adjoint():
+    x = jnp.arange(16.0).reshape(1, 4, 4, 1)
+    assert ops.avg_pool(x).ravel().tolist() == [2.5, 4.5, 10.5, 12.5]
+    assert ops.avg_unpool(jnp.full((1, 2, 2, 1), 4.0), x.shape).ravel().tolist() == [1.0] * 16
+
+
+@pytest.mark.parametrize("beta", [0.75, 0.5])
+def test_local_response_norm_equals_the_formula(beta):
+    x = np.asarray(normal((2, 3, 7))) * 30
+    expected = np.empty_like(x)
+    for i in range(7):
+        neighbours = x[..., max(0, i - 2) : i + 3]
+        expected[..., i] = x[..., i] / (2 + 1e-4 * (neighbours**2).sum(-1)) ** beta
+    np.testing.assert_allclose(ops.local_response_norm(x, 5, 2.0, 1e-4, beta), expected, rtol=1e-5)
+
+
+def test_alpha_is_not_divided_by_n():
+    torch_alpha, n = 5e-4, 5  # PyTorch and ONNX divide by n: their 5e-4 is the paper's 1e-4
+    x = jnp.full((1, 5), 100.0)
+    expected = 100 / (2 + torch_alpha / n * 5 * 100**2) ** 0.75
+    np.testing.assert_allclose(ops.local_response_norm(x)[0, 2], expected, rtol=1e-6)
+
+
+def test_local_response_norm_gradient_equals_autodiff():
+    def plain(x):
+        squares = jnp.pad(x * x, ((0, 0), (2, 2)))
+        return x / (2 + 1e-4 * sum(squares[:, i : i + 8] for i in range(5))) ** 0.75
+
+    x = 100 * normal((4, 8))
+    g = normal(x.shape, 1)
+    (expected,) = jax.vjp(plain, x)[1](g)
+    np.testing.assert_allclose(jax.vjp(ops.local_response_norm, x)[1](g)[0], expected, rtol=1e-4, atol=1e-5)
+    narrow = jax.vjp(ops.local_response_norm, x.astype(jnp.bfloat16))[1](g.astype(jnp.bfloat16))[0]
+    assert narrow.dtype == jnp.bfloat16
+    np.testing.assert_allclose(narrow.astype(jnp.float32), expected, rtol=0.05, atol=0.02)
+
+
+def test_impossible_geometry_is_refused():
+    x = jnp.zeros((1, 40, 40, 1))
+    with pytest.raises(ValueError, match="17x17 has more than 256 cells"):
+        ops.max_pool(x, 17, 2)
+    with pytest.raises(ValueError, match="smaller than the window"):
+        ops.max_pool(x, 2, 2, ((2, 0), (0, 0)))
+    values, switches = ops.max_pool(x, 2, 2)
+    with pytest.raises(ValueError, match="should both be"):
+        ops.max_unpool(values, switches, (1, 39, 40, 1), 2, 2)
+    with pytest.raises(ValueError, match="not 'mean'"):
+        ops.max_unpool(values, switches, x.shape, 2, 2, overlap="mean")
