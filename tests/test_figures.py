@@ -162,6 +162,15 @@ def test_dollars_are_no_formula_and_long_captions_get_lines(tmp_path):
     assert height(20 * SOURCE) > height(SOURCE) + 100
 
 
+@pytest.mark.parametrize("width", [90, 333, 1501, 3800])
+def test_captions_end_before_the_edge_at_every_resolution(tmp_path, width):
+    figure, axes = page(np.full((9, width, 3), 255, np.uint8), title=9 * TITLE, caption=9 * "WMA fig. 11,1 × ffi ")
+    save(figure, tmp_path / "a.png")
+    dots = np.asarray(opened((tmp_path / "a.png").read_bytes()))
+    written = np.flatnonzero((dots < 128).any((0, 2)))
+    assert 0.85 * dots.shape[1] < written.max() < dots.shape[1] - 1
+
+
 def test_maps_with_fewer_activations_and_grey_networks(tmp_path):
     assert features(tmp_path / "a.png", [feature_map(0, 4), feature_map(1, 2), feature_map(2, 0)])
     assert features(tmp_path / "b.png", [feature_map(0, 4, channels=1)])

@@ -31,8 +31,8 @@ FORMATS = {  # without dates: the same input gives the same bytes
     ".pdf": {"metadata": {"CreationDate": None}},
     ".svg": {"metadata": {"Date": None}},
 }
-# Text as text; SVG element names from a fixed salt instead of a random one.
-STYLE = {"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "zfjax"}
+# Text as text, as wide as it was measured; SVG element names from a fixed salt instead of a random one.
+STYLE = {"text.hinting": "no_hinting", "svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "zfjax"}
 
 
 class FeatureMap(NamedTuple):
@@ -125,7 +125,7 @@ def draw_filters(
 def page(
     mosaic: np.ndarray, *, title: str, caption: str, width_in: float = TEXT_WIDTH_IN, legend_in: float = 0
 ) -> tuple[Figure, Axes]:
-    """A figure of a mosaic [H, W, C], uint8 or 0..1, between its title and its caption, both wrapped to `width_in`.
+    """A figure of a mosaic, uint8 [H, W, 3], between its title and its caption, both wrapped to `width_in`.
 
     The axes span the mosaic and are measured in its pixels from the top left, so labels go where pictures are.
     legend_in: inches left blank under the mosaic. The resolution is the lowest from 200 dpi on that gives every pixel
@@ -145,7 +145,7 @@ def page(
     axes = figure.add_axes((0, foot_dots / total, 1, body_dots / total))
     axes.set_axis_off()
     axes.imshow(
-        mosaic if mosaic.shape[2] == 3 else np.repeat(mosaic, 3, axis=2),
+        np.dstack([mosaic, np.full((height, width), 255, np.uint8)]),  # without alpha, matplotlib doubles the memory
         interpolation="nearest" if dpi == whole_dpi else "hanning",
         extent=(0, width, height, 0),
         aspect="auto",
@@ -208,7 +208,7 @@ def _pixel_filters(kernels: np.ndarray, layer: str, order: str) -> np.ndarray:
 
 def _features_caption(k: int, window: tuple[int, int], percentile: float, roomy: bool) -> str:
     units = f"the {k} strongest activations" if k > 1 else "the strongest activation"
-    span = "and its strongest to weakest activation shown" if k > 1 else "and its activation"
+    span = "and the range of these activations" if k > 1 else "and its activation"
     return (
         f"Left: {units} of each map, projected down to pixels; mid-grey is zero, each picture scaled by the "
         f"{percentile:g} percentile of its non-zero magnitudes. Right: the image patches that caused them, "
@@ -257,6 +257,6 @@ def _lines(text: str, size: float, width_in: float, weight: str = "normal") -> l
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        fits = text_to_path.get_text_width_height_descent(longer, font, ismath=False)[0] <= 72 * width_in
+        fits = text_to_path.get_text_width_height_descent(longer, font, ismath=False)[0] <= 71 * width_in
         lines[-1:] = [longer] if fits or not lines[-1] else [lines[-1], word]
     return lines
