@@ -72,7 +72,16 @@ def _zf_mini() -> Arch:
         MaxPool("pool5"),
         *_classifier(256, 256),
     )
-    recipe = Recipe(batch_size=64, epochs=8, init="he", schedule="cosine", warmup_steps=50)
+    recipe = Recipe(
+        optimizer="adam",
+        learning_rate=1e-3,
+        batch_size=32,
+        epochs=8,
+        init="he",
+        schedule="cosine",
+        warmup_steps=50,
+        input_scale=1 / 64,
+    )
     return Arch(layers, image_size=64, num_classes=10, recipe=recipe)
 
 

@@ -159,6 +159,11 @@ class Checkpoints:
             raise InputError(f"none of the checkpoints in {self._folder} can be restored; step {step}: {reason}")
         return None
 
+    def latest_step(self) -> int | None:
+        """The newest step that is whole on the disk."""
+        self.wait()
+        return self._manager.latest_step()
+
     def wait(self) -> None:
         """Returns when the save in progress is on the disk; raises InputError when it could not be written."""
         with self._explained():

@@ -10,39 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-Pair = int | tuple[int, int]
-Padding = tuple[tuple[int, int], tuple[int, int]]
+from zfjax.convolution import NO_PADDING, Padding, Pair, conv, conv_transpose, interleave, pair
+
+__all__ = ["avg_pool", "avg_unpool", "conv", "conv_transpose", "local_response_norm", "max_pool", "max_unpool"]
+
 Overlap = Literal["sum", "max", "last"]
-NO_PADDING: Padding = ((0, 0), (0, 0))
-
-
-def conv(x, kernel, *, strides: Pair = 1, padding: Padding = NO_PADDING, groups: int = 1) -> jax.Array:
-    """Convolution (cross-correlation) without bias.
-
-    x: [N, H, W, I]. kernel: [h, w, I / groups, O]. Result: [N, H', W', O] in the type of x.
-    """
-    return lax.conv_general_dilated(
-        x,
-        kernel.astype(x.dtype),
-        window_strides=_pair(strides),
-        padding=padding,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=groups,
-    )
-
-
-def conv_transpose(
-    y, kernel, input_shape, *, strides: Pair = 1, padding: Padding = NO_PADDING, groups: int = 1
-) -> jax.Array:
-    """The exact adjoint of `conv`: <conv(x), y> = <x, conv_transpose(y)> (section 2.1, "Filtering").
-
-    y: [N, H', W', O]. input_shape: the [N, H, W, I] that was convolved. Result: input_shape, no bias.
-    """
-    # The input's shape must be given: 224 under a 7x7/2 kernel without padding gives 109, and the transpose
-    # of 109 alone would be 223; a row and a column would be lost.
-    forward = functools.partial(conv, kernel=kernel, strides=strides, padding=padding, groups=groups)
-    (x,) = jax.linear_transpose(forward, jax.ShapeDtypeStruct(input_shape, y.dtype))(y)
-    return x
 
 
 def max_pool(x, window: Pair = 3, strides: Pair = 2, padding: Padding = NO_PADDING) -> tuple[jax.Array, jax.Array]:
@@ -86,7 +58,7 @@ def max_unpool(
 
 def avg_pool(x, window: Pair = 2, strides: Pair = 2) -> jax.Array:
     """Mean over windows, no padding: [N, H, W, C] -> [N, h, w, C]."""
-    size, steps = _pair(window), _pair(strides)
+    size, steps = pair(window), pair(strides)
     zero = np.zeros((), x.dtype)  # a traced zero would hide from JAX that this is a sum, and it could not be transposed
     total = lax.reduce_window(x, zero, lax.add, (1, *size, 1), (1, *steps, 1), "VALID")
     return total / (size[0] * size[1])
@@ -146,17 +118,13 @@ Geometry = tuple[tuple[int, int], tuple[int, int], Padding]  # window, strides, 
 
 
 def _geometry(window: Pair, strides: Pair, padding: Padding) -> Geometry:
-    window, strides = _pair(window), _pair(strides)
+    window, strides = pair(window), pair(strides)
     padding = tuple(tuple(int(side) for side in sides) for sides in padding)
     if window[0] * window[1] > 256:
         raise ValueError(f"a switch has 8 bits: a window of {window[0]}x{window[1]} has more than 256 cells")
     if any(side < 0 or side >= size for size, sides in zip(window, padding, strict=True) for side in sides):
         raise ValueError(f"padding {padding} must be at least 0 and smaller than the window {window}")
     return window, strides, padding
-
-
-def _pair(value: Pair) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else tuple(value)
 
 
 def _pooled_size(size, geometry: Geometry) -> tuple[int, int]:
@@ -213,9 +181,7 @@ def _unpool(values, switches, size, geometry: Geometry, overlap: Overlap) -> jax
         _phase(values, switches, (i, j), coarse, window, strides, overlap)
         for i, j in itertools.product(*map(range, strides))
     ]
-    n, channels = values.shape[0], values.shape[3]
-    grid = jnp.stack(phases, axis=3).reshape(n, *coarse, *strides, channels)
-    full = grid.transpose(0, 1, 3, 2, 4, 5).reshape(n, coarse[0] * strides[0], coarse[1] * strides[1], channels)
+    full = interleave(phases, strides)
     (top, _), (left, _) = padding
     return full[:, top : top + size[0], left : left + size[1]]
 

@@ -15,7 +15,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import platform
 from collections.abc import Collection, Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +90,12 @@ def find_run(path: str | Path) -> Path:
     above = next((parent for parent in path.absolute().parents[:2] if (parent / CONFIG).is_file()), None)
     hint = f"it holds the runs {', '.join(runs)}" if runs else f"the run is {above}" if above else "give a run folder"
     raise InputError(f"{path} is not a run folder: it has no {CONFIG}; {hint}")
+
+
+def versions() -> dict[str, str]:
+    """What a run was made with: Python and the packages that its numbers may depend on."""
+    packages = ("zfjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "pillow")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
 
 
 def read_config(workdir: str | Path) -> dict:

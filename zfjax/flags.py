@@ -1,0 +1,26 @@
+"""Command lines from frozen dataclasses; a wrong flag is one line and exit code 2."""
+
+import contextlib
+import io
+import re
+import sys
+from typing import TypeVar
+
+Config = TypeVar("Config")
+
+
+def parse_flags(config: type[Config], args: list[str] | None = None) -> Config:
+    """The dataclass filled from the command line. `--help` prints every field with its docstring and default."""
+    import tyro
+
+    errors = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(errors):
+            return tyro.cli(config, args=args, use_underscores=True)
+    except SystemExit as stop:
+        if stop.code:
+            # tyro draws a box of several lines; its words alone fit into one
+            words = " ".join(re.sub(r"[^\S ]|[─-╿]", " ", errors.getvalue()).split())
+            print(f"error: {words}", file=sys.stderr)
+            raise SystemExit(2) from None
+        raise

@@ -1,0 +1,224 @@
+"""The training loop: batches in, steps, validation after every epoch, checkpoints, metrics, a progress bar."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+import signal
+import sys
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from zfjax.checkpoint import Checkpoints
+from zfjax.convnet import ConvNet
+from zfjax.data import Dataset, eval_batches, mean_image, train_batches
+from zfjax.devices import data_mesh, everywhere, share
+from zfjax.metrics import MetricsLog
+from zfjax.rundir import create_run, open_run, read_mean
+from zfjax.table import Arch
+from zfjax.training import TrainState, eval_step, init_state, make_optimizer, observe, train_step
+
+DTYPES = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
+
+
+def train(
+    arch: Arch,
+    dataset: Dataset,
+    workdir: str | Path,
+    *,
+    config: dict,
+    may_differ: Collection[str] = ("versions",),
+    seed: int = 0,
+    precision: str = "fp32",
+    patience: int = 5,
+    checkpoint_secs: float = 300.0,
+    keep_epochs: Collection[int] = (),
+) -> None:
+    """Trains by the architecture's recipe into a run folder, or goes on with the run that is there.
+
+    config: what the run folder records; a folder of another config is refused (`may_differ`: keys that may change).
+    Ctrl-C and SIGTERM end it after the current step, with a checkpoint. Raises InputError for data, folders and
+    settings that do not fit; SystemExit when it was stopped and when the loss is no longer finite.
+    """
+    mean = _open(arch, dataset, Path(workdir), config, may_differ)
+    with Checkpoints(workdir) as checkpoints, MetricsLog(workdir) as log, _StopSignal() as stop:
+        training = _Training(arch, dataset, mean, seed, precision, checkpoints)
+        start = training.begin()
+        log.rewind(start)
+        if start >= training.total_steps:
+            print(f"{workdir} is trained to the end ({arch.recipe.epochs} epochs); nothing is left to do")
+            return
+        saved_at = time.monotonic()
+        with training.progress_bar(start) as bar:
+            for step in training.steps(start):
+                bar.update(arch.recipe.batch_size)
+                if step % training.steps_per_epoch == 0:
+                    metrics = training.end_epoch(step, patience, keep_epochs)
+                    log.append(metrics)
+                    bar.write(_sentence(metrics, arch.recipe.epochs))
+                    bar.set_description(f"epoch {min(metrics['epoch'] + 1, arch.recipe.epochs)}/{arch.recipe.epochs}")
+                elif stop.signal or time.monotonic() - saved_at > checkpoint_secs:
+                    training.save(step)
+                else:
+                    continue
+                saved_at = time.monotonic()
+                if stop.signal and step < training.total_steps:
+                    break
+        if stop.signal and step < training.total_steps:
+            checkpoints.wait()
+            print(f"stopped and saved at step {step} of {training.total_steps}; the same command goes on from there")
+            sys.exit(128 + stop.signal)
+
+
+def _open(arch: Arch, dataset: Dataset, workdir: Path, config: dict, may_differ: Collection[str]) -> np.ndarray:
+    """The run's mean image, which is computed once, when the run is made."""
+    if not open_run(workdir, config, may_differ=may_differ):
+        shape = (arch.canvas_size, arch.canvas_size, arch.channels)
+        mean = mean_image(dataset.train, progress=True) if arch.recipe.subtract_mean else np.zeros(shape)
+        create_run(workdir, config, dataset.class_names, mean, may_differ=may_differ)
+    return read_mean(workdir)
+
+
+class _Training:
+    """The state of one training, the compiled steps that change it, and the sums of the epoch so far."""
+
+    def __init__(self, arch: Arch, dataset: Dataset, mean, seed: int, precision: str, checkpoints: Checkpoints):
+        recipe = arch.recipe
+        self.arch, self.dataset, self.checkpoints, self.seed = arch, dataset, checkpoints, seed
+        self.steps_per_epoch = max(1, len(dataset.train) // recipe.batch_size)
+        self.total_steps = recipe.epochs * self.steps_per_epoch
+        self.mesh, self.tx = data_mesh(recipe.batch_size), make_optimizer(recipe)
+        self.mean, self.key = jax.device_put((jnp.asarray(mean), jax.random.key(seed)), everywhere(self.mesh))
+        net = ConvNet(arch, DTYPES[precision])
+        step = functools.partial(train_step, net=net, tx=self.tx, total_steps=self.total_steps)
+        self._train_step = jax.jit(step, donate_argnums=0)
+        self._eval_step = jax.jit(functools.partial(eval_step, net=net))
+        self._restart_sums()
+
+    def begin(self) -> int:
+        """Takes up the newest checkpoint or draws new weights; returns the steps already made."""
+        create = functools.partial(init_state, arch=self.arch, tx=self.tx)
+        shapes = jax.eval_shape(create, jax.random.key(self.seed))
+        place = functools.partial(jax.ShapeDtypeStruct, sharding=everywhere(self.mesh))
+        restored = self.checkpoints.restore_latest(jax.tree.map(lambda leaf: place(leaf.shape, leaf.dtype), shapes))
+        if restored:
+            print(f"going on from step {restored.step} of {self.total_steps}")
+            self.state: TrainState = restored.state
+            return restored.step
+        self.state = jax.jit(create, out_shardings=everywhere(self.mesh))(jax.random.key(self.seed))
+        return 0
+
+    def steps(self, start: int):
+        """Makes step after step, yielding the number made so far."""
+        recipe = self.arch.recipe
+        batches = train_batches(
+            self.dataset.train,
+            batch_size=recipe.batch_size,
+            image_size=self.arch.image_size,
+            crops=recipe.crops,
+            seed=self.seed,
+            start_step=start,
+        )
+        before = None
+        for step in range(start + 1, self.total_steps + 1):
+            batch = share(self.mesh, next(batches), ("image", "label", "crop"))
+            self.state, self.sums = self._train_step(self.state, batch, self.mean, self.key)
+            self._totals = _add(self._totals, self.sums)
+            if before:  # the step before: waiting for this one would leave the device idle
+                self._check_loss(before, step - 1)
+            before = self.sums
+            yield step
+
+    def end_epoch(self, step: int, patience: int, keep_epochs: Collection[int]) -> dict[str, float]:
+        """Validates, looks for a plateau, saves; returns the epoch's metrics."""
+        epoch, rate = (
+            step // self.steps_per_epoch,
+            self.arch.recipe.learning_rate * 0.1 ** int(self.state.plateau.drops),
+        )
+        train = _averages(self._totals)
+        speed = float(self._totals["count"]) / (time.monotonic() - self._since)
+        val = self._evaluate()
+        plateau = jax.device_put(observe(self.state.plateau, val["top1"], patience), everywhere(self.mesh))
+        self.state = self.state._replace(plateau=plateau)
+        self.save(step, metrics={"val_top1": val["top1"]}, keep=epoch in keep_epochs)
+        self._restart_sums()
+        return {
+            "step": step,
+            "epoch": epoch,
+            **{f"train_{name}": value for name, value in train.items()},
+            **{f"val_{name}": value for name, value in val.items()},
+            "plateau_learning_rate": rate,
+            "images_per_sec": speed,
+        }
+
+    def save(self, step: int, **options) -> None:
+        self._check_loss(self.sums, step)
+        self.checkpoints.save(step, self.state, **options)
+
+    def progress_bar(self, start: int) -> tqdm:
+        size, epochs = self.arch.recipe.batch_size, self.arch.recipe.epochs
+        return tqdm(
+            total=self.total_steps * size,
+            initial=start * size,
+            unit=" images",
+            desc=f"epoch {start // self.steps_per_epoch + 1}/{epochs}",
+            mininterval=0.5 if sys.stderr.isatty() else 30,  # a log file needs no animation
+            smoothing=0.05,
+        )
+
+    def _evaluate(self) -> dict[str, float]:
+        totals = None
+        for batch in eval_batches(self.dataset.val, batch_size=self.arch.recipe.batch_size):
+            shared = share(self.mesh, batch, ("image", "label", "mask"))
+            totals = _add(totals, self._eval_step(self.state.params, shared, self.mean))
+        return _averages(totals)
+
+    def _check_loss(self, sums: dict[str, jax.Array], step: int) -> None:
+        if not math.isfinite(float(sums["loss"])):
+            last = self.checkpoints.latest_step()
+            kept = f"the checkpoint of step {last} is whole" if last else "there is no checkpoint yet"
+            sys.exit(f"error: the loss is {float(sums['loss'])} at step {step}; {kept}; try a lower --learning_rate")
+
+    def _restart_sums(self) -> None:
+        self._totals, self._since = None, time.monotonic()
+
+
+class _StopSignal:
+    """Notes SIGINT and SIGTERM instead of dying; a second one has its usual effect."""
+
+    signal = 0
+
+    def __enter__(self) -> _StopSignal:
+        self._handlers = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def _note(self, number: int, _) -> None:
+        self.signal = number
+        signal.signal(number, self._handlers[number])
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+
+def _add(totals: dict | None, sums: dict) -> dict:
+    return sums if totals is None else jax.tree.map(operator.add, totals, sums)
+
+
+def _averages(totals: dict[str, jax.Array]) -> dict[str, float]:
+    count = float(totals["count"])
+    return {name: float(total) / count for name, total in totals.items() if name != "count"}
+
+
+def _sentence(metrics: dict[str, float], epochs: int) -> str:
+    names = {"train top-1": "train_top1", "val top-1": "val_top1", "val top-5": "val_top5"}
+    shares = "  ".join(f"{name} {100 * metrics[key]:.1f} %" for name, key in names.items())
+    head = f"epoch {metrics['epoch']}/{epochs}  loss {metrics['train_loss']:.3f}"
+    return f"{head}  {shares}  {metrics['images_per_sec']:.0f} images/s"
