@@ -36,6 +36,7 @@ def test_the_same_config_continues_and_the_first_mean_stays(tmp_path):
 
 def test_another_config_is_refused_and_nothing_changes(tmp_path):
     create_run(tmp_path, CONFIG, ["a"], MEAN)
+    (tmp_path / "checkpoints" / "7").mkdir(parents=True)
     other = {"epochs": 70, "seed": 1, "arch": {"name": "zf", "layers": [{"kernel": 11}]}, "crops": "ten"}
     with pytest.raises(InputError) as caught:
         create_run(tmp_path, other, ["a"], MEAN)
@@ -48,6 +49,7 @@ def test_another_config_is_refused_and_nothing_changes(tmp_path):
 
 def test_many_differences_are_counted(tmp_path):
     create_run(tmp_path, {"arch": list(range(9))}, ["a"], MEAN)
+    (tmp_path / "checkpoints" / "7").mkdir(parents=True)
     with pytest.raises(InputError, match="; and 3 more"):
         open_run(tmp_path, {"arch": list(range(1, 10))})
 

@@ -29,7 +29,8 @@ _SHOWN = 6  # differences named in a refusal; two architectures differ in dozens
 
 
 def open_run(workdir: str | Path, config: dict, *, may_differ: Collection[str] = ("versions",)) -> bool:
-    """Makes the folder; True if it holds a run of this `config` to go on with, False if a run may be created in it.
+    """Makes the folder; True if it holds a run of this `config` to go on with, False if a run may be created in it:
+    where there is none, or one of another config without a checkpoint.
 
     Call it before the mean image is computed, so that a wrong folder is refused at once.
     may_differ: top-level keys that may change between restarts; what they are now replaces what was recorded.
@@ -42,6 +43,8 @@ def open_run(workdir: str | Path, config: dict, *, may_differ: Collection[str] =
         return False
     there, here = read_config(workdir), json.loads(_json(config))
     if differing := _differences(_without(there, may_differ), _without(here, may_differ)):
+        if not any((workdir / CHECKPOINTS).glob("[0-9]*")):
+            return False  # nothing was learnt yet: a run that failed to start must not stand in the way of the next
         shown = "; ".join(differing[:_SHOWN]) + (f"; and {len(differing) - _SHOWN} more" * (len(differing) > _SHOWN))
         raise InputError(f"{workdir} holds a run with other settings ({shown}); repeat them or give another folder")
     if there != here:

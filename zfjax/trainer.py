@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from zfjax.checkpoint import Checkpoints
 from zfjax.convnet import ConvNet
-from zfjax.data import Dataset, eval_batches, mean_image, train_batches
+from zfjax.data import Dataset, check_batch, eval_batches, mean_image, train_batches
 from zfjax.devices import data_mesh, everywhere, share
 from zfjax.metrics import MetricsLog
 from zfjax.rundir import create_run, open_run, read_mean
@@ -47,6 +47,8 @@ def train(
     Ctrl-C and SIGTERM end it after the current step, with a checkpoint. Raises InputError for data, folders and
     settings that do not fit; SystemExit when it was stopped and when the loss is no longer finite.
     """
+    check_batch(dataset.train, arch.recipe.batch_size)  # before the run folder is made
+    data_mesh(arch.recipe.batch_size)
     mean = _open(arch, dataset, Path(workdir), config, may_differ)
     with Checkpoints(workdir) as checkpoints, MetricsLog(workdir) as log, _StopSignal() as stop:
         training = _Training(arch, dataset, mean, seed, precision, checkpoints)

@@ -11,6 +11,7 @@ _HOME = {
     "Scene": "scenes",
     "Source": "sources",
     "centre_crop": "preprocess",
+    "check_batch": "loader",
     "crop_images": "preprocess",
     "default_dataset": "sources",
     "eval_batches": "loader",

@@ -42,7 +42,7 @@ def train_batches(
     """
     import grain
 
-    _check_batch(source, batch_size, process_count)
+    check_batch(source, batch_size, process_count)
     draw_crop = crop_drawer(crops, canvas_size=source[0]["image"].shape[0], image_size=image_size)
     records = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
     # Crops are drawn before the slice: after it, every process would draw the same numbers.
@@ -108,7 +108,8 @@ def ten_crops(canvas_size: int, image_size: int) -> list[tuple[int, int, int]]:
     return [(top, left, flip) for flip in (0, 1) for top, left in places]
 
 
-def _check_batch(source: Source, batch_size: int, process_count: int) -> None:
+def check_batch(source: Source, batch_size: int, process_count: int = 1) -> None:
+    """Raises InputError for a batch that does not fit the data set or the processes."""
     if not 1 <= batch_size <= len(source):
         raise InputError(f"batch_size {batch_size} must lie between 1 and the {len(source)} images of the data set")
     if batch_size % process_count:
