@@ -10,8 +10,8 @@ from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.flags import parse_flags
 
 if TYPE_CHECKING:
-    from zfjax.checkpoint import Run
     from zfjax.data import Dataset
+    from zfjax.run import Run
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def main() -> None:
     config = parse_flags(VisualizeConfig)
     with exit_on_bad_input():
         _check(config)
-        from zfjax.checkpoint import load_run
+        from zfjax.run import load_run
 
         run = load_run(config.ckpt, config.step)
         out = Path(config.out or Path(config.ckpt) / "figures")

@@ -11,9 +11,10 @@ import numpy as np
 import optax
 import pytest
 
-from zfjax.checkpoint import Checkpoints, expected_params, load_params, load_run, steps
+from zfjax.checkpoint import Checkpoints, steps
 from zfjax.errors import InputError
 from zfjax.layers import Conv, Dense, MaxPool
+from zfjax.run import expected_params, load_params, load_run
 from zfjax.rundir import create_run
 from zfjax.table import Arch
 

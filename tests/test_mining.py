@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from nets import TINY, random_params
 
-from zfjax.checkpoint import Run
 from zfjax.convnet import Forward, forward
 from zfjax.data import centre_crop
 from zfjax.deconvnet import project, strongest
 from zfjax.experiments.features import cut_patch, project_winners, strongest_activations
 from zfjax.mining import mine, no_winners, update
+from zfjax.run import Run
 
 
 def batches_of(maps: np.ndarray, size: int):

@@ -15,7 +15,8 @@ from PIL import Image
 
 import train
 import visualize
-from zfjax.checkpoint import load_run, steps
+from zfjax.checkpoint import steps
+from zfjax.run import load_run
 
 ROOT = Path(__file__).resolve().parents[1]
 # 2 epochs of 6 steps; four crops of 57 leave zf-mini's smallest sizes intact

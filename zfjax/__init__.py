@@ -22,10 +22,11 @@ _HOME = {
     "project": "deconvnet",
     "project_map": "deconvnet",
     "strongest": "deconvnet",
-    "Run": "checkpoint",
-    "load_run": "checkpoint",
+    "Run": "run",
+    "load_run": "run",
 }
-_MODULES = ("arch", "checkpoint", "convnet", "data", "deconvnet", "figures", "layers", "mining", "ops", "training")
+_MODULES = {"arch", "checkpoint", "convnet", "data", "deconvnet", "experiments", "figures", "layers", "mining", "ops"}
+_MODULES |= {"run", "table", "training"}
 
 __all__ = [*_HOME]
 

@@ -80,7 +80,7 @@ def _zf_mini() -> Arch:
         init="he",
         schedule="cosine",
         warmup_steps=50,
-        input_scale=1 / 64,
+        input_scale=1 / 8,
     )
     return Arch(layers, image_size=64, num_classes=10, recipe=recipe)
 

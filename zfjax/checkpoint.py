@@ -29,20 +29,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from zfjax.errors import InputError
-from zfjax.layers import Conv, Dense
-from zfjax.rundir import CHECKPOINTS, find_run, read_class_names, read_config, read_mean
-from zfjax.table import Arch
-
-
-class Run(NamedTuple):
-    """A trained network and all that is needed to use it."""
-
-    arch: Arch
-    params: dict[str, dict[str, jax.Array]]  # params["conv1"]["kernel"] is HWIO
-    mean: np.ndarray  # float32 [S, S, C]
-    class_names: tuple[str, ...]
-    config: dict
-    step: int
+from zfjax.rundir import CHECKPOINTS
 
 
 class Restored(NamedTuple):
@@ -51,28 +38,6 @@ class Restored(NamedTuple):
     state: Any
     step: int
     extra: dict
-
-
-def load_run(path: str | Path, step: int | None = None) -> Run:
-    """Reads a run folder: the parameters of `step`, or of the newest whole checkpoint.
-
-    Warns in one line when a damaged newer checkpoint is passed over. Raises InputError when the path is no run
-    folder, has no (such) checkpoint, or holds parameters that do not fit its architecture.
-    """
-    workdir = find_run(path)
-    config = read_config(workdir)
-    arch, names = _arch(workdir, config), read_class_names(workdir)
-    if len(names) != arch.num_classes:
-        raise InputError(f"{workdir}/classes.txt has {len(names)} names; the network has {arch.num_classes} classes")
-    mean = read_mean(workdir)
-    step, params = _newest_params(workdir, arch) if step is None else (step, _params(workdir, arch, step))
-    return Run(arch, params, mean, names, config, step)
-
-
-def load_params(path: str | Path, step: int) -> dict[str, dict[str, jax.Array]]:
-    """The parameters of one step alone; raises InputError as `load_run` does."""
-    workdir = find_run(path)
-    return _params(workdir, _arch(workdir, read_config(workdir)), step)
 
 
 def steps(path: str | Path) -> list[int]:
@@ -145,18 +110,18 @@ class Checkpoints:
         damaged = {}
         for step in reversed(steps(self._workdir)):
             try:
-                state, about = _restore(self._folder / str(step), abstract_state)
+                state, about = restore(self._folder / str(step), abstract_state)
             except InputError:
                 raise
             except Exception as error:  # orbax raises seven kinds of exception for a broken file
-                damaged[step] = _reason(error)
+                damaged[step] = reason(error)
                 continue
             self._set_aside(damaged)
             self._current = step
             return Restored(state, step, about["extra"])
         if damaged:
-            step, reason = next(iter(damaged.items()))
-            raise InputError(f"none of the checkpoints in {self._folder} can be restored; step {step}: {reason}")
+            step, why = next(iter(damaged.items()))
+            raise InputError(f"none of the checkpoints in {self._folder} can be restored; step {step}: {why}")
         return None
 
     def latest_step(self) -> int | None:
@@ -197,7 +162,7 @@ class Checkpoints:
             if not isinstance(error, OSError) and not re.match("[A-Z_]+: ", str(error)):  # TensorStore's status codes
                 raise
             raise InputError(
-                f"cannot write checkpoints in {self._folder} ({_reason(error)}); the earlier ones are whole: "
+                f"cannot write checkpoints in {self._folder} ({reason(error)}); the earlier ones are whole: "
                 "make room and start again with the same flags"
             ) from error
 
@@ -206,8 +171,8 @@ class Checkpoints:
             shutil.rmtree(self._folder / "trash", ignore_errors=True)
 
     def _set_aside(self, damaged: dict[int, str]) -> None:
-        for step, reason in damaged.items():
-            warnings.warn(f"{self._workdir}: skipped the damaged checkpoint of step {step}: {reason}", stacklevel=3)
+        for step, why in damaged.items():
+            warnings.warn(f"{self._workdir}: skipped the damaged checkpoint of step {step}: {why}", stacklevel=3)
         if damaged:
             multihost_utils.sync_global_devices("damaged checkpoints found")  # all have read before one moves
             if jax.process_index() == 0:
@@ -234,60 +199,12 @@ class _Retention:
         return [step in keep or (self.about.get(step) or {"keep": True})["keep"] for step in steps]
 
 
-def _arch(workdir: Path, config: dict) -> Arch:
-    try:
-        return Arch.from_dict(config["arch"])
-    except InputError:
-        raise
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{workdir}/config.json holds no architecture that this version knows ({error!r})") from error
+def restore(folder: Path, abstract: Any) -> tuple[Any, dict]:
+    """`abstract` filled with the values of one step's folder, checked, and what was noted about that step.
 
-
-def _newest_params(workdir: Path, arch: Arch) -> tuple[int, dict]:
-    failed = None
-    for step in reversed(steps(workdir)):
-        try:
-            return step, _params(workdir, arch, step)
-        except _Damaged as error:
-            failed = failed or error
-            warnings.warn(f"passed over a checkpoint: {error}", stacklevel=3)
-    raise failed or InputError(f"{workdir} has no checkpoint yet; the first is written when an epoch ends")
-
-
-class _Damaged(InputError):
-    """One step of several cannot be read."""
-
-
-def _params(workdir: Path, arch: Arch, step: int) -> dict:
-    if step not in (there := steps(workdir)):
-        listed = f"it has {', '.join(map(str, there))}" if there else "it has none yet"
-        raise InputError(f"{workdir} has no checkpoint of step {step}; {listed}")
-    try:
-        return _restore(workdir.absolute() / CHECKPOINTS / str(step), {"params": expected_params(arch)})[0]["params"]
-    except InputError:
-        raise
-    except Exception as error:
-        raise _Damaged(f"the checkpoint of step {step} in {workdir} is damaged: {_reason(error)}") from error
-
-
-def expected_params(arch: Arch) -> dict[str, dict[str, jax.ShapeDtypeStruct]]:
-    """The float32 parameters that an architecture has: kernels [k, k, in / groups, out] or [in, out], and biases."""
-    params = {}
-    for row in arch.rows:
-        match row.layer:
-            case Conv(kernel=kernel, groups=groups):
-                shape = (kernel, kernel, row.input_shape[2] // groups, row.shape[2])
-            case Dense():
-                shape = (math.prod(row.input_shape), row.shape[2])
-            case _:
-                continue
-        shapes = {"kernel": shape, "bias": shape[-1:]}
-        params[row.layer.name] = {name: jax.ShapeDtypeStruct(of, np.float32) for name, of in shapes.items()}
-    return params
-
-
-def _restore(folder: Path, abstract: Any) -> tuple[Any, dict]:
-    """`abstract` filled with the values of one step, checked; if it has only "params", only those are read."""
+    If it has only "params", only those are read. Raises InputError when the shapes do not fit, and whatever orbax
+    raises when the files are damaged.
+    """
     import orbax.checkpoint as ocp
 
     about = json.loads((folder / "about" / "metadata").read_bytes())
@@ -375,7 +292,7 @@ def _no_orbax_errors(record: logging.LogRecord) -> bool:
     return record.levelno < logging.ERROR or "orbax" not in record.pathname
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """The first line of an error, cut: orbax appends pages of TensorStore details."""
     line = next(iter(str(error).splitlines()), "")
     return f"{type(error).__name__}: {line[:160]}"

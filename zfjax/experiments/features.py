@@ -9,12 +9,12 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from zfjax.checkpoint import Run
 from zfjax.convnet import Forward, forward
 from zfjax.data import Source, centre_crop, eval_batches
 from zfjax.deconvnet import Units, project
 from zfjax.figures import FeatureMap
 from zfjax.mining import Winners, mine
+from zfjax.run import Run
 from zfjax.table import Arch
 
 UNITS = 32  # projected at a time: 32 windows of conv5 take 90 MB on the way down

@@ -1,0 +1,96 @@
+"""The page of a figure: one raster mosaic, every pixel a whole number of dots, and text that stays text."""
+
+import contextlib
+import math
+import os
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+from zfjax.errors import InputError
+
+TEXT_WIDTH_IN, COLUMN_WIDTH_IN = 7.0, 3.5  # of a printed page
+MIN_DPI, MAX_DPI = 200, 600
+TITLE_PT, CAPTION_PT, LABEL_PT = 8.5, 7.0, 6.0
+LINE_SPACING = 1.35
+LINE_IN_PER_PT = LINE_SPACING / 72
+FONT = "DejaVu Sans"
+FORMATS = {  # without dates: the same input gives the same bytes
+    ".png": {"pil_kwargs": {"compress_level": 3}},  # twice as fast as 6, and hardly larger: photos do not compress
+    ".pdf": {"metadata": {"CreationDate": None}},
+    ".svg": {"metadata": {"Date": None}},
+}
+# Text as text, as wide as it was measured; SVG element names from a fixed salt instead of a random one.
+STYLE = {"text.hinting": "no_hinting", "svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "zfjax"}
+
+
+def page(
+    mosaic: np.ndarray, *, title: str, caption: str, width_in: float = TEXT_WIDTH_IN, legend_in: float = 0
+) -> tuple[Figure, Axes]:
+    """A figure of a mosaic, uint8 [H, W, 3], between its title and its caption, both wrapped to `width_in`.
+
+    The axes span the mosaic and are measured in its pixels from the top left, so labels go where pictures are.
+    legend_in: inches left blank under the mosaic. The resolution is the lowest from 200 dpi on that gives every pixel
+    a whole number of dots; mosaics too fine for 600 dpi are smoothed down to that.
+    """
+    height, width = mosaic.shape[:2]
+    whole_dpi = math.ceil(MIN_DPI * width_in / width) * width / width_in
+    dpi = min(whole_dpi, MAX_DPI)
+    head, foot = _lines(title, TITLE_PT, width_in, "bold"), _lines(caption, CAPTION_PT, width_in)
+    # Whole dots, or the mosaic would be cut at half a dot and drop or double a row.
+    head_dots = math.ceil(dpi * (len(head) * TITLE_PT * LINE_IN_PER_PT + 0.03))
+    foot_dots = math.ceil(dpi * (len(foot) * CAPTION_PT * LINE_IN_PER_PT + 0.08 + legend_in))
+    body_dots = round(dpi * height * width_in / width)
+    total = head_dots + body_dots + foot_dots
+
+    figure = Figure(figsize=(width_in, total / dpi), dpi=dpi)
+    axes = figure.add_axes((0, foot_dots / total, 1, body_dots / total))
+    axes.set_axis_off()
+    axes.imshow(
+        np.dstack([mosaic, np.full((height, width), 255, np.uint8)]),  # without alpha, matplotlib doubles the memory
+        interpolation="nearest" if dpi == whole_dpi else "hanning",
+        extent=(0, width, height, 0),
+        aspect="auto",
+    )
+    style = {"ha": "left", "linespacing": LINE_SPACING, "family": FONT, "parse_math": False}
+    figure.text(0, 1, "\n".join(head), va="top", fontsize=TITLE_PT, weight="bold", **style)
+    figure.text(0, 0.02 / (total / dpi), "\n".join(foot), va="bottom", fontsize=CAPTION_PT, color="0.2", **style)
+    return figure, axes
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Writes a figure as PNG, PDF or SVG, by the suffix of `path`: whole or not at all, the same bytes every time.
+
+    Creates missing folders. Raises InputError for another suffix or a place that cannot be written.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise InputError(f"cannot draw {path}: the name must end in {', '.join(FORMATS)}, got {path.suffix!r}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with matplotlib.rc_context(STYLE):
+            figure.savefig(draft, format=suffix[1:], dpi=figure.dpi, **FORMATS[suffix])
+        os.replace(draft, path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+
+
+def _lines(text: str, size: float, width_in: float, weight: str = "normal") -> list[str]:
+    """Text broken to a width. Measured, not counted: matplotlib wraps too late to make room for the lines."""
+    font = FontProperties(family=FONT, size=size, weight=weight)
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        fits = text_to_path.get_text_width_height_descent(longer, font, ismath=False)[0] <= 71 * width_in
+        lines[-1:] = [longer] if fits or not lines[-1] else [lines[-1], word]
+    return lines
