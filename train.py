@@ -11,8 +11,7 @@ from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.flags import parse_flags
 from zfjax.rundir import versions
 
-# What may change when a run goes on: none of it touches the numbers that come out. (epochs too, unless the learning
-# rate follows a cosine that ends with them.)
+# What may change when a run goes on: none of it touches the numbers that come out.
 MAY_DIFFER = ("versions", "workdir", "data_dir", "checkpoint_secs", "keep_epochs")
 
 
@@ -96,7 +95,8 @@ def run(config: TrainConfig) -> None:
         dataset,
         workdir,
         config={**dataclasses.asdict(config), **resolved, "arch": arch.to_dict(), "versions": versions()},
-        may_differ=MAY_DIFFER,
+        # a cosine ends with the epochs, so that another number of them is another training
+        may_differ=MAY_DIFFER if arch.recipe.schedule == "cosine" else (*MAY_DIFFER, "epochs", "arch.recipe.epochs"),
         seed=config.seed,
         precision=config.precision,
         patience=config.patience,

@@ -127,3 +127,12 @@ def test_a_cut_line_is_dropped(tmp_path, cut):
     (tmp_path / "metrics.jsonl").write_bytes(b'{"step": 1}\n' + cut.encode()[:1])
     truncate_metrics(tmp_path, 9)
     assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1}\n'
+
+
+def test_keys_inside_a_value_may_differ_too(tmp_path):
+    create_run(tmp_path, {"arch": {"recipe": {"epochs": 7, "init": "he"}}}, ["a"], MEAN)
+    (tmp_path / "checkpoints" / "7").mkdir(parents=True)
+    longer = {"arch": {"recipe": {"epochs": 9, "init": "he"}}}
+    assert open_run(tmp_path, longer, may_differ=("arch.recipe.epochs",))
+    with pytest.raises(InputError, match="arch.recipe.epochs: 9 there, 7 here"):
+        open_run(tmp_path, {"arch": {"recipe": {"epochs": 7, "init": "he"}}}, may_differ=("arch.recipe.epoch",))

@@ -87,6 +87,20 @@ def test_training_fits_a_batch():
     assert losses[-1] < 0.1 * losses[0] and sums["top1"] == 8
 
 
+def test_bfloat16_step_follows_float32():
+    tx = make_optimizer(TINY.recipe)
+    state = init_state(jax.random.key(0), TINY, tx)
+    after = {}
+    for dtype in (jnp.float32, jnp.bfloat16):
+        step = jax.jit(functools.partial(train_step, net=ConvNet(TINY, dtype), tx=tx, total_steps=9))
+        after[dtype], sums = step(state, a_batch(), jnp.full((CANVAS, CANVAS, 3), 120.0), jax.random.key(7))
+        assert np.isfinite(sums["loss"])
+    moved = jax.tree.map(lambda new, old: new - old, after[jnp.float32].params, state.params)
+    apart = jax.tree.map(lambda a, b: a - b, after[jnp.float32].params, after[jnp.bfloat16].params)
+    assert optax.tree.norm(apart) < 0.1 * optax.tree.norm(moved)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(after[jnp.bfloat16].params))
+
+
 def test_filters_come_back_to_the_radius():
     params = random_params(TINY)
     params["conv1"]["kernel"][..., 0] = 5.0

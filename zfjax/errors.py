@@ -11,9 +11,12 @@ class InputError(ValueError):
 
 @contextmanager
 def exit_on_bad_input() -> Iterator[None]:
-    """Ends a script with one line and exit code 2 on `InputError`; any other exception is a bug and stays loud."""
+    """Ends a script with one line and exit code 2 on `InputError`, quietly on Ctrl-C; all else is a bug, and loud."""
     try:
         yield
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)

@@ -33,7 +33,8 @@ def open_run(workdir: str | Path, config: dict, *, may_differ: Collection[str] =
     where there is none, or one of another config without a checkpoint.
 
     Call it before the mean image is computed, so that a wrong folder is refused at once.
-    may_differ: top-level keys that may change between restarts; what they are now replaces what was recorded.
+    may_differ: keys ("epochs", "arch.recipe.epochs") that may change between restarts; what they are now replaces what
+    was recorded.
     Raises InputError when the folder cannot be made or written, when it holds a run of another configuration (it
     says which keys differ), and when it holds files named like a run's that no run of ours has put there.
     """
@@ -42,7 +43,7 @@ def open_run(workdir: str | Path, config: dict, *, may_differ: Collection[str] =
         _refuse_foreign(workdir)
         return False
     there, here = read_config(workdir), json.loads(_json(config))
-    if differing := _differences(_without(there, may_differ), _without(here, may_differ)):
+    if differing := _differences(there, here, may_differ):
         if not any((workdir / CHECKPOINTS).glob("[0-9]*")):
             return False  # nothing was learnt yet: a run that failed to start must not stand in the way of the next
         shown = "; ".join(differing[:_SHOWN]) + (f"; and {len(differing) - _SHOWN} more" * (len(differing) > _SHOWN))
@@ -183,14 +184,11 @@ def _refuse_foreign(workdir: Path) -> None:
         raise InputError(f"{workdir} has {', '.join(taken)} but no {CONFIG}: it is not a run; give another folder")
 
 
-def _without(config: dict, keys: Collection[str]) -> dict:
-    return {key: value for key, value in config.items() if key not in keys}
-
-
-def _differences(there: dict, here: dict) -> list[str]:
+def _differences(there: dict, here: dict, may_differ: Collection[str]) -> list[str]:
     """ "key: this there, that here" for every leaf that differs, flags before the insides of the architecture."""
     old, new = dict(_leaves(there)), dict(_leaves(here))
     keys = sorted({**old, **new}, key=lambda key: key.count("."))
+    keys = [key for key in keys if not any(f"{key}.".startswith(f"{free}.") for free in may_differ)]
     values = [(key, _shown(old, key), _shown(new, key)) for key in keys]
     return [f"{key}: {a} there, {b} here" for key, a, b in values if a != b]
 

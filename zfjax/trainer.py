@@ -62,8 +62,9 @@ def train(
             for step in training.steps(start):
                 bar.update(arch.recipe.batch_size)
                 if step % training.steps_per_epoch == 0:
-                    metrics = training.end_epoch(step, patience, keep_epochs)
-                    log.append(metrics)
+                    metrics = training.end_epoch(step, patience)
+                    log.append(metrics)  # before the checkpoint: a resumed run drops lines that come after its own
+                    training.save(step, metrics={"val_top1": metrics["val_top1"]}, keep=metrics["epoch"] in keep_epochs)
                     bar.write(_sentence(metrics, arch.recipe.epochs))
                     bar.set_description(f"epoch {min(metrics['epoch'] + 1, arch.recipe.epochs)}/{arch.recipe.epochs}")
                 elif stop.signal or time.monotonic() - saved_at > checkpoint_secs:
@@ -138,22 +139,19 @@ class _Training:
             before = self.sums
             yield step
 
-    def end_epoch(self, step: int, patience: int, keep_epochs: Collection[int]) -> dict[str, float]:
-        """Validates, looks for a plateau, saves; returns the epoch's metrics."""
-        epoch, rate = (
-            step // self.steps_per_epoch,
-            self.arch.recipe.learning_rate * 0.1 ** int(self.state.plateau.drops),
-        )
+    def end_epoch(self, step: int, patience: int) -> dict[str, float]:
+        """Validates and looks for a plateau; returns the epoch's metrics."""
+        self._check_loss(self.sums, step)
+        rate = self.arch.recipe.learning_rate * 0.1 ** int(self.state.plateau.drops)
         train = _averages(self._totals)
         speed = float(self._totals["count"]) / (time.monotonic() - self._since)
         val = self._evaluate()
         plateau = jax.device_put(observe(self.state.plateau, val["top1"], patience), everywhere(self.mesh))
         self.state = self.state._replace(plateau=plateau)
-        self.save(step, metrics={"val_top1": val["top1"]}, keep=epoch in keep_epochs)
         self._restart_sums()
         return {
             "step": step,
-            "epoch": epoch,
+            "epoch": step // self.steps_per_epoch,
             **{f"train_{name}": value for name, value in train.items()},
             **{f"val_{name}": value for name, value in val.items()},
             "plateau_learning_rate": rate,
