@@ -41,7 +41,7 @@ class TrainConfig:
     optimizer: Literal["sgd", "adam"] | None = None
     """sgd has momentum 0.9."""
     weight_decay: float | None = None
-    """L2 penalty on kernels; the paper does not mention one, Krizhevsky et al. have 5e-4."""
+    """Of kernels; the paper does not mention one, Krizhevsky et al. have 5e-4. With adam it is decoupled (AdamW)."""
     init: Literal["paper", "he", "glorot"] | None = None
     """paper: N(0, 0.01^2); on small data sets it does not leave the plateau it starts on, he does."""
     schedule: Literal["plateau", "cosine", "constant"] | None = None

@@ -35,7 +35,7 @@ class TrainState(NamedTuple):
 
 
 def make_optimizer(recipe: Recipe) -> optax.GradientTransformation:
-    """SGD with momentum 0.9 or Adam, and weight decay on kernels; the learning rate is applied in `train_step`."""
+    """SGD with momentum 0.9, or Adam; decay of kernels, with Adam decoupled. `train_step` applies the learning rate."""
     decay = optax.add_decayed_weights(recipe.weight_decay, mask=_kernels)
     match recipe.optimizer:
         case "sgd":
