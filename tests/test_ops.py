@@ -190,5 +190,7 @@ def test_impossible_geometry_is_refused():
     values, switches = ops.max_pool(x, 2, 2)
     with pytest.raises(ValueError, match="should both be"):
         ops.max_unpool(values, switches, (1, 39, 40, 1), 2, 2)
+    with pytest.raises(ValueError, match="n must be odd, not 4"):
+        ops.local_response_norm(x, 4)
     with pytest.raises(ValueError, match="not 'mean'"):
         ops.max_unpool(values, switches, x.shape, 2, 2, overlap="mean")

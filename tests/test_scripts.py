@@ -195,11 +195,15 @@ def test_wrong_drawing_flags(flags, message, trained, monkeypatch, capsys):
     assert message in one_line_error(capsys)
 
 
-def test_another_setting_in_the_same_folder_is_refused(trained, stripes, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [("--seed=1", "seed: 0 there, 1 here"), ("--arch=lenet5", 'arch.name: "zf-mini" there, "lenet5" here')],
+)
+def test_another_setting_in_the_same_folder_is_refused(flag, message, trained, stripes, monkeypatch, capsys):
     before = (trained / "config.json").read_bytes()
     with pytest.raises(SystemExit):
-        run_main(train, [*FLAGS, f"--dataset=folder:{stripes}", f"--workdir={trained}", "--seed=1"], monkeypatch)
-    assert "seed: 0 there, 1 here" in one_line_error(capsys)
+        run_main(train, [*FLAGS, f"--dataset=folder:{stripes}", f"--workdir={trained}", flag], monkeypatch)
+    assert message in one_line_error(capsys)
     assert (trained / "config.json").read_bytes() == before
 
 

@@ -78,10 +78,11 @@ def project(
     units: [U] of any images of `forward`, repeated as you like; `forward` must come from these `params`.
     overlap: what happens where pooling windows share a maximum, see `ops.max_unpool`. norm: "identity" leaves contrast
     normalisation out on the way down (the paper), "vjp" takes its true gradient. seed: the unit starts from its
-    activation or from one; this changes the picture by a positive factor only.
+    activation or from one; for a rectified layer this changes the picture by a positive factor only.
     Raises InputError for an unknown layer or option, and for units outside the layer where their values are known.
     """
     _check_options(norm, seed)
+    field = arch.receptive_field(layer)
     units = Units(*map(jnp.asarray, units))
     maps = _activation(forward, layer)
     _check_units(units, maps.shape, layer)
@@ -89,7 +90,6 @@ def project(
     lone = jax.nn.one_hot(units.channel, maps.shape[3], dtype=maps.dtype) * jnp.reshape(value, (-1, 1))
     walk = functools.partial(_descend, arch, params, forward, layer, image=units.image, overlap=overlap, norm=norm)
     pixels, corner = walk(lone[:, None, None, :], corner=_Corner(units.row, units.col))
-    field = arch.receptive_field(layer)
     place = _Corner(units.row * field.stride + field.offset, units.col * field.stride + field.offset)
     if corner is None:  # the walk went over to whole maps
         pixels = _window(pixels, jnp.arange(len(pixels)), place, (field.size, field.size))

@@ -76,8 +76,10 @@ def local_response_norm(x, n: int = 5, k: float = 2.0, alpha: float = 1e-4, beta
     """Contrast normalisation across maps, x / (k + alpha * sum of x^2 over n neighbouring maps)^beta.
 
     x: [..., C]. alpha is not divided by n (Krizhevsky et al. 2012, section 3.3); PyTorch, ONNX and Caffe divide, so
-    that theirs is n times this one. Computed in float32.
+    that theirs is n times this one. Computed in float32. Raises ValueError for an even n, which has no middle.
     """
+    if n % 2 == 0:
+        raise ValueError(f"n must be odd, not {n}")
     scale = _lrn_scale(x.astype(jnp.float32), n, k, alpha)
     return (x * _negative_power(scale, beta)).astype(x.dtype)
 
@@ -103,7 +105,7 @@ def _lrn_scale(x, n, k, alpha):
 
 
 def _neighbour_sum(x, n):
-    padded = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0)] * (x.ndim - 1) + [(n // 2, n - 1 - n // 2, 0)])
+    padded = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0)] * (x.ndim - 1) + [(n // 2, n // 2, 0)])
     return sum(lax.slice_in_dim(padded, i, i + x.shape[-1], axis=-1) for i in range(n))
 
 
@@ -136,7 +138,7 @@ def _max_pool(x, geometry: Geometry):
     # One strided slice per cell of the window: on CPU several times faster than reduce_window, and its gradient
     # needs the switches only, not a second search (select_and_scatter).
     cells = _cells(x, geometry)
-    best, switches = next(cells), None
+    best = next(cells)
     switches = jnp.zeros(best.shape, jnp.uint8)
     for index, cell in enumerate(cells, start=1):
         higher = cell > best

@@ -55,7 +55,7 @@ def train(
         start = training.begin()
         log.rewind(start)
         if start >= training.total_steps:
-            print(f"{workdir} is trained to the end ({arch.recipe.epochs} epochs); nothing is left to do")
+            _say(f"{workdir} is trained to the end ({arch.recipe.epochs} epochs); nothing is left to do")
             return
         saved_at = time.monotonic()
         with training.progress_bar(start) as bar:
@@ -65,7 +65,7 @@ def train(
                     metrics = training.end_epoch(step, patience)
                     log.append(metrics)  # before the checkpoint: a resumed run drops lines that come after its own
                     training.save(step, metrics={"val_top1": metrics["val_top1"]}, keep=metrics["epoch"] in keep_epochs)
-                    bar.write(_sentence(metrics, arch.recipe.epochs))
+                    _say(_sentence(metrics, arch.recipe.epochs))
                     bar.set_description(f"epoch {min(metrics['epoch'] + 1, arch.recipe.epochs)}/{arch.recipe.epochs}")
                 elif stop.signal or time.monotonic() - saved_at > checkpoint_secs:
                     training.save(step)
@@ -76,7 +76,7 @@ def train(
                     break
         if stop.signal and step < training.total_steps:
             checkpoints.wait()
-            print(f"stopped and saved at step {step} of {training.total_steps}; the same command goes on from there")
+            _say(f"stopped and saved at step {step} of {training.total_steps}; the same command goes on from there")
             sys.exit(128 + stop.signal)
 
 
@@ -112,7 +112,7 @@ class _Training:
         place = functools.partial(jax.ShapeDtypeStruct, sharding=everywhere(self.mesh))
         restored = self.checkpoints.restore_latest(jax.tree.map(lambda leaf: place(leaf.shape, leaf.dtype), shapes))
         if restored:
-            print(f"going on from step {restored.step} of {self.total_steps}")
+            _say(f"going on from step {restored.step} of {self.total_steps}")
             self.state: TrainState = restored.state
             return restored.step
         self.state = jax.jit(create, out_shardings=everywhere(self.mesh))(jax.random.key(self.seed))
@@ -206,6 +206,11 @@ class _StopSignal:
     def __exit__(self, *_) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    tqdm.write(text)  # above the progress bar, not into it
+    sys.stdout.flush()  # in a log file too, at once: a kill -9 takes what is buffered
 
 
 def _add(totals: dict | None, sums: dict) -> dict:
