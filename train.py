@@ -52,6 +52,8 @@ class TrainConfig:
     """Updates over which the rate rises to its full value."""
     crops: Literal["ten", "random", "whole"] | None = None
     """ten: one of the paper's ten crops; random: any crop, flipped or not; whole: the image as it is."""
+    subtract_mean: bool | None = None
+    """Whether the mean image of the training set is removed."""
     filter_rms: float | None = None
     """Radius that convolution filters are scaled back to after every update; 0: off."""
     input_scale: float | None = None

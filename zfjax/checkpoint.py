@@ -2,7 +2,7 @@
 
     checkpoints/STEP/params   the parameters, so that they can be read alone
                      rest     everything else of the training state
-                     about    JSON: shape, dtype and CRC-32 of every leaf, metrics, what the script added
+                     about    JSON: shape, dtype and CRC-32 of every leaf, metrics, whether to keep it for ever
     checkpoints/trash         steps on their way out: a kill in mid-deletion must not leave half a step in the list
     checkpoints/damaged       steps that could not be restored, in case somebody can
 
@@ -33,11 +33,10 @@ from zfjax.rundir import CHECKPOINTS
 
 
 class Restored(NamedTuple):
-    """What a training goes on from; `extra` is the dict that was saved with it."""
+    """What a training goes on from."""
 
     state: Any
     step: int
-    extra: dict
 
 
 def steps(path: str | Path) -> list[int]:
@@ -72,12 +71,10 @@ class Checkpoints:
             self._empty_trash()
             self._manager = ocp.CheckpointManager(self._folder, options=options)
 
-    def save(
-        self, step: int, state: Any, *, metrics: dict[str, float] | None = None, extra: dict | None = None, keep=False
-    ) -> None:
+    def save(self, step: int, state: Any, *, metrics: dict[str, float] | None = None, keep=False) -> None:
         """Starts to save a state (a pytree of arrays, none of size 0, with a field or key `params`); returns at once.
 
-        The arrays may be donated afterwards. extra: JSON data to get back with the state. keep: never delete it.
+        The arrays may be donated afterwards. keep: never delete it.
         Saving the step that was saved or restored last does nothing. Raises InputError when this or the previous
         save cannot be written, and ValueError for a step that is not after the newest.
         """
@@ -87,7 +84,7 @@ class Checkpoints:
             return
         leaves = _flatten(state)
         metrics = {name: float(value) for name, value in (metrics or {}).items()}
-        about = {"leaves": _manifest(leaves), "metrics": metrics, "extra": extra or {}, "keep": bool(keep)}
+        about = {"leaves": _manifest(leaves), "metrics": metrics, "keep": bool(keep)}
         trees = {name: ocp.args.StandardSave(tree) for name, tree in _split(leaves).items()}
         self.wait()
         with self._explained():
@@ -110,7 +107,7 @@ class Checkpoints:
         damaged = {}
         for step in reversed(steps(self._workdir)):
             try:
-                state, about = restore(self._folder / str(step), abstract_state)
+                state = restore(self._folder / str(step), abstract_state)
             except InputError:
                 raise
             except Exception as error:  # orbax raises seven kinds of exception for a broken file
@@ -118,7 +115,7 @@ class Checkpoints:
                 continue
             self._set_aside(damaged)
             self._current = step
-            return Restored(state, step, about["extra"])
+            return Restored(state, step)
         if damaged:
             step, why = next(iter(damaged.items()))
             raise InputError(f"none of the checkpoints in {self._folder} can be restored; step {step}: {why}")
@@ -199,8 +196,8 @@ class _Retention:
         return [step in keep or (self.about.get(step) or {"keep": True})["keep"] for step in steps]
 
 
-def restore(folder: Path, abstract: Any) -> tuple[Any, dict]:
-    """`abstract` filled with the values of one step's folder, checked, and what was noted about that step.
+def restore(folder: Path, abstract: Any) -> Any:
+    """`abstract` filled with the values of one step's folder, checked.
 
     If it has only "params", only those are read. Raises InputError when the shapes do not fit, and whatever orbax
     raises when the files are damaged.
@@ -220,7 +217,7 @@ def restore(folder: Path, abstract: Any) -> tuple[Any, dict]:
     for name, leaf in _manifest(leaves).items():
         if leaf["crc32"] != stored[name]["crc32"]:
             raise OSError(f"{name} does not match its checksum")
-    return jax.tree.unflatten(jax.tree.structure(abstract), [leaves[name] for name in wanted]), about
+    return jax.tree.unflatten(jax.tree.structure(abstract), [leaves[name] for name in wanted])
 
 
 def _refuse_misfit(folder: Path, stored: dict[str, dict], wanted: dict[str, Any]) -> None:

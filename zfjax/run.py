@@ -44,12 +44,6 @@ def load_run(path: str | Path, step: int | None = None) -> Run:
     return Run(arch, params, mean, names, config, step)
 
 
-def load_params(path: str | Path, step: int) -> dict[str, dict[str, jax.Array]]:
-    """The parameters of one step alone; raises InputError as `load_run` does."""
-    workdir = find_run(path)
-    return _params(workdir, _arch(workdir, read_config(workdir)), step)
-
-
 def _arch(workdir: Path, config: dict) -> Arch:
     try:
         return Arch.from_dict(config["arch"])
@@ -79,7 +73,7 @@ def _params(workdir: Path, arch: Arch, step: int) -> dict:
         listed = f"it has {', '.join(map(str, there))}" if there else "it has none yet"
         raise InputError(f"{workdir} has no checkpoint of step {step}; {listed}")
     try:
-        return restore(workdir.absolute() / CHECKPOINTS / str(step), {"params": expected_params(arch)})[0]["params"]
+        return restore(workdir.absolute() / CHECKPOINTS / str(step), {"params": expected_params(arch)})["params"]
     except InputError:
         raise
     except Exception as error:
