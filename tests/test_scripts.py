@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import evaluate
 import train
 import visualize
 from zfjax.checkpoint import steps
@@ -119,6 +120,17 @@ def test_pictures_from_a_run(trained, tmp_path, monkeypatch, capsys):
     assert "the 4 strongest of 16 validation images" in (tmp_path / "features_conv1.svg").read_text()
 
 
+def test_error_rates_of_runs_and_their_ensemble(trained, monkeypatch, capsys):
+    run_main(evaluate, [f"--ckpt={trained},{trained}", "--crops=1", "--per_class", "--batch_size=8"], monkeypatch)
+    head, first, second, both, *classes = capsys.readouterr().out.splitlines()
+    assert head.startswith("16 images of the val split of folder:") and head.endswith("1 crop(s)")
+    errors = {line.split(": ", 1)[1] for line in (first, second, both)}
+    assert len(errors) == 1 and "top-5 error 0.00 %" in errors.pop()  # twice the same run; five of two classes
+    assert both.startswith("2 runs averaged") and len(classes) == 2
+    recorded = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()][-1]["val_top1"]
+    assert f"top-1 error {100 * (1 - recorded):.2f} %" in first
+
+
 def one_line_error(capsys) -> str:
     said = capsys.readouterr().err.rstrip("\n")
     assert said.startswith("error: ") and "\n" not in said and "Traceback" not in said
@@ -191,6 +203,21 @@ def test_wrong_drawing_flags(flags, message, trained, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     with pytest.raises(SystemExit) as stop:
         run_main(visualize, [f"--ckpt={trained}", *flags], monkeypatch)
+    assert stop.value.code == 2
+    assert message in one_line_error(capsys)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--crops=3"], "invalid choice '3'"),
+        (["--limit=0"], "--limit must be at least 1"),
+        (["--dataset=scenes"], "scenes has other classes (ball, box, butterfly, ...) than zf-mini (across, down, ...)"),
+    ],
+)
+def test_wrong_evaluation_flags(flags, message, trained, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run_main(evaluate, [f"--ckpt={trained}", *flags], monkeypatch)
     assert stop.value.code == 2
     assert message in one_line_error(capsys)
 
