@@ -46,8 +46,9 @@ def main() -> None:
 def evaluate(config: EvaluateConfig) -> None:
     """Prints one line a run, and one for all together."""
     for name in ("limit", "batch_size"):
-        if (getattr(config, name) or 1) < 1:
-            raise InputError(f"--{name} must be at least 1, not {getattr(config, name)}")
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise InputError(f"--{name} must be at least 1, not {value}")
     from zfjax.run import load_run
 
     runs = [load_run(path) for path in config.ckpt.split(",")]
