@@ -72,20 +72,16 @@ def project_winners(
     batch_size = max(1, min(batch_size, len(images)))
     with tqdm(total=sum(map(len, wanted.values())), desc="projecting", unit=" units", disable=not progress) as bar:
         for batch in eval_batches(source, batch_size=batch_size, indices=images) if images else ():
-            seen, slots = (
-                look((run.params, run.mean), batch["image"]),
-                {int(i): slot for slot, i in enumerate(batch["index"])},
-            )
+            seen = look((run.params, run.mean), batch["image"])
+            slots = {int(image): slot for slot, image in enumerate(batch["index"])}
             crops = _visible(run, batch["image"])
             for layer, spots in wanted.items():
                 here = [spot for spot in spots if int(winners[layer].image[spot]) in slots]
                 for chunk in _chunks(here, UNITS):
                     units = _units(winners[layer], chunk, slots)
                     projection = jax.tree.map(np.asarray, down(run.params, seen, layer=layer, units=units))
-                    for n, spot in enumerate(chunk):
-                        corner, size = (int(projection.top[n]), int(projection.left[n])), projection.pixels.shape[1]
-                        patch = cut_patch(crops[units.image[n]], *corner, size)
-                        pictures[layer, *spot] = projection.pixels[n], patch
+                    for spot, image, pixels, top, left in zip(chunk, units.image, *projection, strict=False):
+                        pictures[layer, *spot] = pixels, cut_patch(crops[image], int(top), int(left), len(pixels))
                     bar.update(len(chunk))
     return {layer: [_feature(run, layer, winners[layer], number, pictures) for number in maps[layer]] for layer in maps}
 
