@@ -91,12 +91,11 @@ def run(config: TrainConfig) -> None:
     reason = "" if config.dataset else f" ({_why(name)}; choose with --dataset)"
     print(f"training {arch.name} at {arch.image_size}x{arch.image_size} on {dataset.origin}{reason}", flush=True)
     workdir = config.workdir or f"runs/{arch.name}"
-    resolved = {"dataset": name, "workdir": workdir, "image_size": arch.image_size, **dataclasses.asdict(arch.recipe)}
     train(
         arch,
         dataset,
         workdir,
-        config={**dataclasses.asdict(config), **resolved, "arch": arch.to_dict(), "versions": versions()},
+        config=_record(config, arch, {"dataset": name, "workdir": workdir}),
         # a cosine ends with the epochs, so that another number of them is another training
         may_differ=MAY_DIFFER if arch.recipe.schedule == "cosine" else (*MAY_DIFFER, "epochs", "arch.recipe.epochs"),
         seed=config.seed,
@@ -105,6 +104,12 @@ def run(config: TrainConfig) -> None:
         checkpoint_secs=config.checkpoint_secs,
         keep_epochs=config.keep_epochs,
     )
+
+
+def _record(config: TrainConfig, arch: Arch, resolved: dict) -> dict:
+    """What config.json says: every flag with the value that it came to, the network, the versions."""
+    flags = {**dataclasses.asdict(config), "image_size": arch.image_size, **dataclasses.asdict(arch.recipe), **resolved}
+    return {"arch_name": arch.name, **flags, "arch": arch.to_dict(), "versions": versions()}
 
 
 def _why(name: str) -> str:

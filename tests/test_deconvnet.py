@@ -233,7 +233,7 @@ def test_errors_name_what_is_there():
     params, _, fwd = case(TINY)
     unit = Units(*np.array([[0], [1], [2], [3]]))
     project = deconvnet.project
-    with pytest.raises(InputError, match="unknown layer 'conv9'; this network has conv1, conv2"):
+    with pytest.raises(InputError, match="unknown layer 'conv9'; custom has conv1, pool1"):
         project(TINY, params, fwd, "conv9", unit)
     with pytest.raises(InputError, match="conv1 has channel 0 to 7; asked for 9 to 9"):
         project(TINY, params, fwd, "conv1", unit._replace(channel=np.array([9])))

@@ -224,7 +224,7 @@ def test_wrong_evaluation_flags(flags, message, trained, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("flag", "message"),
-    [("--seed=1", "seed: 0 there, 1 here"), ("--arch=lenet5", 'arch.name: "zf-mini" there, "lenet5" here')],
+    [("--seed=1", "seed: 0 there, 1 here"), ("--arch=lenet5", 'arch_name: "zf-mini" there, "lenet5" here')],
 )
 def test_another_setting_in_the_same_folder_is_refused(flag, message, trained, stripes, monkeypatch, capsys):
     before = (trained / "config.json").read_bytes()
