@@ -6,9 +6,13 @@ from pathlib import Path
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
 
+import hypothesis
 import jax
 import pytest
 
+# The gate draws the same examples every time; at the desk each run looks for new ones.
+hypothesis.settings.register_profile("gate", derandomize=True)
+hypothesis.settings.load_profile("gate" if os.environ.get("CI") else "default")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
