@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from zfjax.layers import LRN, AvgPool, Conv, Dense, MaxPool, pad, round_up
+from zfjax.run import expected_params
 from zfjax.table import Arch, Recipe
 
 HE = Recipe(init="he")
@@ -52,17 +53,13 @@ def random_params(arch: Arch, seed: int = 0) -> dict:
     """Parameters without structure: He-sized kernels and biases far from zero, so that leaking biases show."""
     rng = np.random.default_rng(seed)
     params = {}
-    for row in arch.rows:
-        match row.layer:
-            case Conv(kernel=k, groups=groups):
-                shape = (k, k, row.input_shape[2] // groups, row.shape[2])
-            case Dense():
-                shape = (int(np.prod(row.input_shape)), row.shape[2])
-            case _:
-                continue
-        scale = np.sqrt(2 / np.prod(shape[:-1])) / (60 if row is arch.rows[0] else 1)
-        kernel = rng.normal(scale=scale, size=shape).astype(np.float32)
-        params[row.layer.name] = {"kernel": kernel, "bias": rng.normal(scale=0.3, size=shape[-1]).astype(np.float32)}
+    for layer, shapes in expected_params(arch).items():
+        kernel = shapes["kernel"].shape
+        scale = np.sqrt(2 / np.prod(kernel[:-1])) / (60 if layer == arch.layers[0].name else 1)
+        params[layer] = {
+            "kernel": rng.normal(scale=scale, size=kernel).astype(np.float32),
+            "bias": rng.normal(scale=0.3, size=kernel[-1]).astype(np.float32),
+        }
     return params
 
 
