@@ -11,6 +11,7 @@ from zfjax.flags import parse_flags
 
 if TYPE_CHECKING:
     from zfjax.data import Dataset
+    from zfjax.mining import Winners
     from zfjax.run import Run
 
 
@@ -63,7 +64,7 @@ def main() -> None:
         from zfjax.run import load_run
 
         run = load_run(config.ckpt, config.step)
-        out = Path(config.out or Path(config.ckpt) / "figures")
+        out = _folder(config)
         if config.figure in ("all", "filters"):
             _draw_filters(config, run, out)
         if config.figure in ("all", "features"):
@@ -76,6 +77,18 @@ def _check(config: VisualizeConfig) -> None:
             raise InputError(f"--{name} must be at least 1, not {getattr(config, name)}")
     if config.limit is not None and config.limit < 1:
         raise InputError(f"--limit must be at least 1, not {config.limit}")
+    if not 0 < config.percentile <= 100:
+        raise InputError(f"--percentile must be above 0 and at most 100, not {config.percentile}")
+
+
+def _folder(config: VisualizeConfig) -> Path:
+    """Made before the search, which may take long."""
+    out = Path(config.out or Path(config.ckpt) / "figures")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write pictures into {out} ({error.strerror}); give another folder") from error
+    return out
 
 
 def _draw_filters(config: VisualizeConfig, run: Run, out: Path) -> None:
@@ -107,7 +120,7 @@ def _draw_features(config: VisualizeConfig, run: Run, out: Path) -> None:
     winners = strongest_activations(
         run, source, layers, top=config.top, indices=searched, batch_size=config.batch_size, progress=True
     )
-    maps = {layer: _explicit_maps(config, run, layer) or _random_maps(config, winners[layer]) for layer in layers}
+    maps = {layer: _maps(config, run, layer, winners[layer]) for layer in layers}
     features = project_winners(run, source, winners, maps, overlap=config.overlap, norm=config.norm, progress=True)
     split = {"val": "validation", "train": "training"}[config.split]
     for layer in layers:
@@ -144,14 +157,17 @@ def _explicit_maps(config: VisualizeConfig, run: Run, layer: str) -> list[int]:
     return maps
 
 
-def _random_maps(config: VisualizeConfig, winners) -> list[int]:
+def _maps(config: VisualizeConfig, run: Run, layer: str, winners: Winners) -> list[int]:
+    """The maps asked for, or a random choice of those that respond."""
     import numpy as np
 
     responding = np.flatnonzero(winners.value[:, 0] != 0)
-    if not len(responding):
-        raise InputError("no map of the layer responds to any image: the network is dead; train it with another --init")
+    chosen = _explicit_maps(config, run, layer)
+    if not set(chosen or responding) & set(responding):
+        which = f"the maps {config.maps}" if chosen else "all maps"
+        raise InputError(f"{layer}: {which} are silent on every image, so there is nothing to project; leave it out")
     count = min(config.num_maps, len(responding))
-    return sorted(np.random.default_rng(config.seed).choice(responding, count, replace=False).tolist())
+    return chosen or sorted(np.random.default_rng(config.seed).choice(responding, count, replace=False).tolist())
 
 
 def _open(config: VisualizeConfig, run: Run) -> Dataset:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Collection
 from pathlib import Path
+from typing import NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +24,7 @@ from zfjax.devices import data_mesh, everywhere, share
 from zfjax.metrics import MetricsLog
 from zfjax.rundir import create_run, open_run, read_mean
 from zfjax.table import Arch
-from zfjax.training import TrainState, eval_step, init_state, make_optimizer, observe, train_step
+from zfjax.training import TrainState, eval_step, init_state, learning_rate, make_optimizer, observe, train_step
 
 DTYPES = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
 
@@ -53,10 +54,10 @@ def train(
     with Checkpoints(workdir) as checkpoints, MetricsLog(workdir) as log, _StopSignal() as stop:
         training = _Training(arch, dataset, mean, seed, precision, checkpoints)
         start = training.begin()
-        log.rewind(start)
         if start >= training.total_steps:
             _say(f"{workdir} is trained to the end ({arch.recipe.epochs} epochs); nothing is left to do")
             return
+        log.rewind(start)
         saved_at = time.monotonic()
         with training.progress_bar(start) as bar:
             for step in training.steps(start):
@@ -142,7 +143,7 @@ class _Training:
     def end_epoch(self, step: int, patience: int) -> dict[str, float]:
         """Validates and looks for a plateau; returns the epoch's metrics."""
         self._check_loss(self.sums, step)
-        rate = self.arch.recipe.learning_rate * 0.1 ** int(self.state.plateau.drops)
+        rate = learning_rate(self.arch.recipe, step - 1, self.state.plateau.drops, self.total_steps)
         train = _averages(self._totals)
         speed = float(self._totals["count"]) / (time.monotonic() - self._since)
         val = self._evaluate()
@@ -154,12 +155,15 @@ class _Training:
             "epoch": step // self.steps_per_epoch,
             **{f"train_{name}": value for name, value in train.items()},
             **{f"val_{name}": value for name, value in val.items()},
-            "plateau_learning_rate": rate,
+            "learning_rate": float(rate),
             "images_per_sec": speed,
         }
 
     def save(self, step: int, **options) -> None:
         self._check_loss(self.sums, step)
+        # the loss is from before the update, which may have been the one that overflowed
+        if not bool(_all_finite(self.state.params)):
+            self._give_up("the parameters are no longer finite", step)
         self.checkpoints.save(step, self.state, **options)
 
     def progress_bar(self, start: int) -> tqdm:
@@ -182,9 +186,12 @@ class _Training:
 
     def _check_loss(self, sums: dict[str, jax.Array], step: int) -> None:
         if not math.isfinite(float(sums["loss"])):
-            last = self.checkpoints.latest_step()
-            kept = f"the checkpoint of step {last} is whole" if last else "there is no checkpoint yet"
-            sys.exit(f"error: the loss is {float(sums['loss'])} at step {step}; {kept}; try a lower --learning_rate")
+            self._give_up(f"the loss is {float(sums['loss'])}", step)
+
+    def _give_up(self, what: str, step: int) -> NoReturn:
+        last = self.checkpoints.latest_step()
+        kept = f"the checkpoint of step {last} is whole" if last else "there is no checkpoint yet"
+        sys.exit(f"error: {what} at step {step}; {kept}; try a lower --learning_rate")
 
     def _restart_sums(self) -> None:
         self._totals, self._since = None, time.monotonic()
@@ -208,6 +215,11 @@ class _StopSignal:
             signal.signal(number, handler)
 
 
+@jax.jit
+def _all_finite(params: dict) -> jax.Array:
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
+
+
 def _say(text: str) -> None:
     tqdm.write(text)  # above the progress bar, not into it
     sys.stdout.flush()  # in a log file too, at once: a kill -9 takes what is buffered
@@ -226,4 +238,4 @@ def _sentence(metrics: dict[str, float], epochs: int) -> str:
     names = {"train top-1": "train_top1", "val top-1": "val_top1", "val top-5": "val_top5"}
     shares = "  ".join(f"{name} {100 * metrics[key]:.1f} %" for name, key in names.items())
     head = f"epoch {metrics['epoch']}/{epochs}  loss {metrics['train_loss']:.3f}"
-    return f"{head}  {shares}  {metrics['images_per_sec']:.0f} images/s"
+    return f"{head}  {shares}  rate {metrics['learning_rate']:.2g}  {metrics['images_per_sec']:.0f} images/s"
