@@ -19,8 +19,10 @@ from zfjax.rundir import create_run
 from zfjax.table import Arch
 
 # one failed read of a damaged checkpoint leaves orbax's other reads unfinished; Python says so when it collects them
+# (as an unraisable exception, or, within pytest.warns, as the plain warning)
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. (None|<coroutine object _read_array):pytest.PytestUnraisableExceptionWarning"
+    "ignore:Exception ignored in. (None|<coroutine object _read_array):pytest.PytestUnraisableExceptionWarning",
+    "ignore:coroutine '_read_array.*' was never awaited:RuntimeWarning",
 )
 
 TINY = Arch(
