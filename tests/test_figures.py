@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from zfjax.errors import InputError
-from zfjax.figures import FeatureMap, draw_features, draw_filters, page, save
+from zfjax.figures import FeatureMap, draw_features, draw_filters
+from zfjax.page import page, save
 from zfjax.tiles import OUTSIDE, display_limit, near_square, show_patch, tile, to_display
 
 SOURCE = "Run demo, step 12; 40 validation images."

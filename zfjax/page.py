@@ -7,8 +7,9 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
@@ -20,6 +21,22 @@ TITLE_PT, CAPTION_PT, LABEL_PT = 8.5, 7.0, 6.0
 LINE_SPACING = 1.35
 LINE_IN_PER_PT = LINE_SPACING / 72
 FONT = "DejaVu Sans"
+CHART_STYLE = {
+    "font.family": FONT,
+    "font.size": LABEL_PT,
+    "axes.titlesize": CAPTION_PT,
+    "axes.labelsize": CAPTION_PT,
+    "axes.linewidth": 0.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.5,
+    "ytick.major.width": 0.5,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.2,
+    "legend.frameon": False,
+    "axes.prop_cycle": cycler(color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#222222"]),
+}  # the colours of Okabe & Ito, told apart by colour-blind readers too
 FORMATS = {  # without dates: the same input gives the same bytes
     ".png": {"pil_kwargs": {"compress_level": 3}},  # twice as fast as 6, and hardly larger: photos do not compress
     ".pdf": {"metadata": {"CreationDate": None}},
@@ -61,6 +78,28 @@ def page(
     figure.text(0, 1, "\n".join(head), va="top", fontsize=TITLE_PT, weight="bold", **style)
     figure.text(0, 0.02 / (total / dpi), "\n".join(foot), va="bottom", fontsize=CAPTION_PT, color="0.2", **style)
     return figure, axes
+
+
+def chart(height_in: float, *, title: str, caption: str, width_in: float = TEXT_WIDTH_IN) -> tuple[Figure, SubFigure]:
+    """A figure for curves: its title, a part of `height_in` inches to draw in, its caption.
+
+    Draw into the part under `rc_context(CHART_STYLE)`, for instance `part.subplots(1, 3)`, then `save` the figure.
+    """
+    head, foot = _lines(title, TITLE_PT, width_in, "bold"), _lines(caption, CAPTION_PT, width_in)
+    above, below = len(head) * TITLE_PT * LINE_IN_PER_PT + 0.05, len(foot) * CAPTION_PT * LINE_IN_PER_PT + 0.08
+    total = above + height_in + below
+    figure = Figure(figsize=(width_in, total), dpi=MIN_DPI)
+    heights = [above, height_in, below]
+    part = figure.add_subfigure(figure.add_gridspec(3, 1, height_ratios=heights, hspace=0)[1])
+    style = {"ha": "left", "linespacing": LINE_SPACING, "family": FONT, "parse_math": False}
+    figure.text(0, 1, "\n".join(head), va="top", fontsize=TITLE_PT, weight="bold", **style)
+    figure.text(0, 0.02 / total, "\n".join(foot), va="bottom", fontsize=CAPTION_PT, color="0.2", **style)
+    return figure, part
+
+
+def label(axes: Axes, x: float, y: float, text: str, **style) -> None:
+    """Small text at a place of the mosaic, in its pixels."""
+    axes.text(x, y, text, fontsize=LABEL_PT, family=FONT, **style)
 
 
 def save(figure: Figure, path: str | Path) -> None:

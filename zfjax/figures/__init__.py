@@ -1,0 +1,9 @@
+"""Arrays -> figures in files, ready for print, one kind a file. No JAX.
+
+Pictures are one raster mosaic, every pixel a whole number of dots, with text that stays text in PDF and SVG.
+"""
+
+from zfjax.figures.features import FeatureMap, draw_features
+from zfjax.figures.filters import draw_filters
+
+__all__ = ["FeatureMap", "draw_features", "draw_filters"]
