@@ -1,4 +1,4 @@
-"""The numbers printed in Zeiler & Fergus 2013 (arXiv 1311.2901v3). They are the paper's: nothing here was measured by us.
+"""The numbers printed in Zeiler & Fergus 2013 (arXiv 1311.2901v3). The paper's alone: nothing here was measured by us.
 
 Percent, except in Table 1. A pair is (mean, spread) as the paper prints "mean +- spread"; None where it prints a dash.
 """
