@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,7 +16,8 @@ from zfjax.gallery.view import LeftOut, View
 FIGURES = {
     "features": features,
     "filters": filters,
-}  # in the order of --figure=all
+}  # of one run, in the order of --figure=all
+COMPARISONS = {}  # of several runs side by side; their `draw` takes all views
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class VisualizeConfig:
     """Draws figures of the paper from a trained network into the run's folder figures/."""
 
     ckpt: str
-    """Run folder."""
+    """Run folder, or several with commas between them: each is drawn on its own."""
     figure: Literal["all", "features", "filters"] = "all"
     """features: Fig. 2, the strongest activations of each map in pixels. filters: Fig. 6, those of the first layer.
     all: whatever the run and its data set allow."""
@@ -59,7 +61,8 @@ class VisualizeConfig:
     format: Literal["png", "pdf", "svg"] = "png"
     """Kind of file; in pdf and svg the text stays text."""
     out: str | None = None
-    """Folder for the pictures; None: figures/ in the run folder."""
+    """Folder for the pictures, with a folder in it for each run if there are several; None: figures/ in the run
+    folder."""
     batch_size: int = 32
     """Images passed through the network at a time."""
     seed: int = 0
@@ -71,20 +74,34 @@ def main() -> None:
     config = parse_flags(VisualizeConfig)
     with exit_on_bad_input():
         _check(config)
-        view = _view(config)
-        if config.figure != "all":
-            _draw(config.figure, config, view)
-            return
-        for figure in FIGURES:
+        for figure, views in _jobs(config):
             try:
-                _draw(figure, config, view)
+                _draw(figure, config, views)
             except LeftOut as reason:
+                if config.figure != "all":
+                    raise
                 print(f"left out: {figure} ({reason})", file=sys.stderr)
 
 
-def _draw(figure: str, config: VisualizeConfig, view: View) -> None:
-    module = FIGURES[figure]
-    for path in module.draw(view, getattr(config, figure, None) or module.Options()).paths:
+def _jobs(config: VisualizeConfig) -> list[tuple[str, View | list[View]]]:
+    """What to draw of whom: a figure of one run for each, a comparison of them for all."""
+    paths = config.ckpt.split(",")
+    names = [Path(path).resolve().name for path in paths]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"--ckpt has several runs named {twice[0]}, whose pictures would have the same names")
+    views = [_view(config, path, name if len(paths) > 1 else "") for path, name in zip(paths, names, strict=True)]
+    wanted = [config.figure] if config.figure != "all" else [*FIGURES, *(COMPARISONS if len(paths) > 1 else ())]
+    alone = [(figure, view) for view in views for figure in wanted if figure in FIGURES]
+    common = [dataclasses.replace(view, out=_folder(config, paths[0])) for view in views]
+    together = [(figure, common) for figure in wanted if figure in COMPARISONS]
+    for out in {view.out for _, view in alone} | {views[0].out for _, views in together}:
+        _make(out)
+    return alone + together
+
+
+def _draw(figure: str, config: VisualizeConfig, views: View | list[View]) -> None:
+    module = {**FIGURES, **COMPARISONS}[figure]
+    for path in module.draw(views, getattr(config, figure, None) or module.Options()).paths:
         print(path, flush=True)
 
 
@@ -98,23 +115,25 @@ def _check(config: VisualizeConfig) -> None:
         raise InputError(f"--percentile must be above 0 and at most 100, not {config.percentile}")
 
 
-def _view(config: VisualizeConfig) -> View:
+def _view(config: VisualizeConfig, ckpt: str, name: str) -> View:
     from zfjax.run import load_run
 
-    run = load_run(config.ckpt, config.step)
+    run = load_run(ckpt, config.step)
     common = {each.name for each in fields(View)} & {each.name for each in fields(VisualizeConfig)}
-    flags = {name: getattr(config, name) for name in common - {"out"}}
-    return View(run=run, out=_folder(config), dataset_name=config.dataset, **flags)
+    flags = {flag: getattr(config, flag) for flag in common - {"ckpt", "out"}}
+    return View(ckpt=ckpt, run=run, out=_folder(config, ckpt, name), dataset_name=config.dataset, **flags)
 
 
-def _folder(config: VisualizeConfig) -> Path:
-    """Made before the search, which may take long."""
-    out = Path(config.out or Path(config.ckpt) / "figures")
+def _folder(config: VisualizeConfig, ckpt: str, name: str = "") -> Path:
+    return Path(config.out) / name if config.out else Path(ckpt) / "figures"
+
+
+def _make(folder: Path) -> None:
+    """Before the search, which may take long."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot write pictures into {out} ({error.strerror}); give another folder") from error
-    return out
+        raise InputError(f"cannot write pictures into {folder} ({error.strerror}); give another folder") from error
 
 
 if __name__ == "__main__":
