@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from zfjax.arch import ARCHS, get_arch
+from zfjax.arch import ARCHS, get_arch, smallest_image
 from zfjax.errors import InputError
 from zfjax.layers import Conv, Dense, MaxPool
 from zfjax.table import Arch
@@ -127,3 +127,45 @@ def test_summary_on_the_command_line():
     assert run.stderr == ""
     bad = subprocess.run([sys.executable, "-m", "zfjax.arch", "zfnet"], capture_output=True, text=True)
     assert bad.returncode == 2 and bad.stderr.startswith("error: unknown architecture") and bad.stderr.count("\n") == 1
+
+
+def features(arch: Arch) -> dict[str, int]:
+    return {layer.name: layer.features for layer in arch.layers if isinstance(layer, Conv | Dense) and layer.features}
+
+
+def test_width_scales_every_hidden_layer_and_not_the_classifier():
+    quarter = get_arch("zf", num_classes=10, image_size=64, width=0.25)
+    assert features(quarter) == dict(conv1=24, conv2=64, conv3=96, conv4=96, conv5=64, fc6=1024, fc7=1024)
+    assert quarter.shapes()["fc8"] == (1, 1, 10) and quarter.name == "zf"
+    assert quarter.receptive_field("conv5") == get_arch("zf").receptive_field("conv5")
+    assert get_arch("zf", width=2).shapes()["conv4"] == (13, 13, 768)
+    for name, arch in ARCHS.items():
+        assert get_arch(name, width=1.0) == arch
+
+
+@pytest.mark.parametrize("width", [1e-6, 0.01, 0.03, 0.1, 1 / 8, 1 / 3, 0.7])
+@pytest.mark.parametrize("name", ["alexnet", "alexnet-no34", "alexnet-no3467", "zf-512"])
+def test_any_width_leaves_the_groups_whole(name, width):
+    narrow, full = get_arch(name, image_size=64, width=width), features(ARCHS[name])
+    convolutions = [row for row in narrow.rows if isinstance(row.layer, Conv)]
+    for row in convolutions:  # the walk refuses groups that do not divide; none may be left without a map
+        assert row.input_shape[2] // row.layer.groups >= 1 and row.shape[2] >= row.layer.groups
+    for layer, count in features(narrow).items():
+        assert abs(count - width * full[layer]) <= 1 or count in (1, 2)
+    assert Arch.from_dict(json.loads(json.dumps(narrow.to_dict()))) == narrow
+
+
+@pytest.mark.parametrize("width", [0, -0.5, float("nan"), float("inf")])
+def test_a_width_that_is_none_is_refused(width):
+    with pytest.raises(InputError, match="width must be a number above 0, not"):
+        get_arch("zf", width=width)
+
+
+def test_alexnet_at_64_pixels_and_the_smallest_images():
+    sizes = {name: shape[0] for name, shape in get_arch("alexnet", image_size=64, width=0.25).shapes().items()}
+    assert [sizes[name] for name in ("conv1", "pool1", "conv2", "pool2", "conv5", "pool5")] == [15, 7, 7, 3, 3, 1]
+    for name in ("zf", "alexnet", "alexnet-no3467", "sign-cnn"):
+        least = smallest_image(name)
+        assert get_arch(name, image_size=least, width=0.1)
+        with pytest.raises(InputError, match=f"smallest image for {name} is {least}x{least}"):
+            get_arch(name, image_size=least - 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.layers import LRN, VALID, AvgPool, Conv, Dense, Dropout, Layer, MaxPool, pad, round_up
@@ -190,21 +191,47 @@ _TABLES = {
 ARCHS: dict[str, Arch] = {name: dataclasses.replace(arch, name=name) for name, arch in _TABLES.items()}
 
 
-def get_arch(name: str, *, num_classes: int | None = None, image_size: int | None = None) -> Arch:
-    """An architecture of `ARCHS`, with its classifier and sizes adapted.
+def get_arch(name: str, *, num_classes: int | None = None, image_size: int | None = None, width: float = 1.0) -> Arch:
+    """An architecture of `ARCHS`, with its classifier, sizes and width adapted.
 
     num_classes, image_size: None keeps the table's own (1000 classes and 224 pixels for the paper's networks).
-    Raises InputError for an unknown name, and for an image too small for a layer, with the smallest that would do.
+    width: factor on the features of every layer but the classifier, see `scale_width`.
+    Raises InputError for an unknown name, for a width that is not above 0, and for an image too small for a layer,
+    with the smallest that would do.
     """
     if name not in ARCHS:
         raise InputError(f"unknown architecture {name!r}; choose one of {', '.join(ARCHS)}")
-    arch = ARCHS[name]
+    arch = scale_width(ARCHS[name], width)
     num_classes, image_size = num_classes or arch.num_classes, image_size or arch.image_size
     try:
         return dataclasses.replace(arch, num_classes=num_classes, image_size=image_size)
     except InputError as error:
-        fits = next(size for size in range(max(1, image_size), 1 << 12) if _fits(arch, size))
+        fits = smallest_image(name, at_least=image_size)
         raise InputError(f"{error}; the smallest image for {name} is {fits}x{fits}") from None
+
+
+def scale_width(arch: Arch, width: float) -> Arch:
+    """The same network with `width` times the features in every hidden layer; sizes and receptive fields stay.
+
+    Rounded to whole numbers: to what the groups of a convolution and of the next one divide, and at least one a group.
+    Raises InputError for a width that is not above 0.
+    """
+    if not 0 < width < math.inf:
+        raise InputError(f"the width must be a number above 0, not {width}")
+    layers = list(arch.layers)
+    next_groups = 1  # of the convolution above, which splits what this one puts out
+    for index, layer in reversed(list(enumerate(layers))):
+        if isinstance(layer, Conv | Dense) and layer.features:
+            step = math.lcm(layer.groups, next_groups) if isinstance(layer, Conv) else 1
+            features = step * max(1, round(layer.features * width / step))
+            layers[index] = dataclasses.replace(layer, features=features)
+            next_groups = layer.groups if isinstance(layer, Conv) else 1
+    return dataclasses.replace(arch, layers=tuple(layers))
+
+
+def smallest_image(name: str, *, at_least: int = 1) -> int:
+    """Side of the smallest square image, of those from `at_least` on, in which every window of a network finds room."""
+    return next(size for size in range(max(1, at_least), 1 << 12) if _fits(ARCHS[name], size))
 
 
 def _fits(arch: Arch, image_size: int) -> bool:
@@ -219,12 +246,14 @@ def main() -> None:
     parser.add_argument("name", nargs="?", help="architecture; without it, all names and their parameter counts")
     parser.add_argument("--image_size", type=int, help="side of the square image, pixels (default: the network's own)")
     parser.add_argument("--num_classes", type=int, help="size of the classifier (default: the network's own)")
+    parser.add_argument("--width", type=float, default=1.0, help="factor on the features of every hidden layer")
     flags = parser.parse_args()
     if flags.name is None:
         print("\n".join(f"{name:<16}{arch.param_count():>13,} parameters" for name, arch in ARCHS.items()))
         return
     with exit_on_bad_input():
-        print(get_arch(flags.name, num_classes=flags.num_classes, image_size=flags.image_size).summary())
+        options = {"num_classes": flags.num_classes, "image_size": flags.image_size, "width": flags.width}
+        print(get_arch(flags.name, **options).summary())
 
 
 if __name__ == "__main__":
