@@ -10,10 +10,11 @@ from typing import Literal
 
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.flags import parse_flags
-from zfjax.gallery import features, filters
+from zfjax.gallery import architecture, features, filters
 from zfjax.gallery.view import LeftOut, View
 
 FIGURES = {
+    "architecture": architecture,
     "features": features,
     "filters": filters,
 }  # of one run, in the order of --figure=all
@@ -24,10 +25,13 @@ COMPARISONS = {}  # of several runs side by side; their `draw` takes all views
 class VisualizeConfig:
     """Draws figures of the paper from a trained network into the run's folder figures/."""
 
-    ckpt: str
+    ckpt: str = ""
     """Run folder, or several with commas between them: each is drawn on its own."""
-    figure: Literal["all", "features", "filters"] = "all"
-    """features: Fig. 2, the strongest activations of each map in pixels. filters: Fig. 6, those of the first layer.
+    arch: str = ""
+    """Architecture to draw where there is no run, with --figure=architecture alone."""
+    figure: Literal["all", "architecture", "features", "filters"] = "all"
+    """architecture: Fig. 3, the layers and their sizes.
+    features: Fig. 2, the strongest activations of each map in pixels. filters: Fig. 6, those of the first layer.
     all: whatever the run and its data set allow."""
     layers: str = ""
     """Layers to draw, e.g. conv1,conv5; empty: all convolutions (fully connected layers where there are none)."""
@@ -62,11 +66,12 @@ class VisualizeConfig:
     """Kind of file; in pdf and svg the text stays text."""
     out: str | None = None
     """Folder for the pictures, with a folder in it for each run if there are several; None: figures/ in the run
-    folder."""
+    folder, figures/ARCH without a run."""
     batch_size: int = 32
     """Images passed through the network at a time."""
     seed: int = 0
     """Of the random choices."""
+    architecture: architecture.Options = field(default_factory=architecture.Options)
     filters: filters.Options = field(default_factory=filters.Options)
 
 
@@ -74,6 +79,10 @@ def main() -> None:
     config = parse_flags(VisualizeConfig)
     with exit_on_bad_input():
         _check(config)
+        if config.arch:
+            out = Path(config.out or Path("figures") / config.arch)
+            print(*architecture.draw_named(config.arch, out, config.architecture).paths)
+            return
         for figure, views in _jobs(config):
             try:
                 _draw(figure, config, views)
@@ -106,6 +115,10 @@ def _draw(figure: str, config: VisualizeConfig, views: View | list[View]) -> Non
 
 
 def _check(config: VisualizeConfig) -> None:
+    if config.arch and (config.ckpt or config.figure != "architecture"):
+        raise InputError(f"--arch={config.arch} is for --figure=architecture without --ckpt; a run has its own")
+    if not (config.ckpt or config.arch):
+        raise InputError("--ckpt is missing, the run folder; only --figure=architecture does without, given --arch")
     for name in ("top", "num_maps", "num_images", "batch_size"):
         if getattr(config, name) < 1:
             raise InputError(f"--{name} must be at least 1, not {getattr(config, name)}")

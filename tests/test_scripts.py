@@ -113,7 +113,7 @@ def wait_for(condition, process, secs: float = 90) -> None:
 def test_pictures_from_a_run(trained, tmp_path, monkeypatch, capsys):
     flags = [f"--ckpt={trained}", f"--out={tmp_path}", "--num_maps=3", "--top=4", "--batch_size=8"]
     run_main(visualize, [*flags, "--layers=conv2,pool5,fc8", "--format=png"], monkeypatch)
-    names = {"filters_conv1.png", "features_conv2.png", "features_pool5.png", "features_fc8.png"}
+    names = {"architecture.svg", "filters_conv1.png", "features_conv2.png", "features_pool5.png", "features_fc8.png"}
     assert {path.name for path in tmp_path.iterdir()} == names
     assert set(capsys.readouterr().out.split()) == {str(tmp_path / name) for name in names}
     run_main(visualize, [*flags, "--figure=features", "--layers=conv1", "--maps=0,5", "--format=svg"], monkeypatch)

@@ -3,7 +3,8 @@
 Pictures are one raster mosaic, every pixel a whole number of dots, with text that stays text in PDF and SVG.
 """
 
+from zfjax.figures.architecture import draw_architecture
 from zfjax.figures.features import FeatureMap, draw_features
 from zfjax.figures.filters import draw_filters
 
-__all__ = ["FeatureMap", "draw_features", "draw_filters"]
+__all__ = ["FeatureMap", "draw_architecture", "draw_features", "draw_filters"]
