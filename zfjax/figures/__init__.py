@@ -4,7 +4,8 @@ Pictures are one raster mosaic, every pixel a whole number of dots, with text th
 """
 
 from zfjax.figures.architecture import draw_architecture
+from zfjax.figures.evolution import draw_convergence, draw_evolution
 from zfjax.figures.features import FeatureMap, draw_features
 from zfjax.figures.filters import draw_filters
 
-__all__ = ["FeatureMap", "draw_architecture", "draw_features", "draw_filters"]
+__all__ = ["FeatureMap", "draw_architecture", "draw_convergence", "draw_evolution", "draw_features", "draw_filters"]
