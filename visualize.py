@@ -10,7 +10,7 @@ from typing import Literal
 
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.flags import parse_flags
-from zfjax.gallery import architecture, evolution, features, filters, invariance
+from zfjax.gallery import architecture, correspondence, evolution, features, filters, invariance
 from zfjax.gallery.view import LeftOut, View
 
 FIGURES = {
@@ -19,6 +19,7 @@ FIGURES = {
     "evolution": evolution,
     "filters": filters,
     "invariance": invariance,
+    "correspondence": correspondence,
 }  # of one run, in the order of --figure=all
 COMPARISONS = {}  # of several runs side by side; their `draw` takes all views
 
@@ -31,12 +32,13 @@ class VisualizeConfig:
     """Run folder, or several with commas between them: each is drawn on its own."""
     arch: str = ""
     """Architecture to draw where there is no run, with --figure=architecture alone."""
-    figure: Literal["all", "architecture", "features", "evolution", "filters", "invariance"] = "all"
+    figure: Literal["all", "architecture", "features", "evolution", "filters", "invariance", "correspondence"] = "all"
     """architecture: Fig. 3, the layers and their sizes.
     features: Fig. 2, the strongest activations of each map in pixels.
     evolution: Fig. 4, those of training images at the epochs that the run kept.
     filters: Fig. 6, those of the first layer.
     invariance: Fig. 5, features and answers under shift, scale and rotation.
+    correspondence: Table 1 and Fig. 8, whether covering the same part of different objects changes features alike.
     all: whatever the run and its data set allow."""
     layers: str = ""
     """Layers to draw, e.g. conv1,conv5; empty: all convolutions (fully connected layers where there are none)."""
@@ -80,6 +82,7 @@ class VisualizeConfig:
     evolution: evolution.Options = field(default_factory=evolution.Options)
     invariance: invariance.Options = field(default_factory=invariance.Options)
     filters: filters.Options = field(default_factory=filters.Options)
+    correspondence: correspondence.Options = field(default_factory=correspondence.Options)
 
 
 def main() -> None:
