@@ -24,6 +24,7 @@ _HOME = {
     "strongest": "deconvnet",
     "Run": "run",
     "load_run": "run",
+    "invariance_curves": "experiments.invariance",
     "occlusion_map": "experiments.occlusion",
 }
 _MODULES = {"arch", "checkpoint", "convnet", "data", "deconvnet", "experiments", "figures", "layers", "mining", "ops"}
