@@ -10,7 +10,16 @@ from typing import Literal
 
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.flags import parse_flags
-from zfjax.gallery import architecture, correspondence, evolution, features, filters, invariance
+from zfjax.gallery import (
+    architecture,
+    correspondence,
+    evolution,
+    features,
+    filters,
+    invariance,
+    maximal_activations,
+    selection,
+)
 from zfjax.gallery.view import LeftOut, View
 
 FIGURES = {
@@ -20,8 +29,9 @@ FIGURES = {
     "filters": filters,
     "invariance": invariance,
     "correspondence": correspondence,
+    "maximal_activations": maximal_activations,
 }  # of one run, in the order of --figure=all
-COMPARISONS = {}  # of several runs side by side; their `draw` takes all views
+COMPARISONS = {"selection": selection}  # of several runs side by side; their `draw` takes all views
 
 
 @dataclass(frozen=True)
@@ -29,17 +39,28 @@ class VisualizeConfig:
     """Draws figures of the paper from a trained network into the run's folder figures/."""
 
     ckpt: str = ""
-    """Run folder, or several with commas between them: each is drawn on its own."""
+    """Run folder, or several with commas between them: each is drawn on its own, but for --figure=selection."""
     arch: str = ""
     """Architecture to draw where there is no run, with --figure=architecture alone."""
-    figure: Literal["all", "architecture", "features", "evolution", "filters", "invariance", "correspondence"] = "all"
+    figure: Literal[
+        "all",
+        "architecture",
+        "features",
+        "evolution",
+        "filters",
+        "selection",
+        "invariance",
+        "correspondence",
+        "maximal_activations",
+    ] = "all"
     """architecture: Fig. 3, the layers and their sizes.
     features: Fig. 2, the strongest activations of each map in pixels.
     evolution: Fig. 4, those of training images at the epochs that the run kept.
     filters: Fig. 6, those of the first layer.
     invariance: Fig. 5, features and answers under shift, scale and rotation.
     correspondence: Table 1 and Fig. 8, whether covering the same part of different objects changes features alike.
-    all: whatever the run and its data set allow."""
+    selection: Fig. 6, the first two layers of all runs side by side, with measures.
+    all: whatever the run and its data set allow, and selection where there are several runs."""
     layers: str = ""
     """Layers to draw, e.g. conv1,conv5; empty: all convolutions (fully connected layers where there are none)."""
     maps: str = ""
@@ -83,6 +104,8 @@ class VisualizeConfig:
     invariance: invariance.Options = field(default_factory=invariance.Options)
     filters: filters.Options = field(default_factory=filters.Options)
     correspondence: correspondence.Options = field(default_factory=correspondence.Options)
+    selection: selection.Options = field(default_factory=selection.Options)
+    maximal_activations: maximal_activations.Options = field(default_factory=maximal_activations.Options)
 
 
 def main() -> None:

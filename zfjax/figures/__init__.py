@@ -7,5 +7,15 @@ from zfjax.figures.architecture import draw_architecture
 from zfjax.figures.evolution import draw_convergence, draw_evolution
 from zfjax.figures.features import FeatureMap, draw_features
 from zfjax.figures.filters import draw_filters
+from zfjax.figures.selection import Column, draw_selection
 
-__all__ = ["FeatureMap", "draw_architecture", "draw_convergence", "draw_evolution", "draw_features", "draw_filters"]
+__all__ = [
+    "Column",
+    "FeatureMap",
+    "draw_architecture",
+    "draw_convergence",
+    "draw_evolution",
+    "draw_features",
+    "draw_filters",
+    "draw_selection",
+]

@@ -112,7 +112,9 @@ def draw_convergence(
 def _epoch_axis(axes: Axes, epochs: Sequence[float]) -> None:
     """Logarithmic, as the paper's choice of epochs is."""
     axes.set_xscale("log")
-    axes.set_xticks(epochs, [f"{epoch:g}" for epoch in epochs])
+    roomy = [following > 1.15 * epoch for epoch, following in zip(epochs, epochs[1:], strict=False)] + [True]
+    labels = [f"{epoch:.3g}" if fits else "" for epoch, fits in zip(epochs, roomy, strict=True)]
+    axes.set_xticks(epochs, labels)
     axes.set_xticks([], minor=True)
 
 

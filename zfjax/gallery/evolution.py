@@ -75,7 +75,7 @@ def draw(view: View, options: Options) -> Drawn:
     settled = {layer: moments[settled_at(evolution.similarity[layer], options.threshold)].epoch for layer in layers}
     paths = [_draw_layer(view, layer, moments, evolution) for layer in layers]
     paths.append(view.path("evolution"))
-    words = ", ".join(f"{layer} {settled[layer]:g}" for layer in layers)
+    words = ", ".join(f"{layer} {_when(settled[layer], moments)}" for layer in layers)
     sample = min(options.sample, len(view.searched(source)))
     caption = f"At {options.threshold:g} or above from epoch: {words}. Sample: {sample} images."
     caption = f"{caption} {view.origin} {view.about(source)}"
@@ -85,6 +85,10 @@ def draw(view: View, options: Options) -> Drawn:
         [moment.epoch for moment in moments], *curves, title=title, caption=caption, threshold=options.threshold
     )
     return Drawn(paths, Result(moments, evolution, settled))
+
+
+def _when(epoch: float, moments: list[Moment]) -> str:
+    return "only at the end" if epoch == moments[-1].epoch else f"{epoch:g}"
 
 
 def _check(options: Options) -> None:

@@ -1,0 +1,62 @@
+"""Fig. 6a-c in numbers: dead and dominating filters of the first layer, and the frequencies they cover (section 4.1).
+
+The paper states none of these as numbers; the definitions are ours. kernel: [h, w, inputs, filters] throughout.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+BANDS = (1 / 3, 2 / 3)  # of Nyquist: where mid frequencies begin and end
+_SAMPLES = 64  # of the spectrum along each side
+
+
+def filter_rms(kernel: np.ndarray) -> np.ndarray:
+    """Root mean square of each filter over its window and inputs: [filters], the size that section 3 clips."""
+    return np.sqrt(np.square(kernel, dtype=np.float64).mean(axis=(0, 1, 2)))
+
+
+def faint_filters(kernel: np.ndarray, fraction: float = 0.1) -> np.ndarray:
+    """Which filters are as good as zero: bool [filters], True where the RMS is below a fraction of the 90th percentile.
+
+    Not of the median, which is itself dead where most filters are; nor of the largest, which may dominate (Fig. 6a).
+    Up to nine tenths may be dead, or one tenth dominate, before the yardstick moves. A filter that is large but whose
+    unit never responds is as dead: only images tell.
+    """
+    rms = filter_rms(kernel)
+    yardstick = np.percentile(rms, 90, method="lower")  # interpolated, it would be drawn along by the largest
+    return rms < fraction * yardstick if rms.any() else np.ones(rms.shape, bool)
+
+
+def dominance(kernel: np.ndarray) -> float:
+    """How many times larger the largest filter is than the median one, in RMS (Fig. 6a); infinite if half are zero."""
+    rms = filter_rms(kernel)
+    median = float(np.median(rms))
+    return float(rms.max()) / median if median else float("inf")
+
+
+def band_energy(kernel: np.ndarray, bands: tuple[float, float] = BANDS) -> np.ndarray:
+    """Shares of each filter's energy in low, mid and high frequencies: [filters, 3], rows sum to 1 (0 for zeros).
+
+    bands: where the mid frequencies begin and end, by distance from zero as a fraction of Nyquist, half a cycle a
+    pixel. In pixels of the image, so that 7x7 and 11x11 compare; the filter is padded with zeros to sample its
+    spectrum as finely in both cases. Its mean stays: a patch of colour is a low-frequency filter. Corners of the square
+    spectrum, beyond Nyquist, count as high. White noise has 9, 26 and 65 %.
+    """
+    power = np.square(np.abs(np.fft.fft2(kernel, (_SAMPLES, _SAMPLES), axes=(0, 1)))).sum(axis=2)
+    along = 2 * np.fft.fftfreq(_SAMPLES)
+    radius = np.hypot(along[:, None], along[None, :])
+    masks = [radius < bands[0], (radius >= bands[0]) & (radius < bands[1]), radius >= bands[1]]
+    energy = np.stack([power[mask].sum(axis=0) for mask in masks], axis=1)
+    total = energy.sum(axis=1, keepdims=True)
+    return np.divide(energy, total, out=np.zeros_like(energy), where=total > 0)
+
+
+def band_shares(kernel: np.ndarray, bands: tuple[float, float] = BANDS) -> np.ndarray:
+    """Shares of the filters with most of their energy in low, mid and high frequencies: [3]; NaN without filters.
+
+    Section 4.1 finds in Krizhevsky's first layer extremely high and low frequencies with few in between.
+    """
+    if not kernel.shape[3]:
+        return np.full(3, np.nan)
+    return np.bincount(band_energy(kernel, bands).argmax(axis=1), minlength=3) / kernel.shape[3]
