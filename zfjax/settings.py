@@ -77,6 +77,12 @@ def resolve(settings: Settings, name: str) -> Arch:
     return dataclasses.replace(arch, recipe=dataclasses.replace(arch.recipe, **given))
 
 
+def fill(settings: Settings, defaults: dict) -> Settings:
+    """The same settings, where flags that are None take the value that `defaults` has for them."""
+    missing = {flag: value for flag, value in defaults.items() if getattr(settings, flag) is None}
+    return dataclasses.replace(settings, **missing)
+
+
 def training(
     settings: Settings,
     arch: Arch,

@@ -75,7 +75,7 @@ def train(
                 saved_at = time.monotonic()
                 if stop.signal and step < training.total_steps:
                     break
-        if stop.signal and step < training.total_steps:
+        if stop.signal:  # during the last step too: a script that trains one network after the other must end here
             checkpoints.wait()
             _say(f"stopped and saved at step {step} of {training.total_steps}; the same command goes on from there")
             sys.exit(128 + stop.signal)
