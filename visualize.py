@@ -18,6 +18,7 @@ from zfjax.gallery import (
     filters,
     invariance,
     maximal_activations,
+    occlusion,
     selection,
 )
 from zfjax.gallery.view import LeftOut, View
@@ -30,6 +31,7 @@ FIGURES = {
     "invariance": invariance,
     "correspondence": correspondence,
     "maximal_activations": maximal_activations,
+    "occlusion": occlusion,
 }  # of one run, in the order of --figure=all
 COMPARISONS = {"selection": selection}  # of several runs side by side; their `draw` takes all views
 
@@ -52,6 +54,7 @@ class VisualizeConfig:
         "invariance",
         "correspondence",
         "maximal_activations",
+        "occlusion",
     ] = "all"
     """architecture: Fig. 3, the layers and their sizes.
     features: Fig. 2, the strongest activations of each map in pixels.
@@ -60,6 +63,7 @@ class VisualizeConfig:
     invariance: Fig. 5, features and answers under shift, scale and rotation.
     correspondence: Table 1 and Fig. 8, whether covering the same part of different objects changes features alike.
     selection: Fig. 6, the first two layers of all runs side by side, with measures.
+    occlusion: Fig. 7, map and answer under a square that covers part of the image.
     all: whatever the run and its data set allow, and selection where there are several runs."""
     layers: str = ""
     """Layers to draw, e.g. conv1,conv5; empty: all convolutions (fully connected layers where there are none)."""
@@ -102,6 +106,7 @@ class VisualizeConfig:
     architecture: architecture.Options = field(default_factory=architecture.Options)
     evolution: evolution.Options = field(default_factory=evolution.Options)
     invariance: invariance.Options = field(default_factory=invariance.Options)
+    occlusion: occlusion.Options = field(default_factory=occlusion.Options)
     filters: filters.Options = field(default_factory=filters.Options)
     correspondence: correspondence.Options = field(default_factory=correspondence.Options)
     selection: selection.Options = field(default_factory=selection.Options)

@@ -7,6 +7,8 @@ from zfjax.figures.architecture import draw_architecture
 from zfjax.figures.evolution import draw_convergence, draw_evolution
 from zfjax.figures.features import FeatureMap, draw_features
 from zfjax.figures.filters import draw_filters
+from zfjax.figures.invariance import draw_invariance
+from zfjax.figures.occlusion import draw_occlusion
 from zfjax.figures.selection import Column, draw_selection
 
 __all__ = [
@@ -17,5 +19,7 @@ __all__ = [
     "draw_evolution",
     "draw_features",
     "draw_filters",
+    "draw_invariance",
+    "draw_occlusion",
     "draw_selection",
 ]
