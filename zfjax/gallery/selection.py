@@ -138,6 +138,6 @@ def _definitions(options: Options) -> str:
         f"Dead: RMS below {options.faint:g} of the 90th percentile, or a map that responds to no image. Frequencies: "
         "share of the other filters with most energy below 1/3, from there to 2/3, and above 2/3 of Nyquist. Aliasing: "
         "share of the variance of the second layer's responses, when an image is shifted between the first layer's "
-        f"grid points, that the responses on the grid do not tell (0 to 1; {options.images} images). The definitions "
-        "are ours, not the paper's."
+        f"grid points, that the responses on the grid do not tell (0 to 1; at most {options.images} images). "
+        "The definitions are ours, not the paper's."
     )
