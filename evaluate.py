@@ -33,6 +33,8 @@ class EvaluateConfig:
     """Where TFDS keeps its data sets; None: ~/tensorflow_datasets."""
     per_class: bool = False
     """Also print the error of every class, worst first, and what it is mistaken for."""
+    confusion: str = ""
+    """File for a picture of what is taken for what, e.g. confusion.png (or .pdf, .svg); of several runs, averaged."""
     batch_size: int = 32
     """Images passed through the network at a time."""
 
@@ -49,6 +51,8 @@ def evaluate(config: EvaluateConfig) -> None:
         value = getattr(config, name)
         if value is not None and value < 1:
             raise InputError(f"--{name} must be at least 1, not {value}")
+    if config.confusion:
+        _check_picture(config.confusion)
     from zfjax.run import load_run
 
     runs = [load_run(path) for path in config.ckpt.split(",")]
@@ -61,8 +65,12 @@ def evaluate(config: EvaluateConfig) -> None:
     mean = sum(shares for shares, _ in outputs) / len(outputs)
     if len(runs) > 1:
         print(f"{len(runs)} runs averaged: {_sentence(mean, labels)}")
+    if (config.dataset or runs[0].config["dataset"]).partition("/")[0] == "imagenet2012":
+        _print_paper()
     if config.per_class:
         _print_classes(mean, labels, runs[0].class_names)
+    if config.confusion:
+        _draw_confusion(config, runs, mean, labels)
 
 
 def _outputs(config: EvaluateConfig, run: Run, first: Run) -> tuple[np.ndarray, np.ndarray]:
@@ -107,6 +115,43 @@ def _print_classes(shares: np.ndarray, labels: np.ndarray, names: tuple[str, ...
             mistaken = f", mostly taken for {names[wrong.argmax()]}" if wrong.any() else ""
             error = 100 * (1 - right[label] / total[label])
             print(f"  {names[label]}: {error:.1f} % of {total[label]} wrong{mistaken}")
+
+
+def _print_paper() -> None:
+    from zfjax.paper import IMAGENET
+
+    print("The paper's numbers (Table 2: error on ImageNet 2012, validation top-1 / validation top-5 / test top-5):")
+    for name, errors in IMAGENET.items():
+        print(f"  {name}: {' / '.join('-' if error is None else f'{error:.1f} %' for error in errors)}")
+
+
+def _check_picture(path: str) -> None:
+    """Before the evaluation, which may take long."""
+    from zfjax.page import FORMATS
+
+    if Path(path).suffix.lower() not in FORMATS:
+        raise InputError(f"--confusion: the name must end in {', '.join(FORMATS)}, not {path}")
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--confusion: cannot write {path} ({error.strerror})") from error
+
+
+def _draw_confusion(config: EvaluateConfig, runs: list[Run], shares: np.ndarray, labels: np.ndarray) -> None:
+    from zfjax.experiments.evaluation import confusion
+    from zfjax.figures.confusion import draw_confusion
+
+    run, name = runs[0], Path(config.ckpt.split(",")[0]).resolve().name
+    origin = f"Run {name} ({run.arch.name}), step {run.step:,}"
+    if len(runs) > 1:
+        origin = f"{len(runs)} runs averaged, the first: {origin[0].lower()}{origin[1:]}"
+    views = "the centre crop" if config.crops == 1 else f"{config.crops} crops averaged"
+    data = f"{config.split} split of {config.dataset or run.config['dataset']}, {views}"
+    title = f"What is taken for what: {len(labels):,} images of {len(run.class_names)} classes"
+    draw_confusion(
+        confusion(shares, labels), run.class_names, config.confusion, title=title, caption=f"{origin}; {data}."
+    )
+    print(config.confusion)
 
 
 if __name__ == "__main__":
