@@ -11,6 +11,7 @@ from typing import Literal
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.flags import parse_flags
 from zfjax.gallery import (
+    activations,
     architecture,
     correspondence,
     evolution,
@@ -31,6 +32,7 @@ FIGURES = {
     "invariance": invariance,
     "correspondence": correspondence,
     "maximal_activations": maximal_activations,
+    "activations": activations,
     "occlusion": occlusion,
 }  # of one run, in the order of --figure=all
 COMPARISONS = {"selection": selection}  # of several runs side by side; their `draw` takes all views
@@ -54,6 +56,7 @@ class VisualizeConfig:
         "invariance",
         "correspondence",
         "maximal_activations",
+        "activations",
         "occlusion",
     ] = "all"
     """architecture: Fig. 3, the layers and their sizes.
@@ -64,6 +67,8 @@ class VisualizeConfig:
     correspondence: Table 1 and Fig. 8, whether covering the same part of different objects changes features alike.
     selection: Fig. 6, the first two layers of all runs side by side, with measures.
     occlusion: Fig. 7, map and answer under a square that covers part of the image.
+    maximal_activations: the images that units, and random directions, respond to most.
+    activations: all maps of a layer for an image.
     all: whatever the run and its data set allow, and selection where there are several runs."""
     layers: str = ""
     """Layers to draw, e.g. conv1,conv5; empty: all convolutions (fully connected layers where there are none)."""
@@ -111,6 +116,7 @@ class VisualizeConfig:
     correspondence: correspondence.Options = field(default_factory=correspondence.Options)
     selection: selection.Options = field(default_factory=selection.Options)
     maximal_activations: maximal_activations.Options = field(default_factory=maximal_activations.Options)
+    activations: activations.Options = field(default_factory=activations.Options)
 
 
 def main() -> None:
