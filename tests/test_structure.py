@@ -16,7 +16,7 @@ ONLY_USERS = {
     "tensorflow_datasets": {"tfds_source"},
     "tyro": {"flags"},
     "sklearn": {"classifiers", "baselines"},
-    "jinja2": {"report"},
+    "jinja2": {"document"},
     "tensorflow": set(),
 }
 NO_JAX = {

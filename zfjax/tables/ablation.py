@@ -12,7 +12,7 @@ from zfjax.arch import Arch, get_arch, smallest_image
 from zfjax.data.loader import check_batch
 from zfjax.errors import InputError
 from zfjax.rundir import CONFIG, open_run
-from zfjax.settings import Settings, resolve, training
+from zfjax.settings import PAPER_EPOCHS, Settings, resolve, training
 from zfjax.tables.ablation_text import Plan, Row, describe, errors_as_data, record
 from zfjax.tables.text import TextTable, make_folder, markdown, read_json, write_json, write_text
 
@@ -118,7 +118,8 @@ def _job(plan: Plan, arch: Arch, seed: int) -> _Job:
     arch = dataclasses.replace(arch, num_classes=len(data.class_names))
     workdir = plan.out / (f"{arch.name}-seed{seed}" if seed else arch.name)
     part = {} if plan.train_images is None else {"train_images": plan.train_images}
-    options = training(plan.settings, arch, data.name, workdir, seed=seed, **part)
+    keep = PAPER_EPOCHS if arch.name in plan.evolving else ()
+    options = training(plan.settings, arch, data.name, workdir, seed=seed, keep_epochs=keep, **part)
     sample = min(plan.train_sample or len(data.val), len(data.train))
     return _Job(arch, data, workdir, sample, options)
 

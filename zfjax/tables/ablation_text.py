@@ -50,6 +50,7 @@ class Plan(NamedTuple):
     out: Path
     train_images: int | None = None
     train_sample: int | None = None
+    evolving: tuple[str, ...] = ()  # networks whose states at the paper's epochs are kept (Fig. 4)
 
 
 def describe(plan: Plan, rows: Sequence[Row], archs: Sequence[Arch], data: Dataset) -> TextTable:
