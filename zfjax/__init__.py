@@ -26,6 +26,7 @@ _HOME = {
     "load_run": "run",
     "invariance_curves": "experiments.invariance",
     "occlusion_map": "experiments.occlusion",
+    "correspondence": "experiments.correspondence",
 }
 _MODULES = {"arch", "checkpoint", "convnet", "data", "deconvnet", "experiments", "figures", "layers", "mining", "ops"}
 _MODULES |= {"run", "table", "training"}

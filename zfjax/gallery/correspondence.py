@@ -173,12 +173,12 @@ def _pair(value: tuple[float, float] | None) -> str:
 def _table_note(result: Result) -> str:
     """What the table shows."""
     count = len(result.images)
+    cited = " The paper's columns: its Table 1, five dogs, trained on ImageNet." if "paper" in result.table else ""
     return (
         f"Share of components in which the sign (−1, 0, 1) of the change differs between two images, mean ± standard "
         f"deviation over the {count * (count - 1) // 2} pairs of {count} images; lower is more alike. Random: "
         f"{result.draws} placings of the square within the image, for each image on its own; same place: at one place "
-        f"for all images. Random below: random placings whose mean is lower than the part's. The columns of the paper "
-        f"are its Table 1: five dogs, a network trained on ImageNet."
+        f"for all images. Random below: random placings whose mean is lower than the part's.{cited}"
     )
 
 
