@@ -18,7 +18,7 @@ import reproduce
 from zfjax.arch import get_arch
 from zfjax.convnet import forward
 from zfjax.data import Dataset, centre_crop
-from zfjax.experiments.ablation import Errors, fixed_sample, mean_and_deviation, measure
+from zfjax.experiments.ablation import Errors, fixed_sample, mean_and_deviation, measure, with_fewer
 from zfjax.experiments.evaluation import ErrorRate
 from zfjax.paper import ABLATIONS
 from zfjax.run import Run, load_run
@@ -105,6 +105,15 @@ def test_the_sample_is_fixed_and_without_repeats():
     assert (sample == fixed_sample(1000, 100)).all() and (np.diff(sample) > 0).all()
     assert len(sample) == 100 and sample.max() < 1000 and sample.max() > 500
     assert fixed_sample(5, 9).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_fewer_training_images_are_a_fixed_choice():
+    data = noise(TINY)
+    fewer = with_fewer(data, 6)
+    assert len(fewer.train) == 6 and fewer.val is data.val
+    for place, index in enumerate(fixed_sample(20, 6)):
+        assert (fewer.train[place]["image"] == data.train.images[index]).all()
+    assert with_fewer(data, 20) is data and with_fewer(data, None) is data
 
 
 def test_mean_and_deviation_by_hand():

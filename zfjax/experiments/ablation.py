@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -25,6 +26,13 @@ def fixed_sample(count: int, size: int, seed: int = 0) -> np.ndarray:
     """`size` of the numbers below `count`, all if there are no more, sorted; the same at every call."""
     chosen = np.random.default_rng(seed).choice(count, size=min(size, count), replace=False)
     return np.sort(chosen)
+
+
+def with_fewer(dataset: Dataset, train_images: int | None) -> Dataset:
+    """The data set with only a fixed random choice of its training images; None: all."""
+    if train_images is None or train_images >= len(dataset.train):
+        return dataset
+    return dataclasses.replace(dataset, train=Subset(dataset.train, fixed_sample(len(dataset.train), train_images)))
 
 
 def measure(

@@ -33,7 +33,7 @@ _SMALL_DATA = {
     "input_scale": 1 / 8,
 }
 SCALES = {
-    "smoke": {**_SMALL_DATA, "image_size": 64, "width": 1 / 8, "epochs": 2},
+    "smoke": {**_SMALL_DATA, "image_size": 64, "width": 1 / 8, "epochs": 2, "warmup_steps": 10},
     # half the paper's side: 54, 27, 12, 6, 6, 6, 6, 3 in place of 110, 55, 26, 13, 13, 13, 13, 6
     "small": {**_SMALL_DATA, "image_size": 112, "width": 1 / 4, "epochs": 8},
     "imagenet": {"dataset": "imagenet2012"},
@@ -103,13 +103,10 @@ def _data(plan: Plan, arch: Arch) -> Dataset:
 @functools.lru_cache(maxsize=1)  # networks of one size share the decoded images
 def _open(name: str, canvas_size: int, channels: int, data_dir: str | None, train_images: int | None) -> Dataset:
     from zfjax.data import open_dataset
-    from zfjax.data.pool import Subset
-    from zfjax.experiments.ablation import fixed_sample
+    from zfjax.experiments.ablation import with_fewer
 
     data = open_dataset(name, canvas_size=canvas_size, channels=channels, data_dir=data_dir)
-    if train_images is None or train_images >= len(data.train):
-        return data
-    return dataclasses.replace(data, train=Subset(data.train, fixed_sample(len(data.train), train_images)))
+    return with_fewer(data, train_images)
 
 
 def _job(plan: Plan, arch: Arch, seed: int) -> _Job:
@@ -143,7 +140,7 @@ class _Job(NamedTuple):
         if not (self.workdir / CONFIG).exists() or not open_run(self.workdir, self.options["config"], **options):
             return None
         there = read_json(self.workdir / "errors.json")
-        return _from_json(there) if there and there["measured"] == self.about else None
+        return _from_json(there) if there and there.get("measured") == self.about else None
 
     def run(self) -> Errors:
         """Trains to the end, measures, and leaves the errors in the run folder."""

@@ -74,17 +74,13 @@ def _networks(plan: Plan) -> dict[str, Arch]:
 
 def _open(plan: Plan, arch: Arch) -> Dataset:
     from zfjax.data import open_dataset
-    from zfjax.data.pool import Subset
-    from zfjax.experiments.ablation import fixed_sample
+    from zfjax.experiments.ablation import with_fewer
     from zfjax.experiments.baselines import random_split
 
     settings = plan.settings
     options = {"canvas_size": arch.canvas_size, "channels": arch.channels, "data_dir": settings.data_dir}
     data = open_dataset(settings.dataset, **options)
-    data = random_split(data) if plan.split == "random" else data
-    if plan.train_images is None or plan.train_images >= len(data.train):
-        return data
-    return dataclasses.replace(data, train=Subset(data.train, fixed_sample(len(data.train), plan.train_images)))
+    return with_fewer(random_split(data) if plan.split == "random" else data, plan.train_images)
 
 
 def _open_book(plan: Plan, data: Dataset, arch: Arch) -> dict:
@@ -98,11 +94,12 @@ def _open_book(plan: Plan, data: Dataset, arch: Arch) -> dict:
         "channels": arch.channels,
     }
     path = plan.out / "baselines.json"
-    book = read_json(path) or {"about": about, "systems": {}}
-    if differing := [key for key in about if book["about"].get(key) != about[key]]:
-        shown = "; ".join(f"{key}: {book['about'].get(key)!r} there, {about[key]!r} here" for key in differing)
+    there = read_json(path) or {"about": about}
+    before = there.get("about", {})
+    if differing := [key for key in about if before.get(key) != about[key]]:
+        shown = "; ".join(f"{key}: {before.get(key)!r} there, {about[key]!r} here" for key in differing)
         raise InputError(f"{path} holds results of other settings ({shown}); repeat them or give another --out")
-    return {"about": about, "systems": book["systems"]}
+    return {"about": about, "systems": there.get("systems", {})}
 
 
 def _known(book: dict, system: str, **same: object) -> Score | None:
@@ -173,6 +170,6 @@ def _notes(plan: Plan, book: dict, data: Dataset, archs: dict[str, Arch]) -> tup
         f"Networks: {plain.name}, {plain.recipe.epochs} epochs; {cnn.name}, {cnn.recipe.epochs} epochs; seed "
         f"{plan.seed}; their seconds are those of the updates alone.",
         *limits,
-        f"Tutorial: {TUTORIAL_TEST_IMAGES} test images of its own random split, in which training and test images "
-        "share signers; where ours are divided by signer, our numbers answer a harder question.",
+        f"Tutorial: {TUTORIAL_TEST_IMAGES} test images of Sign Language Digits, a random split whose training and test "
+        f"images share signers{', as in ours' if plan.split == 'random' else '; --split=random divides ours so too'}.",
     )
