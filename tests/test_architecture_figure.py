@@ -15,7 +15,10 @@ from zfjax.arch import ARCHS, get_arch
 from zfjax.errors import InputError
 from zfjax.figures.architecture import COLOURS, architecture_figure, draw_architecture
 from zfjax.figures.blocks import blocks, describe
+from zfjax.gallery import architecture
+from zfjax.gallery.view import View
 from zfjax.layers import Conv
+from zfjax.run import Run
 from zfjax.table import Arch
 
 SMALL_ZF = get_arch("zf", image_size=64)
@@ -119,6 +122,13 @@ def test_the_script_draws_a_network_by_name(tmp_path, monkeypatch, capsys):
     assert "zf: 8 layers with weights, 62,357,608 parameters" in text and "1,168,032,896 multiply-adds" in text
     run_main(["--figure=architecture", "--arch=lenet5", "--out=here", "--architecture.format=png"], monkeypatch)
     assert (tmp_path / "here/architecture.png").stat().st_size > 10_000
+
+
+def test_the_network_of_a_run_names_the_run(tmp_path):
+    run = Run(nets.TINY, {}, np.zeros(()), ("a",), {}, step=1200)
+    drawn = architecture.draw(View(ckpt="runs/mine", run=run, out=tmp_path), architecture.Options())
+    assert drawn.paths == [tmp_path / "architecture.svg"] and drawn.result is nets.TINY
+    assert "Run mine (custom), step 1,200." in " ".join(drawn.paths[0].read_text().split())
 
 
 @pytest.mark.parametrize(
