@@ -112,12 +112,24 @@ def wait_for(condition, process, secs: float = 90) -> None:
 
 def test_pictures_from_a_run(trained, tmp_path, monkeypatch, capsys):
     flags = [f"--ckpt={trained}", f"--out={tmp_path}", "--num_maps=3", "--top=4", "--batch_size=8"]
-    run_main(visualize, [*flags, "--layers=conv2,pool5,fc8", "--format=png"], monkeypatch)
-    names = {"architecture.svg", "filters_conv1.png", "features_conv2.png", "features_pool5.png", "features_fc8.png"}
+    run_main(visualize, [*flags, "--figure=features", "--layers=conv2,pool5,fc8"], monkeypatch)
+    names = {"features_conv2.png", "features_pool5.png", "features_fc8.png"}
     assert {path.name for path in tmp_path.iterdir()} == names
     assert set(capsys.readouterr().out.split()) == {str(tmp_path / name) for name in names}
     run_main(visualize, [*flags, "--figure=features", "--layers=conv1", "--maps=0,5", "--format=svg"], monkeypatch)
     assert "the 4 strongest of 16 validation images" in (tmp_path / "features_conv1.svg").read_text()
+
+
+@pytest.mark.slow
+def test_all_pictures_of_a_run(trained, tmp_path, monkeypatch, capsys):
+    flags = [f"--ckpt={trained}", f"--out={tmp_path}", "--layers=conv2,fc7", "--num_maps=2", "--num_images=1"]
+    quick = ["--invariance.num_images=1", "--occlusion.stride=16", "--maximal_activations.units=2"]
+    run_main(visualize, [*flags, *quick, "--top=4", "--batch_size=8"], monkeypatch)
+    said = capsys.readouterr()
+    drawn = {path.name.split("_conv")[0].split("_fc")[0].split(".")[0] for path in tmp_path.iterdir()}
+    assert drawn == {*visualize.FIGURES} - {"correspondence"}
+    assert len(said.out.split()) == len([*tmp_path.iterdir()])
+    assert "left out: correspondence (folder:" in said.err and said.err.count("left out") == 1
 
 
 def test_error_rates_of_runs_and_their_ensemble(trained, monkeypatch, capsys):
