@@ -170,26 +170,26 @@ FLAGS = ["--table=3", "--image_size=40", "--width=0.5", "--epochs=1", "--batch_s
 
 def test_stopped_continued_and_refused(stripes, tmp_path, run_script, monkeypatch, capsys):
     out = tmp_path / "out"
-    flags = [*FLAGS, f"--dataset={stripes}", f"--out={out}", "--archs=zf,lenet5", "--seeds=0,1"]
+    flags = [*FLAGS, f"--dataset={stripes}", f"--out={out}", "--archs=zf,sign-mlp", "--seeds=0,1"]
     with monkeypatch.context() as patch, pytest.raises(SystemExit) as stop:
         sentence = "zfjax.trainer._sentence"  # said when an epoch ends, here the only one: a signal in the last step
         patch.setattr(sentence, lambda *_: os.kill(os.getpid(), signal.SIGTERM) or "")
         run_script(*flags)
-    assert stop.value.code == 143 and load_run(out / "lenet5").step == 2
-    assert not (out / "lenet5" / "errors.json").exists() and not (out / "lenet5-seed1").exists()
+    assert stop.value.code == 143 and load_run(out / "sign-mlp").step == 2
+    assert not (out / "sign-mlp" / "errors.json").exists() and not (out / "sign-mlp-seed1").exists()
     capsys.readouterr()
 
     run_script(*flags)
     said = capsys.readouterr().out
-    assert "lenet5 is trained to the end (1 epochs)" in said and said.endswith((out / "table3.md").read_text())
+    assert "sign-mlp is trained to the end (1 epochs)" in said and said.endswith((out / "table3.md").read_text())
     table = json.loads((out / "table3.json").read_text())
     missing, found = table["networks"]
     assert missing["reason"] == "needs images of 47x47 pixels" and missing["runs"] == []
-    for name, errors in zip(("lenet5", "lenet5-seed1"), found["runs"], strict=True):
+    for name, errors in zip(("sign-mlp", "sign-mlp-seed1"), found["runs"], strict=True):
         logged = json.loads((out / name / "metrics.jsonl").read_text().splitlines()[-1])
         assert errors["val_top1"]["rate"] == pytest.approx(1 - logged["val_top1"]) and errors["val_top5"] is None
         assert errors["val_top1"]["count"] == errors["train_top1"]["count"] == 8
-    assert load_run(out / "lenet5").arch.layers[0].features == 3
+    assert load_run(out / "sign-mlp").arch.layers[0].features == 256
 
     with monkeypatch.context() as patch:
         patch.setattr("zfjax.trainer.train", None)  # nothing is trained twice

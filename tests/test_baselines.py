@@ -104,8 +104,8 @@ def test_interrupted_continued_and_refused(blots, tmp_path, run_script, monkeypa
     flags = [
         f"--dataset={blots}",
         f"--out={tmp_path}",
+        "--cnn=lenet5",
         "--image_size=26",
-        "--width=0.1",
         "--epochs=1",
         "--batch_size=8",
     ]
@@ -135,7 +135,7 @@ def test_interrupted_continued_and_refused(blots, tmp_path, run_script, monkeypa
         assert row[:3] == [system, f"{100 * share:.2f}", f"{entry['hits']} of 12"]
         assert row[3] == f"{100 * low:.1f} to {100 * high:.1f}" and row[5] == f"{BASELINES[system]:.2f}"
         assert share == 1 or system in ("feed-forward", "CNN")  # of one epoch of three steps
-    for system, arch in (("feed-forward", "sign-mlp"), ("CNN", "sign-cnn")):
+    for system, arch in (("feed-forward", "sign-mlp"), ("CNN", "lenet5")):
         logged = json.loads((tmp_path / "runs" / arch / "metrics.jsonl").read_text().splitlines()[-1])
         assert book["systems"][system]["hits"] == round(12 * logged["val_top1"])
         assert book["systems"][system]["seconds"] == pytest.approx(24 / logged["images_per_sec"])
