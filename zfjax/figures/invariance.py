@@ -18,7 +18,7 @@ from zfjax.tiles import rgb8, show_patch, tile
 if TYPE_CHECKING:
     from zfjax.experiments.invariance import Invariance
 
-AXES = {"shift": "vertical shift (pixels down)", "scale": "scale (factor)", "rotation": "rotation (degrees)"}
+AXES = {"shift": "shift (pixels down)", "scale": "scale (factor)", "rotation": "rotation (degrees)"}
 ROW_IN = 1.5
 LINES = ("-", "--", ":", "-.")  # colours come round again with another line
 
@@ -56,7 +56,7 @@ def draw_invariance(
             lines = _curves(axes[-1], curves.amounts, curves.probability, styles, name)
             axes[-1].set_ylim(-0.03, 1.03)
         heads = [f"{'relative ' if normalised else ''}distance at {layer}" for layer in layers]
-        for axes, head in zip(grid[0], ["images", *heads, "probability of the class"], strict=True):
+        for axes, head in zip(grid[0], ["images", *heads, "probability of class"], strict=True):
             axes.set_title(head, fontsize=CAPTION_PT)
         part.legend(lines, names, loc="lower center", ncols=min(3, len(names)), fontsize=LABEL_PT)
         legend = 0.1 + 0.16 * -(-len(names) // 3)
@@ -98,5 +98,5 @@ def _caption(count: int, layers: list[str], normalised: bool) -> str:
     return (
         f"Left: {count} images as the network sees them at the first, middle and last amount, framed in the colour of "
         f"their curves. Then the Euclidean distance between the features of the untransformed and of the transformed "
-        f"image at {' and '.join(layers)}{divided}, and the probability of the class in the legend."
+        f"image at {', '.join(layers)}{divided}, and the probability of the class in the legend."
     )

@@ -56,10 +56,12 @@ def draw_occlusion(
             top = TOP_IN + place * row_in + ABOVE_IN
             axes = [_panel(part, column, top, height_in) for column in range(5)]
             label = image.whole_probabilities[image.label]
-            _picture(axes[0], image, f"{class_names[image.label]} ({name})")
+            _picture(axes[0], image, f"{_short(class_names[image.label])} ({_short(name)})")
             _heat(axes[1], image, image.activity, image.whole_activity, f"map {image.channel}", "{:.3g}")
             _projections(axes[2], image.projection, projections, percentile)
-            _heat(axes[3], image, image.probabilities[..., image.label], label, class_names[image.label], "{:.2f}")
+            _heat(
+                axes[3], image, image.probabilities[..., image.label], label, _short(class_names[image.label]), "{:.2f}"
+            )
             _answers(axes[4], image, class_names)
             if place == 0:
                 for each, head in zip(axes, HEADS, strict=True):
@@ -99,7 +101,7 @@ def _heat(axes: Axes, image: Occlusion, values: np.ndarray, whole: float, name: 
     high = high if high > low else low + 1e-6
     shown = axes.imshow(values, cmap=HEAT, vmin=low, vmax=high, extent=_extent(image), interpolation="nearest")
     _fit(axes, image)
-    _above(axes, f"{name}; without square {digits.format(whole)}")
+    _above(axes, f"{name}; uncovered {digits.format(whole)}")
     bar = axes.inset_axes((0.08, -0.11, 0.84, 0.05))
     axes.figure.colorbar(shown, cax=bar, orientation="horizontal", ticks=[low, high])
     bar.set_xticks([low, high], [digits.format(low), digits.format(high)], fontsize=LABEL_PT)
@@ -133,10 +135,15 @@ def _answers(axes: Axes, image: Occlusion, class_names: Sequence[str]) -> None:
     _fit(axes, image)
     entries = [(colour, class_names[label]) for colour, label in zip(colours, chosen, strict=False) if counts[label]]
     entries += [(OTHER, f"{len(rest)} others")] if rest else []
-    handles = [Patch(color=colour, label=name[:16]) for colour, name in entries]
+    handles = [Patch(color=colour, label=_short(name)) for colour, name in entries]
     place = {"loc": "upper left", "bbox_to_anchor": (-0.02, -0.02), "borderaxespad": 0, "fontsize": LABEL_PT}
     compact = {"handlelength": 0.8, "handleheight": 0.8, "handletextpad": 0.3, "labelspacing": 0.15, "borderpad": 0}
     axes.legend(handles=handles, ncols=1 if len(entries) <= 4 else 2, columnspacing=0.6, **place, **compact)
+
+
+def _short(name: str, length: int = 16) -> str:
+    """What fits above a panel: names of ImageNet's classes are up to a hundred letters long."""
+    return name if len(name) <= length else f"{name[: length - 1]}…"
 
 
 def _extent(image: Occlusion) -> tuple[float, float, float, float]:

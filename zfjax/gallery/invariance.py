@@ -103,7 +103,7 @@ def _summary(curves: dict) -> str:
         layer: " / ".join(f"{100 * np.nanmean(found[name][layer].early):.0f}" for name in curves)
         for layer in next(iter(found.values()))
     }
-    shares = " and ".join(f"{layer} {shares} %" for layer, shares in early.items())
+    shares = ", ".join(f"{layer} {shares} %" for layer, shares in early.items())
     return (
         f"At a tenth of the range the distance has reached this share of its largest ({' / '.join(curves)}, mean over "
         f"the images; a straight line: 10 %): {shares}."
