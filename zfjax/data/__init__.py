@@ -31,6 +31,7 @@ _MODULES = (
     "mean",
     "objects",
     "paint",
+    "pool",
     "preprocess",
     "scenes",
     "sources",

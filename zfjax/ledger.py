@@ -1,0 +1,60 @@
+"""Results that outlive a stop: one JSON line each, written to the disk as soon as it is known."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from zfjax.errors import InputError
+
+
+class Ledger:
+    """The records of one file that were made under the same settings; those of other settings stay and are not seen.
+
+    settings: all that decides the results, plain data. Raises InputError when the file cannot be read or written.
+    """
+
+    def __init__(self, path: str | Path, settings: dict):
+        self.path, self.settings = Path(path), json.loads(json.dumps(settings))
+        text = json.dumps(self.settings, sort_keys=True)
+        self.key = hashlib.sha256(text.encode()).hexdigest()[:12]
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            there = self._lines()
+            if not any(record.get("settings") == self.settings for record in there):
+                self._write({"key": self.key, "settings": self.settings})
+        except OSError as error:
+            raise InputError(f"cannot write {self.path} ({error.strerror}); give another --out") from error
+        self.records = [record for record in there if record.get("key") == self.key and "settings" not in record]
+
+    def append(self, record: dict) -> None:
+        """Adds one record; after this it survives any kill."""
+        try:
+            self._write({"key": self.key, **record})
+        except OSError as error:
+            raise InputError(f"cannot write {self.path} ({error.strerror}); free some space") from error
+        self.records.append(record)
+
+    def _lines(self) -> list[dict]:
+        lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines() if self.path.exists() else []
+        records = []
+        for line in lines:
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                continue  # cut short by a kill
+        return [record for record in records if isinstance(record, dict)]
+
+    def _write(self, record: dict) -> None:
+        with self.path.open("ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                whole = file.read(1) == b"\n"
+            else:
+                whole = True
+            # a line that a kill has cut short must not swallow this one
+            file.write((b"" if whole else b"\n") + json.dumps(record).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
