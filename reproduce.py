@@ -1,10 +1,10 @@
-"""Fills the tables for which networks are trained: python reproduce.py --table=3"""
+"""The whole paper, or one of its tables for which networks are trained: python reproduce.py --scale=small"""
 
 from __future__ import annotations
 
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -15,21 +15,29 @@ from zfjax.settings import Settings, fill
 from zfjax.tables import ablation, baselines
 from zfjax.tables.text import TextTable, markdown
 
+# of the networks of Table 3; smoke has those that the claims speak of
+REPORTED = {
+    "smoke": ("zf", "alexnet", "alexnet-no34", "alexnet-no7", "alexnet-no67", "alexnet-no3467"),
+    "small": tuple(ABLATIONS),
+    "imagenet": tuple(ABLATIONS),
+}
+
 
 @dataclass(frozen=True)
 class What:
     """What is done and where it goes; a class of its own so that --help begins with it."""
 
-    table: Literal["3", "baselines"]
-    """3: errors of networks with layers removed or resized, beside the paper's. baselines: a convnet, a feed-forward
-    net and scikit-learn's classifiers, beside the numbers of a tutorial on Sign Language Digits."""
+    table: Literal["3", "baselines"] | None = None
+    """None: every figure and table of the paper, and its claims, as report.md and report.html. 3: errors of networks
+    with layers removed or resized, beside the paper's. baselines: a convnet, a feed-forward net and scikit-learn's
+    classifiers, beside the numbers of a tutorial on Sign Language Digits."""
     scale: Literal["smoke", "small", "imagenet"] = "small"
     """smoke: minutes, to see that it works. small: networks and recipe for small data on a CPU. imagenet: the paper's.
     Each sets the flags below that are not given."""
     out: str | None = None
-    """Folder for the runs and the table; None: runs/table3, runs/baselines."""
+    """Folder for runs and results; None: report, runs/table3 or runs/baselines."""
     archs: str = ""
-    """Table 3: architectures, e.g. zf,alexnet; empty: the twelve of the paper."""
+    """Table 3: architectures, e.g. zf,alexnet; empty: the twelve of the paper (smoke report: six of them)."""
     seeds: str = "0"
     """Seeds of the trainings, e.g. 0,1,2: then Table 3 has means and standard deviations."""
     train_images: int | None = None
@@ -38,13 +46,17 @@ class What:
     """Table 3: how many training images the training error is measured on; None: as many as validation has."""
     split: Literal["own", "random"] = "own"
     """baselines: the data set's own split, or all its images divided again at random as in the tutorial."""
+    transfer: str | None = None
+    """Report: a data set with other classes for Tables 4 to 7; None: half of the classes are kept back for that."""
+    keypoints: str | None = None
+    """Report: JSON file with the places of parts for Table 1, where the data set is not scenes."""
     cnn: str = "sign-cnn"
     """baselines: the convnet, whose size of image all systems see; cifar-cnn for 32x32 in colour."""
 
 
 @dataclass(frozen=True)
 class ReproduceConfig(Settings, What):
-    """Trains the networks of a table and measures them; stop it at any time, the same command goes on where it was.
+    """Does the paper again, or one table of it; stop it at any time, the same command goes on where it was.
 
     Flags that are None take what the scale sets, or else the architecture's recipe.
     """
@@ -56,7 +68,29 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with exit_on_bad_input():
         _check(config)
-        print("\n" + markdown(table3(config) if config.table == "3" else tutorial(config)), end="")
+        if config.table is None:
+            print("\n" + "\n".join(map(str, report(config))))
+        else:
+            print("\n" + markdown(table3(config) if config.table == "3" else tutorial(config)), end="")
+
+
+def report(config: ReproduceConfig) -> tuple[Path, Path]:
+    """Everything in OUT/report.md and OUT/report.html."""
+    from zfjax.report.pipeline import make_report
+    from zfjax.report.plan import Plan
+
+    filled = fill(config, ablation.SCALES[config.scale])
+    plan = Plan(
+        settings=Settings(**{each.name: getattr(filled, each.name) for each in fields(Settings)}),
+        scale=config.scale,
+        out=Path(config.out or "report"),
+        archs=tuple(config.archs.split(",")) if config.archs else REPORTED[config.scale],
+        seeds=_seeds(config),
+        train_images=_train_images(config),
+        transfer=config.transfer,
+        keypoints=config.keypoints,
+    )
+    return make_report(plan)
 
 
 def table3(config: ReproduceConfig) -> TextTable:

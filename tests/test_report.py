@@ -1,12 +1,19 @@
 """The report: claims judged by numbers, and a document in two forms."""
 
+import dataclasses
+import json
 import math
 import re
 
 import pytest
+from runs import random_run
 
+from zfjax.errors import InputError
+from zfjax.report import pipeline
 from zfjax.report.claims import CLAIMS, _rank_correlation, judge
 from zfjax.report.document import Claim, Document, Picture, Section, Table, section_from_dict, write_report
+from zfjax.report.plan import Plan
+from zfjax.settings import Settings
 
 HOLDING = {
     "evolution": {"similarity": {"conv1": 0.8, "conv5": 0.3}, "epochs": [1, 2, 5, 20]},
@@ -90,8 +97,37 @@ def test_a_document_in_both_forms(tmp_path):
 
 
 def test_sections_survive_json():
-    import dataclasses
-    import json
-
     section = Section("T", "t", (Table("a", ("b",), (("c",),)),), (Picture("p", "q"),), {"m": 1})
     assert section_from_dict(json.loads(json.dumps(dataclasses.asdict(section)))) == section
+
+
+def stub(name, done):
+    def step(plan):
+        done.append(name)
+        return Section(f"About {name}", measures={"val_top1": {"zf": 0.25}} if name == "ablations" else {})
+
+    return step
+
+
+def test_a_report_goes_on_where_it_was(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(pipeline, "STEPS", {name: stub(name, done) for name in pipeline.STEPS})
+    plan = Plan(Settings(dataset="scenes"), "smoke", tmp_path, archs=("zf",))
+    random_run(plan.run("zf"))
+
+    def fails(plan):
+        raise RuntimeError("the power is cut")
+
+    monkeypatch.setitem(pipeline.STEPS, "occlusion", fails)
+    with pytest.raises(RuntimeError):
+        pipeline.make_report(plan)
+    first = [*done]
+    assert "features" in first and "transfer" not in first
+    monkeypatch.setitem(pipeline.STEPS, "occlusion", stub("occlusion", done))
+    page = pipeline.make_report(plan)[1].read_text()
+    assert sorted(done) == sorted(pipeline.STEPS), "every step once"
+    assert "25.0 % (guessing: 90.0 %)" in page and page.index("About features") < page.index("About baselines")
+    with pytest.raises(InputError, match=r"other settings \(dataset: 'scenes' there, 'cifar10' here"):
+        pipeline.make_report(dataclasses.replace(plan, settings=Settings(dataset="cifar10")))
+    with pytest.raises(InputError, match="figures are of zf"):
+        pipeline.make_report(dataclasses.replace(plan, archs=("alexnet",)))

@@ -80,7 +80,7 @@ def _object(measures: Measures) -> tuple[bool, str]:
     inside, elsewhere, images = _of(measures, "occlusion", "lost_inside", "lost_elsewhere", "images")
     _numbers_of([*inside, *elsewhere])
     said = ", ".join(
-        f"{what} loses {100 * a:.0f} % with the object covered, {100 * b:.0f} % elsewhere"
+        f"{what} loses {100 * a:.1f} % with the object covered, {100 * b:.1f} % elsewhere"
         for what, a, b in zip(("the class", "the map"), inside, elsewhere, strict=True)
     )
     return inside[0] > elsewhere[0] and inside[1] > elsewhere[1], f"{said} ({images} images)"

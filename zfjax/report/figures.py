@@ -47,7 +47,7 @@ def _section(
     except LeftOut as reason:
         return Section(title, f"Left out: {reason}.", measures={"left_out": str(reason)})
     pictures = tuple(
-        Picture(os.path.relpath(path, plan.out), f"{title}: {path.stem}")
+        Picture(os.path.relpath(path, plan.out), path.stem.replace("_", " "))
         for path in map(Path, drawn.paths)
         if path.suffix in (".png", ".svg")
     )

@@ -58,18 +58,19 @@ def make_report(plan: Plan) -> tuple[Path, Path]:
             write_json(path, json.loads(json.dumps(stored, default=_plain)))
             stored = read_json(path)
         sections[name] = (section_from_dict(stored), stored["seconds"])
-    claims = judge({name: section.measures for name, (section, _) in sections.items()})
+    measures = {name: section.measures for name, (section, _) in sections.items()}
+    claims = judge(measures)
     seconds = sum(seconds for _, seconds in sections.values())
     document = Document(
         "Visualizing and Understanding Convolutional Networks, reproduced",
-        _conditions(plan, seconds),
+        _conditions(plan, seconds, measures["ablations"]["val_top1"][MAIN]),
         claims,
         tuple(sections[name][0] for name in ORDER),
     )
     return write_report(document, plan.out)
 
 
-def _conditions(plan: Plan, seconds: float) -> dict[str, str]:
+def _conditions(plan: Plan, seconds: float, error: float) -> dict[str, str]:
     import jax
 
     from zfjax.run import load_run
@@ -83,13 +84,14 @@ def _conditions(plan: Plan, seconds: float) -> dict[str, str]:
         "training images": "all" if plan.train_images is None else f"{plan.train_images:,}",
         "main network": f"{arch.name} at {arch.image_size}x{arch.image_size}, width {settings.width or 1:g}, "
         f"{arch.param_count():,} parameters, {arch.num_classes} classes",
+        "its validation error": f"{100 * error:.1f} % (guessing: {100 - 100 / arch.num_classes:.1f} %)",
         "rival": f"{RIVAL}, trained alike" if RIVAL in plan.archs else "none",
         "recipe": f"{recipe.epochs} epochs, {recipe.optimizer}, rate {recipe.learning_rate:g}, batch "
         f"{recipe.batch_size}, weight decay {recipe.weight_decay:g}, pixels x {recipe.input_scale:g}, filter radius "
         f"{recipe.filter_rms:g}",
         "seeds": ", ".join(map(str, plan.seeds)),
         "device": f"{len(devices)} x {devices[0].device_kind}",
-        "time": f"{seconds / 60:.1f} minutes for the steps that were run last",
+        "time": f"{seconds / 60:.1f} minutes for all steps",
         "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
     }
     return shown

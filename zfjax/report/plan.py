@@ -22,11 +22,20 @@ class Extent:
     folds: int = 5
     scratch_epochs: int = 20
     keypoint_images: int = 5
+    baseline_images: int | None = None  # to train the classifiers on
 
 
 EXTENTS = {
     "smoke": Extent(
-        searched=300, maps=4, images=2, truth=5, train_per_class=(5, 15), folds=2, scratch_epochs=2, keypoint_images=10
+        searched=300,
+        maps=4,
+        images=2,
+        truth=5,
+        train_per_class=(15,),
+        folds=2,
+        scratch_epochs=2,
+        keypoint_images=10,
+        baseline_images=200,
     ),
     "small": Extent(truth=100, train_per_class=(5, 15), folds=3, keypoint_images=30),
     "imagenet": Extent(truth=0),

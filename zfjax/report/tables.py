@@ -105,5 +105,6 @@ def baselines(plan: Plan) -> Section:
     small = {"dataset": plan.settings.dataset, "data_dir": plan.settings.data_dir}
     epochs = {"epochs": 2} if plan.scale == "smoke" else {}
     settings = dataclasses.replace(type(plan.settings)(), **small, **epochs)
-    made = comparison.Plan(settings=settings, out=plan.out / "baselines", train_images=plan.train_images)
+    images = plan.extent.baseline_images or plan.train_images
+    made = comparison.Plan(settings=settings, out=plan.out / "baselines", train_images=images)
     return Section("A convnet and other classifiers", tables=(_table(comparison.reproduce(made)),))
