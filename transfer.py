@@ -13,9 +13,8 @@ from zfjax.flags import parse_flags
 if TYPE_CHECKING:
     import numpy as np
 
-    from zfjax.data.pool import Pool
-    from zfjax.experiments.transfer import Cell
-    from zfjax.ledger import Ledger
+    from zfjax.data import Source
+    from zfjax.gallery.transfer import Study
     from zfjax.run import Run
 
 CLASSIFIERS = ("softmax", "svm")
@@ -46,9 +45,9 @@ class TransferConfig:
     classifiers: str = "softmax,svm"
     """softmax: multinomial logistic regression; svm: linear, squared hinge, one class against the rest. Both with an
     L2 penalty."""
-    softmax_c: str = "1,10,100"
+    softmax_c: str = "1,10,100,1000"
     """Weights C of the data against the penalty; what does best on a held-out third of the training images is taken."""
-    svm_c: str = "0.1,1,10"
+    svm_c: str = "0.01,0.1,1,10,100"
     """The same for svm."""
     crops: Literal[1, 10] = 1
     """Views of each image: the centre, or the ten of section 3, whose features are averaged."""
@@ -56,6 +55,17 @@ class TransferConfig:
     """Classes to leave out, by name: the background of Caltech-101 and 256."""
     paper: Literal["caltech101", "caltech256"] | None = None
     """Show the paper's numbers beside ours; None: where the data set is called so."""
+    scratch: bool = False
+    """Also reset every layer and train the whole network on each fold's training images, by the run's own recipe; the
+    trainings stand in scratch/ and go on where they were stopped."""
+    scratch_epochs: int | None = None
+    """Passes over the training images of a fold; None: the recipe's."""
+    overlap: Literal["ignore", "list", "drop"] = "ignore"
+    """list: search the run's training images for these, by normalised correlation of grey 32x32 images, and list what
+    is found in overlap.txt. drop: leave those images out of the data set here (the paper takes them out of ImageNet
+    instead and trains again)."""
+    overlap_threshold: float = 0.95
+    """Correlation from which two images are taken for the same."""
     random_weights: bool = False
     """Read the layers of the untrained network instead: what its shape alone is worth."""
     step: int | None = None
@@ -100,42 +110,86 @@ def main() -> None:
     config = parse_flags(TransferConfig)
     with exit_on_bad_input():
         _check(config)
-        transfer(config)
+        (pascal if config.dataset.partition("/")[0] == "voc" else transfer)(config)
 
 
 def transfer(config: TransferConfig) -> None:
     """Measures what is not measured yet, then writes the table and the curve."""
     from zfjax.data.pool import open_pool
-    from zfjax.experiments.extraction import choose_layers, run_fingerprint, survey
+    from zfjax.experiments.extraction import choose_layers
     from zfjax.experiments.transfer import Cell, check_counts
-    from zfjax.ledger import Ledger
+    from zfjax.gallery.transfer import find_overlaps, measure_folds, measured, train_folds
+    from zfjax.gallery.transfer_report import report_folds
 
     run = _run(config)
     layers = choose_layers(run.arch, config.layers)
-    sizes = {"canvas_size": run.mean.shape[0], "channels": run.arch.channels}
-    pool = open_pool(config.dataset, data_dir=config.data_dir, **sizes)
+    pool = open_pool(config.dataset, data_dir=config.data_dir, **_canvas(run))
     print(pool.origin, flush=True)
-    seen = survey(pool.source, progress=True)
-    labels, names = _without(config, seen.labels, pool)
+    study = _study(config, run, pool.source)
+    found = find_overlaps(study, config.overlap_threshold) if config.overlap != "ignore" else []
+    left_out = found if config.overlap == "drop" else []
+    labels, names = _without(config, study.seen.labels, left_out, pool.source.class_names)
     for count in config.counts:
         check_counts(labels, names, count)
-    settings = {
-        "network": run_fingerprint(run),
-        "images": seen.fingerprint,
-        "classes": list(names),
-        "c": config.grids,
-        **{name: getattr(config, name) for name in ("crops", "test_per_class", "seed")},
-    }
-    ledger = Ledger(config.folder / "results.jsonl", settings)
-    cells = [
-        Cell(layer, classifier, count, fold)
-        for layer in layers
-        for count in config.counts
-        for fold in range(config.folds)
-        for classifier in config.chosen
-    ]
-    _measure(config, run, pool, seen.fingerprint, labels, ledger, cells)
-    _report(config, run, ledger, cells, f"{len(names)} classes, {int((labels >= 0).sum()):,} images of {config.name}")
+    ledger = study.ledger(names, left_out)
+    rounds = [(count, fold) for count in config.counts for fold in range(config.folds)]
+    cells = [Cell(layer, kind, *each) for layer in layers for each in rounds for kind in config.chosen]
+    measure_folds(study, labels, ledger, cells)
+    if config.scratch:
+        epochs = config.scratch_epochs or run.arch.recipe.epochs
+        trained = [Cell(f"{epochs} epochs", "from scratch", *each) for each in rounds]
+        train_folds(study, labels, names, ledger, trained)
+        cells += trained
+    images = f"{len(names)} classes, {int((labels >= 0).sum()):,} images of {config.name}, {config.folds} folds, up to"
+    about = f"{_origin(config, run)} {images} {config.test_per_class} test images a class."
+    theirs = config.paper or (config.name if config.name in ("caltech101", "caltech256") else None)
+    results = measured(ledger)
+    _print(report_folds(study, [results[cell] for cell in cells], about, theirs))
+
+
+def pascal(config: TransferConfig) -> None:
+    """Measures average precision on PASCAL VOC, trained on its training and tested on its validation images."""
+    from zfjax.data.pool import JoinedSource
+    from zfjax.data.voc import open_voc
+    from zfjax.experiments.extraction import choose_layers
+    from zfjax.experiments.transfer import Cell
+    from zfjax.gallery.transfer import measure_pascal, measured
+    from zfjax.gallery.transfer_report import report_pascal
+
+    run = _run(config)
+    layers = choose_layers(run.arch, config.layers)
+    train, test = open_voc(config.dataset, data_dir=config.data_dir, **_canvas(run))
+    study = _study(config, run, JoinedSource((train, test)))
+    images = f"Trained on {len(train):,} images of {config.dataset}, tested on {len(test):,} validation images."
+    print(images, flush=True)
+    ledger = study.ledger(train.class_names)
+    cells = [Cell(layer, kind, 0, 0) for layer in layers for kind in config.chosen]
+    measure_pascal(study, len(train), ledger, cells)
+    results = measured(ledger)
+    _print(report_pascal(study, [results[cell] for cell in cells], f"{_origin(config, run)} {images}"))
+
+
+def _study(config: TransferConfig, run: Run, source: Source) -> Study:
+    from zfjax.gallery.transfer import Study
+
+    same = ("dataset", "data_dir", "grids", "crops", "test_per_class", "batch_size", "seed")
+    flags = {name: getattr(config, name) for name in same}
+    cache = Path(config.cache or Path(config.ckpt) / "features")
+    return Study(run, source, out=config.folder, cache=cache, epochs=config.scratch_epochs, **flags)
+
+
+def _origin(config: TransferConfig, run: Run) -> str:
+    trained = "its weights random" if config.random_weights else f"step {run.step:,}"
+    return f"Run {Path(config.ckpt).resolve().name} ({run.arch.name}), {trained}, {config.crops} crop(s)."
+
+
+def _print(paths: list[Path]) -> None:
+    for path in paths:
+        print(path)
+
+
+def _canvas(run: Run) -> dict[str, int]:
+    return {"canvas_size": run.mean.shape[0], "channels": run.arch.channels}
 
 
 def _run(config: TransferConfig) -> Run:
@@ -151,11 +205,11 @@ def _run(config: TransferConfig) -> Run:
     return run._replace(params=init_params(jax.random.key(config.seed), run.arch), step=0)
 
 
-def _without(config: TransferConfig, labels: np.ndarray, pool: Pool) -> tuple[np.ndarray, list[str]]:
-    """Labels counted anew, -1 where the class is left out, and the names of the classes that stay."""
+def _without(config: TransferConfig, labels, left_out: list[int], names: tuple[str, ...]) -> tuple[np.ndarray, list]:
+    """Labels counted anew, -1 for images that take no part, and the names of the classes that stay."""
     import numpy as np
 
-    names, unwanted = pool.source.class_names, config.exclude.split(",")
+    unwanted = config.exclude.split(",")
     if config.exclude != CLUTTER and (unknown := sorted({*unwanted} - {*names, ""})):
         raise InputError(f"--exclude names {unknown[0]}, which is no class of {config.dataset}")
     kept = [label for label, name in enumerate(names) if name not in unwanted]
@@ -163,69 +217,17 @@ def _without(config: TransferConfig, labels: np.ndarray, pool: Pool) -> tuple[np
         print(f"left out: {', '.join(gone)} ({int((~np.isin(labels, kept)).sum())} images)", flush=True)
     renumbered = np.full(len(names), -1)
     renumbered[kept] = np.arange(len(kept))
-    return renumbered[labels], [names[label] for label in kept]
-
-
-def _measure(config, run: Run, pool: Pool, images: str, labels, ledger: Ledger, cells: list[Cell]) -> None:
-    from tqdm import tqdm
-
-    from zfjax.experiments.coordinates import reader
-    from zfjax.experiments.extraction import extract, run_fingerprint
-    from zfjax.experiments.transfer import Cell, measure_layer
-
-    done = {Cell(*(record[name] for name in Cell._fields)) for record in ledger.records}
-    missing = [cell for cell in cells if cell not in done]
-    layers = list(dict.fromkeys(cell.layer for cell in missing))
-    if not missing:
-        return
-    folder = Path(config.cache or Path(config.ckpt) / "features") / f"{run_fingerprint(run)}-{images}-{config.crops}"
-    options = {"crops": config.crops, "batch_size": config.batch_size, "progress": True}
-    features = extract(run, pool.source, layers, folder, **options)
-    options = {"test_per_class": config.test_per_class, "seed": config.seed}
-    with tqdm(total=len(cells), initial=len(cells) - len(missing), desc="classifiers", unit=" fits") as bar:
-        for layer in layers:
-            here = [cell for cell in missing if cell.layer == layer]
-            for cell, result in measure_layer(reader(features[layer]), here, labels, config.grids, **options):
-                ledger.append({**cell._asdict(), **result})
-                bar.update()
-
-
-def _report(config: TransferConfig, run: Run, ledger: Ledger, cells: list[Cell], images: str) -> None:
-    from zfjax.experiments.extraction import numbered_layers
-    from zfjax.experiments.transfer import Cell, summarise
-    from zfjax.figures.transfer import PAPER, draw_transfer, paper_tables, transfer_table
-
-    wanted = {*cells}
-    records = [record for record in ledger.records if Cell(*(record[name] for name in Cell._fields)) in wanted]
-    numbers = {name: number for number, name in enumerate(numbered_layers(run.arch), start=1)}
-    rows = {
-        f"{classifier} ({layer}{f', layer {numbers[layer]}' if layer in numbers else ''})": {
-            count: (spread.mean, spread.deviation) for count, spread in row.items()
-        }
-        for (layer, classifier), row in summarise(records).items()
-    }
-    trained = "its weights random" if config.random_weights else f"step {run.step:,}"
-    about = (
-        f"Run {Path(config.ckpt).resolve().name} ({run.arch.name}), {trained}; {images}; {config.folds} folds, up to "
-        f"{config.test_per_class} test images a class, {config.crops} crop(s)."
-    )
-    text = f"{about}\n\n{transfer_table(rows, head='accuracy, %, mean ± standard deviation over folds')}\n"
-    theirs = config.paper or (config.name if config.name in PAPER else None)
-    if theirs:
-        text += f"\n{paper_tables(theirs)}\n"
-    print(f"\n{text}")
-    config.folder.joinpath("transfer.md").write_text(text, encoding="utf-8")
-    curves = {"paper": PAPER[theirs][1], "paper_name": f"Table {PAPER[theirs][0]}, {theirs}"} if theirs else {}
-    path = config.folder / "transfer.png"
-    draw_transfer(rows, path, title="Accuracy of new classifiers on frozen layers", caption=about, **curves)
-    for file in (config.folder / "transfer.md", path):
-        print(file)
+    renumbered = renumbered[labels]
+    renumbered[left_out] = -1
+    return renumbered, [names[label] for label in kept]
 
 
 def _check(config: TransferConfig) -> None:
-    for name in ("folds", "test_per_class", "batch_size"):
-        if getattr(config, name) < 1:
+    for name in ("folds", "test_per_class", "batch_size", "scratch_epochs"):
+        if getattr(config, name) is not None and getattr(config, name) < 1:
             raise InputError(f"--{name} must be at least 1, not {getattr(config, name)}")
+    if not 0 < config.overlap_threshold <= 1:
+        raise InputError(f"--overlap_threshold is a correlation above 0 and at most 1, not {config.overlap_threshold}")
     if config.seed < 0:
         raise InputError(f"--seed must be 0 or more, not {config.seed}")
     if wrong := [name for name in config.chosen if name not in CLASSIFIERS] or not config.chosen:

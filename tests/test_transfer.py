@@ -3,6 +3,7 @@
 import json
 import sys
 
+import jax
 import numpy as np
 import pytest
 from nets import ODD, TINY, random_params
@@ -19,10 +20,12 @@ from zfjax.data.pool import JoinedSource, Subset, open_pool
 from zfjax.data.preprocess import centre_crop, ten_crops
 from zfjax.errors import InputError
 from zfjax.experiments import classifiers, coordinates, extraction
+from zfjax.experiments.minimiser import minimise
 from zfjax.experiments.transfer import Cell, check_counts, draw_fold, mean_class_accuracy, measure_layer, summarise
-from zfjax.figures.transfer import draw_transfer, paper_tables, transfer_table
+from zfjax.figures.transfer import draw_transfer
+from zfjax.figures.transfer_table import paper_tables, transfer_table
 from zfjax.ledger import Ledger
-from zfjax.run import Run
+from zfjax.run import Run, load_run
 from zfjax.rundir import create_run
 
 
@@ -164,6 +167,20 @@ def test_inner_products_are_cosines_whatever_the_chunks():
     expected = coordinates.unit_length(features) @ coordinates.unit_length(features).T
     np.testing.assert_allclose(coordinates.inner_products(features, columns=7), expected, atol=1e-6)
     assert not expected[4].any()
+
+
+def test_the_minimiser_finds_the_bottom_of_a_bent_bowl():
+    rng = np.random.default_rng(0)
+    bends = np.diag(np.geomspace(1, 1e3, 12)) + 0.1 * np.ones((12, 12))
+    bottom = rng.normal(size=(12,)).astype(np.float32)
+
+    def height(place):
+        away = place - bottom
+        return 0.5 * away @ (bends.astype(np.float32) @ away) + 1.0
+
+    found = minimise(height, np.zeros(12, np.float32), tolerance=0.0)
+    np.testing.assert_allclose(found, bottom, atol=1e-2)
+    assert np.array_equal(minimise(height, bottom, tolerance=0.0), bottom)
 
 
 def test_softmax_is_that_of_scikit_learn_with_all_features():
@@ -374,6 +391,8 @@ def test_the_untrained_network_is_another(tiny_run, colours, tmp_path, monkeypat
         (["--classifiers=knn"], "--classifiers takes softmax,svm, not 'knn'"),
         (["--classifiers="], "--classifiers takes softmax,svm, not ''"),
         (["--folds=0"], "--folds must be at least 1"),
+        (["--scratch_epochs=0"], "--scratch_epochs must be at least 1, not 0"),
+        (["--overlap_threshold=95"], "--overlap_threshold is a correlation above 0 and at most 1, not 95"),
         (["--seed=-1"], "--seed must be 0 or more"),
         (["--exclude=grey"], "--exclude names grey, which is no class of"),
         (["--crops=3"], "invalid choice '3'"),
@@ -402,3 +421,21 @@ def test_pools(colours, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="has neither a train folder nor classes"):
         open_pool(f"folder:{tmp_path}/empty", canvas_size=8)
+
+
+@pytest.mark.slow
+def test_training_from_scratch_is_one_more_row(tiny_run, colours, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(jax, "device_count", lambda: 1)
+    flags = [*base_flags(tiny_run, colours, tmp_path), "--train_per_class=4", "--folds=1", "--classifiers=svm"]
+    flags += ["--scratch", "--scratch_epochs=2", "--batch_size=8"]
+    run_transfer(flags, monkeypatch)
+    said = capsys.readouterr().out
+    assert "from scratch: 4 images a class, fold 0" in said and "| from scratch (2 epochs)" in said
+    folder = tmp_path / "scratch" / "4-a-class-fold-0-2-epochs"
+    run = load_run(folder)
+    assert run.class_names == ("blue", "green", "red") and run.arch.num_classes == 3 and run.step == 2
+    assert run.arch.recipe.batch_size == 12  # of 128: all there are
+    record = json.loads((tmp_path / "results.jsonl").read_text().splitlines()[-1])
+    assert record["classifier"] == "from scratch" and (record["train"], record["test"]) == (12, 15)
+    run_transfer(flags, monkeypatch)
+    assert "from scratch: 4 images" not in capsys.readouterr().out

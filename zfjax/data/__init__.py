@@ -36,6 +36,7 @@ _MODULES = (
     "scenes",
     "sources",
     "tfds_source",
+    "voc",
 )
 
 __all__ = [*_HOME]

@@ -49,21 +49,25 @@ def open_tfds(
 
     Raises InputError when the set is unknown, cannot be prepared, is stored as TFRecord, or has no image and one label.
     """
-    builder = _prepared_builder(name, data_dir)
+    builder = prepared_builder(name, data_dir)
     image_key, label_key = _image_and_label(name, builder.info)
     class_names = tuple(builder.info.features[label_key].names or ())
     if not class_names:
         class_names = tuple(map(str, range(builder.info.features[label_key].num_classes)))
 
     def source(split: str) -> TfdsSource:
-        records = builder.as_data_source(split, decoders=_skip_decoding(image_key))
+        records = builder.as_data_source(split, decoders=skip_decoding(image_key))
         keys = (image_key, label_key)
         return TfdsSource(f"{name} {split}", records, keys, class_names, size=canvas_size, channels=channels)
 
     return source("train"), source(_val_split(name, list(builder.info.splits)))
 
 
-def _prepared_builder(name: str, data_dir: str | Path | None) -> tfds.core.DatasetBuilder:
+def prepared_builder(name: str, data_dir: str | Path | None) -> tfds.core.DatasetBuilder:
+    """The builder of a TFDS set whose files can be read at random; prepares the set if it is absent.
+
+    Raises InputError when the set is unknown, cannot be prepared or is stored as TFRecord.
+    """
     import tensorflow_datasets as tfds
 
     root = Path(data_dir or "~/tensorflow_datasets").expanduser()
@@ -141,7 +145,8 @@ def _image_and_label(name: str, info: tfds.core.DatasetInfo) -> tuple[str, str]:
     )
 
 
-def _skip_decoding(image_key: str) -> dict:
+def skip_decoding(image_key: str) -> dict:
+    """Decoders that leave the bytes of an image as they are stored."""
     import tensorflow_datasets as tfds
 
     return {image_key: tfds.decode.SkipDecoding()}

@@ -1,16 +1,16 @@
-"""Fig. 9 and Tables 4, 5 and 7: accuracy on another data set, as a curve over training images and as a table."""
+"""Fig. 9: accuracy on another data set, as a curve over training images a class."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
 
 from zfjax.errors import InputError
 from zfjax.page import CHART_STYLE, chart, save
-from zfjax.paper import CALTECH101, CALTECH256, LAYERS
+from zfjax.paper import CALTECH101, CALTECH256
 
 PAPER = {"caltech101": (4, CALTECH101), "caltech256": (5, CALTECH256)}  # number of the table, its rows
 MARKERS = "osD^vP*X"
@@ -54,7 +54,10 @@ def draw_transfer(
         axes.set_axisbelow(True)
         axes.set_xlabel("training images a class")
         axes.set_ylabel("accuracy, %")
-        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), borderaxespad=0)
+        handles, names = axes.get_legend_handles_labels()
+        first = len(paper or {})  # drawn below ours, named below them too
+        handles, names = handles[first:] + handles[:first], names[first:] + names[:first]
+        axes.legend(handles, names, loc="upper left", bbox_to_anchor=(1.01, 1.02), borderaxespad=0)
         save(figure, path)
 
 
@@ -62,47 +65,3 @@ def _curve(axes, row: Row, name: str, **style) -> None:
     spread = [0 if deviation is None or math.isnan(deviation) else deviation for _, deviation in row.values()]
     means = [mean for mean, _ in row.values()]
     axes.errorbar(list(row), means, yerr=spread, label=name, markersize=3.5, capsize=2, elinewidth=0.8, **style)
-
-
-def transfer_table(ours: Mapping[str, Row], *, head: str) -> str:
-    """A Markdown table: a row for each entry, a column for each number of training images a class."""
-    counts = sorted({count for row in ours.values() for count in row})
-    rows = [[name, *(show(row.get(count)) for count in counts)] for name, row in ours.items()]
-    return table([head, *(f"{count} a class" for count in counts)], rows)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Markdown with columns of equal width, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    lines = [_line(head, widths), _line(rule, widths), *(_line(row, widths) for row in rows)]
-    return "\n".join(lines)
-
-
-def show(value: tuple[float, float | None] | None) -> str:
-    """ "83.8 ± 0.5", "83.8" without a spread, a dash without anything."""
-    if value is None:
-        return "–"
-    mean, deviation = value
-    return f"{mean:.1f}" if deviation is None or math.isnan(deviation) else f"{mean:.1f} ± {deviation:.1f}"
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = zip(cells, widths, strict=True)
-    return f"| {first[0].ljust(first[1])} | " + " | ".join(cell.rjust(width) for cell, width in others) + " |"
-
-
-def paper_tables(data: str) -> str:
-    """What the paper prints for "caltech101" or "caltech256" (Table 4 or 5, and 7), as Markdown that says so."""
-    number, curves = PAPER[data]
-    column = list(PAPER).index(data)
-    count = (30, 60)[column]
-    layers = {name: {count: row[column]} for name, row in LAYERS.items()}
-    head = f"the paper's numbers ({data}), %"
-    return "\n\n".join(
-        f"Printed in the paper, Table {place}; its networks were trained on ImageNet 2012:\n\n{rows}"
-        for place, rows in (
-            (number, transfer_table(curves, head=head)),
-            (7, transfer_table(layers, head=f"{head}, by layer")),
-        )
-    )
