@@ -51,9 +51,9 @@ def section(plan: Plan) -> Section:
     }
     rows["from scratch"] = scratch = _from_scratch(plan, task)
     path = plan.out / "figures" / "transfer.png"
-    draw_transfer(
-        rows, path, title="Accuracy of new classifiers on frozen layers, and from scratch", caption=task.about
-    )
+    title = "Accuracy of new classifiers on frozen layers, and from scratch"
+    curves = {name: row for name, row in rows.items() if not name.startswith("svm")}  # the table has both
+    draw_transfer(curves, path, title=title, caption=task.about)
     most = max(plan.extent.train_per_class)
     by_layer = {layer: rows[f"softmax ({layer})"][most][0] for layer in layers}
     measures = {
