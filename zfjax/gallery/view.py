@@ -87,10 +87,10 @@ class View:
         return f"Images: {len(self.searched(source)):,} of the {split} split of {self.dataset.name}."
 
     def require_classes(self) -> None:
-        """Raises InputError unless the data set has the run's classes, which a probability of the true label needs."""
+        """Raises LeftOut unless the data set has the run's classes, which a probability of the true label needs."""
         there, known = self.dataset.class_names, self.run.class_names
         if there != known:
-            raise InputError(
+            raise LeftOut(
                 f"{self.dataset.name} has other classes ({', '.join(there[:3])}, ...) than the run {self.name} "
                 f"({', '.join(known[:3])}, ...)"
             )
