@@ -140,7 +140,8 @@ def transfer(config: TransferConfig) -> None:
         trained = [Cell(f"{epochs} epochs", "from scratch", *each) for each in rounds]
         train_folds(study, labels, names, ledger, trained)
         cells += trained
-    images = f"{len(names)} classes, {int((labels >= 0).sum()):,} images of {config.name}, {config.folds} folds, up to"
+    folds = f"{config.folds} fold{'s' * (config.folds > 1)}"
+    images = f"{len(names)} classes, {int((labels >= 0).sum()):,} images of {config.name}, {folds}, up to"
     about = f"{_origin(config, run)} {images} {config.test_per_class} test images a class."
     theirs = config.paper or (config.name if config.name in ("caltech101", "caltech256") else None)
     results = measured(ledger)
