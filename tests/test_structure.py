@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = sorted((ROOT / "zfjax").rglob("*.py"))
 # Third parties that one place alone may know.
 ONLY_USERS = {
-    "optax": {"training"},
+    "optax": {"training", "minimiser"},
     "orbax": {"checkpoint"},
     "flax": {"convnet"},
     "tensorboardX": {"metrics"},
