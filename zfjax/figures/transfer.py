@@ -44,8 +44,8 @@ def draw_transfer(
         part.subplots_adjust(left=0.07, right=0.72, bottom=0.13, top=0.97)
         for number, (name, row) in enumerate((paper or {}).items()):
             _curve(axes, row, f"paper: {name}", color="0.6", fmt=MARKERS[number % len(MARKERS)] + "--", mfc="white")
-        for number, (name, row) in enumerate(ours.items()):
-            _curve(axes, row, name, fmt=MARKERS[number % len(MARKERS)] + "-")
+        for name, row in ours.items():
+            _curve(axes, row, name, **_style(name, list(ours)))
         counts = sorted({count for row in (*ours.values(), *(paper or {}).values()) for count in row})
         axes.set_xticks(counts, [str(count) for count in counts])
         axes.set_xlim(0, max(counts) * 1.05)
@@ -59,6 +59,15 @@ def draw_transfer(
         handles, names = handles[first:] + handles[:first], names[first:] + names[:first]
         axes.legend(handles, names, loc="upper left", bbox_to_anchor=(1.01, 1.02), borderaxespad=0)
         save(figure, path)
+
+
+def _style(name: str, names: list[str]) -> dict[str, str]:
+    """One colour and marker a layer, one kind of line a classifier, of names like "svm (pool5)"."""
+    kinds, layers = (list(dict.fromkeys(each.partition(" (")[part] for each in names)) for part in (0, 2))
+    kind, _, layer = name.partition(" (")
+    place = layers.index(layer)
+    line = ("-", ":", "-.", "--")[kinds.index(kind) % 4]
+    return {"color": f"C{place % 7}", "fmt": MARKERS[place % len(MARKERS)] + line}
 
 
 def _curve(axes, row: Row, name: str, **style) -> None:
