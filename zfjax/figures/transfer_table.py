@@ -54,7 +54,9 @@ def show(value: tuple[float, float | None] | None) -> str:
     if value is None:
         return "–"
     mean, deviation = value
-    return f"{mean:.1f}" if deviation is None or math.isnan(deviation) else f"{mean:.1f} ± {deviation:g}"
+    if deviation is None or math.isnan(deviation):
+        return f"{mean:.1f}"
+    return f"{mean:.1f} ± {max(f'{deviation:.1f}', f'{deviation:g}', key=len)}"  # 1.0, but 0.33 as the paper has it
 
 
 def _percent(share: float) -> str:
