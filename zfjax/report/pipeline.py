@@ -46,6 +46,7 @@ def make_report(plan: Plan) -> tuple[Path, Path]:
     """
     if MAIN not in plan.archs:
         raise InputError(f"the report's figures are of {MAIN}; --archs leaves it out")
+    _check_data(plan)
     make_folder(plan.out / "steps")
     _refuse_other(plan)
     sections = {}
@@ -68,6 +69,18 @@ def make_report(plan: Plan) -> tuple[Path, Path]:
         tuple(sections[name][0] for name in ORDER),
     )
     return write_report(document, plan.out)
+
+
+def _check_data(plan: Plan) -> None:
+    """What is needed only after hours must be there at the beginning."""
+    if plan.transfer:
+        from zfjax.data.pool import open_pool
+
+        open_pool(plan.transfer, canvas_size=64, data_dir=plan.settings.data_dir)
+    if plan.keypoints:
+        from zfjax.data.keypoints import read_keypoints
+
+        read_keypoints(plan.keypoints)
 
 
 def _conditions(plan: Plan, seconds: float, error: float) -> dict[str, str]:
