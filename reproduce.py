@@ -41,7 +41,7 @@ class What:
     seeds: str = "0"
     """Seeds of the trainings, e.g. 0,1,2: then Table 3 has means and standard deviations."""
     train_images: int | None = None
-    """Train on a fixed random choice of so many images; None: all (smoke: 1000)."""
+    """Train on a fixed random choice of so many images; None: all (smoke: 3000)."""
     train_sample: int | None = None
     """Table 3: how many training images the training error is measured on; None: as many as validation has."""
     split: Literal["own", "random"] = "own"
@@ -129,7 +129,7 @@ def _check(config: ReproduceConfig) -> None:
 
 
 def _train_images(config: ReproduceConfig) -> int | None:
-    return config.train_images or (1000 if config.scale == "smoke" else None)
+    return config.train_images or (3000 if config.scale == "smoke" else None)
 
 
 def _seeds(config: ReproduceConfig) -> tuple[int, ...]:

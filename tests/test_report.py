@@ -126,7 +126,11 @@ def test_a_report_goes_on_where_it_was(tmp_path, monkeypatch):
     monkeypatch.setitem(pipeline.STEPS, "occlusion", stub("occlusion", done))
     page = pipeline.make_report(plan)[1].read_text()
     assert sorted(done) == sorted(pipeline.STEPS), "every step once"
+    assert "has learnt little" not in page
     assert "25.0 % (guessing: 90.0 %)" in page and page.index("About features") < page.index("About baselines")
+    monkeypatch.setitem(pipeline.STEPS, "ablations", lambda plan: Section("", measures={"val_top1": {"zf": 0.5}}))
+    (tmp_path / "steps" / "ablations.json").unlink()
+    assert "has learnt little" in pipeline.make_report(plan)[0].read_text()
     with pytest.raises(InputError, match=r"other settings \(dataset: 'scenes' there, 'cifar10' here"):
         pipeline.make_report(dataclasses.replace(plan, settings=Settings(dataset="cifar10")))
     with pytest.raises(InputError, match="figures are of zf"):

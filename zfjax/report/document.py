@@ -55,12 +55,14 @@ class Claim:
 
 @dataclass(frozen=True)
 class Document:
-    """conditions: name -> value, what the numbers depend on (data, sizes, epochs, machine, versions)."""
+    """conditions: name -> value, what the numbers depend on (data, sizes, epochs, machine, versions). remark: what a
+    reader of the claims must know."""
 
     title: str
     conditions: dict[str, str]
     claims: tuple[Claim, ...]
     sections: tuple[Section, ...]
+    remark: str = ""
 
 
 def section_from_dict(stored: dict) -> Section:

@@ -67,8 +67,22 @@ def make_report(plan: Plan) -> tuple[Path, Path]:
         _conditions(plan, seconds, measures["ablations"]["val_top1"][MAIN]),
         claims,
         tuple(sections[name][0] for name in ORDER),
+        _remark(plan, measures["ablations"]["val_top1"][MAIN]),
     )
     return write_report(document, plan.out)
+
+
+def _remark(plan: Plan, error: float) -> str:
+    """A warning where the main network has learnt too little for claims about trained networks."""
+    from zfjax.run import load_run
+
+    guessing = 1 - 1 / load_run(plan.run(MAIN)).arch.num_classes
+    if error < guessing / 2:
+        return ""
+    return (
+        f"The main network errs on {100 * error:.1f} % of the validation images, guessing on {100 * guessing:.1f} %: "
+        "it has learnt little yet, so that these verdicts say little about trained networks."
+    )
 
 
 def _check_data(plan: Plan) -> None:

@@ -33,7 +33,7 @@ _SMALL_DATA = {
     "input_scale": 1 / 8,
 }
 SCALES = {
-    "smoke": {**_SMALL_DATA, "image_size": 64, "width": 1 / 8, "epochs": 2, "warmup_steps": 10},
+    "smoke": {**_SMALL_DATA, "image_size": 64, "width": 1 / 8, "epochs": 3, "warmup_steps": 10},
     # half the paper's side: 54, 27, 12, 6, 6, 6, 6, 3 in place of 110, 55, 26, 13, 13, 13, 13, 6
     "small": {**_SMALL_DATA, "image_size": 112, "width": 1 / 4, "epochs": 8},
     "imagenet": {"dataset": "imagenet2012"},
