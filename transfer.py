@@ -27,7 +27,8 @@ class TransferConfig:
 
     All images of the data set, whatever their split, are the pool that random folds are drawn from: so many training
     images of every class, of the others up to --test_per_class to test on. Accuracy is the mean over classes.
-    Features are scaled to unit length. Stop it at any time; the same command goes on where it was.
+    Features are brought to unit length, and then to a root mean square distance of one from the mean of the training
+    images. Stop it at any time; the same command goes on where it was.
     """
 
     ckpt: str
@@ -45,7 +46,7 @@ class TransferConfig:
     classifiers: str = "softmax,svm"
     """softmax: multinomial logistic regression; svm: linear, squared hinge, one class against the rest. Both with an
     L2 penalty."""
-    softmax_c: str = "1,10,100,1000"
+    softmax_c: str = "1,10,100,1000,10000"
     """Weights C of the data against the penalty; what does best on a held-out third of the training images is taken."""
     svm_c: str = "0.01,0.1,1,10,100"
     """The same for svm."""

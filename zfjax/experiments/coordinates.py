@@ -23,9 +23,8 @@ COLUMNS = 8192  # features multiplied at a time: 9,144 images times 8,192 featur
 class Coordinates(NamedTuple):
     """Training and test images along the principal axes of the training images.
 
-    The origin is the mean of the training images and the unit their root mean square distance from it, so that one
-    grid of C serves all layers: in fc7, where images of unit length lie close together, the best would be 100 times
-    that of conv1.
+    The origin is the mean of the training images and the unit their root mean square distance from it, so that C
+    means the same for every layer, however close together its images lie.
     """
 
     train: np.ndarray  # float32 [n, r]

@@ -35,7 +35,9 @@ def draw_transfer(
         raise InputError("no accuracies to draw")
     marks = "Bars: one standard deviation over folds. "
     if paper:
-        marks += f"Grey, dashed: printed in the paper ({paper_name}) for networks trained on ImageNet 2012. "
+        marks += (
+            f"Grey, dashed: printed in the paper ({paper_name}), whose pretrained network had learnt ImageNet 2012. "
+        )
     figure, part = chart(3.2, title=title, caption=f"Mean of the accuracies of all classes. {marks}{caption}")
     with matplotlib.rc_context(CHART_STYLE):
         axes = part.subplots()

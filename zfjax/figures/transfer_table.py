@@ -76,7 +76,7 @@ def paper_tables(data: str) -> str:
     layers = {name: {count: row[column]} for name, row in LAYERS.items()}
     head = f"the paper's numbers ({data}), %"
     return "\n\n".join(
-        f"Printed in the paper, Table {place}; its networks were trained on ImageNet 2012:\n\n{rows}"
+        f"Printed in the paper, Table {place}, whose pretrained network had learnt ImageNet 2012:\n\n{rows}"
         for place, rows in (
             (number, transfer_table(curves, head=head)),
             (7, transfer_table(layers, head=f"{head}, by layer")),
