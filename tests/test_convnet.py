@@ -69,6 +69,12 @@ def test_paper_initialisation():
     assert starts == {"conv1": 0, "conv2": 1, "conv3": 0, "conv4": 1, "conv5": 1, "fc6": 1, "fc7": 1, "fc8": 0}
 
 
+def test_biases_start_at_zero_where_the_weights_carry_the_signal():
+    arch = get_arch("alexnet", image_size=67, num_classes=10, width=1 / 48)
+    params = init_params(jax.random.key(0), dataclasses.replace(arch, recipe=Recipe(init="he")))
+    assert all((layer["bias"] == 0).all() for layer in params.values())
+
+
 @pytest.mark.parametrize(("init", "scale"), [("he", 1.0), ("he", 1 / 255), ("glorot", 1 / 255)])
 def test_activations_neither_explode_nor_vanish_at_the_start(init, scale):
     arch = dataclasses.replace(TINY, recipe=Recipe(init=init, input_scale=scale))

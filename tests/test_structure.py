@@ -15,7 +15,7 @@ ONLY_USERS = {
     "tensorboardX": {"metrics"},
     "tensorflow_datasets": {"tfds_source"},
     "tyro": {"flags"},
-    "sklearn": {"classifiers", "baselines"},
+    "sklearn": {"baselines"},
     "jinja2": {"document"},
     "tensorflow": set(),
 }

@@ -46,9 +46,9 @@ class ConvNet(nn.Module):
             name = row.layer.name
             match row.layer:
                 case Conv() as layer:
-                    x = _Conv(layer, row.input_shape[2], _initializer(self.arch, row), name=name)(x)
+                    x = _Conv(layer, row.input_shape[2], *_initializers(self.arch, row), name=name)(x)
                 case Dense() as layer:
-                    x = _Dense(layer, row.shape[2], _initializer(self.arch, row), name=name)(x)
+                    x = _Dense(layer, row.shape[2], *_initializers(self.arch, row), name=name)(x)
                 case MaxPool() as layer:
                     x, switches[name] = ops.max_pool(x, layer.window, layer.strides, layer.padding)
                 case AvgPool() as layer:
@@ -65,13 +65,14 @@ class _Conv(nn.Module):
     layer: Conv
     inputs: int
     kernel_init: initializers.Initializer
+    bias_init: initializers.Initializer
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         layer = self.layer
         shape = (layer.kernel, layer.kernel, self.inputs // layer.groups, layer.features)
         kernel = self.param("kernel", self.kernel_init, shape)
-        bias = self.param("bias", initializers.constant(layer.bias), (layer.features,))
+        bias = self.param("bias", self.bias_init, (layer.features,))
         y = ops.conv(x, kernel, strides=layer.strides, padding=layer.padding, groups=layer.groups)
         return _activate(y, bias, layer.relu)
 
@@ -80,12 +81,13 @@ class _Dense(nn.Module):
     layer: Dense
     features: int
     kernel_init: initializers.Initializer
+    bias_init: initializers.Initializer
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         flat = x.reshape(len(x), -1)
         kernel = self.param("kernel", self.kernel_init, (flat.shape[1], self.features))
-        bias = self.param("bias", initializers.constant(self.layer.bias), (self.features,))
+        bias = self.param("bias", self.bias_init, (self.features,))
         y = (flat @ kernel.astype(x.dtype)).reshape(len(x), 1, 1, self.features)
         return _activate(y, bias, self.layer.relu)
 
@@ -95,16 +97,18 @@ def _activate(y, bias, relu: bool):
     return nn.relu(y) if relu else y
 
 
-def _initializer(arch: Arch, row: Row) -> initializers.Initializer:
+def _initializers(arch: Arch, row: Row) -> tuple[initializers.Initializer, initializers.Initializer]:
+    """Of the kernel and the bias. Biases of 1 go with weights of 0.01, which hardly pass a signal on; He's and Glorot's
+    rules take biases of 0: with 1, alexnet began at a loss of 5 in place of 2.3 and stayed behind for epochs."""
     first = next(other for other in arch.rows if other.params)
     match arch.recipe.init:
         case "paper":
-            return initializers.normal(0.01)
+            return initializers.normal(0.01), initializers.constant(row.layer.bias)
         case "glorot":
-            return initializers.glorot_uniform()
+            return initializers.glorot_uniform(), initializers.zeros
         case "he":
             rms = max(1.0, PIXEL_RMS * arch.recipe.input_scale) if row == first else 1.0
-            return initializers.variance_scaling(2.0 / rms**2, "fan_in", "normal")
+            return initializers.variance_scaling(2.0 / rms**2, "fan_in", "normal"), initializers.zeros
     raise ValueError(f"init is 'paper', 'he' or 'glorot', not {arch.recipe.init!r}")
 
 

@@ -22,7 +22,7 @@ def round_up(strides: int) -> Padding:
 
 @dataclass(frozen=True)
 class Conv:
-    """Convolution, bias, and ReLU. `bias` is the value that the biases start from."""
+    """Convolution, bias, and ReLU. `bias` is what the biases start from with the paper's weights."""
 
     name: str
     features: int
