@@ -191,7 +191,7 @@ CLAIMS = (
     ),
     (
         "7x7 filters, stride 2: fewer dead and fewer extreme ones than with 11x11, stride 4 (section 4.1, Fig. 6).",
-        "share dead: no larger; share of filters with most energy in the lowest or highest third of frequencies: smaller",
+        "share dead: no larger; share with most energy in the lowest or highest third of frequencies: smaller",
         _first_layer,
     ),
     (
