@@ -62,9 +62,11 @@ def draw_transfer(
 
 
 def _style(name: str, names: list[str]) -> dict[str, str]:
-    """One colour and marker a layer, one kind of line a classifier, of names like "svm (pool5)"."""
+    """One colour and marker a layer, one kind of line a classifier, of names like "svm (pool5)"; others in grey."""
     kinds, layers = (list(dict.fromkeys(each.partition(" (")[part] for each in names)) for part in (0, 2))
     kind, _, layer = name.partition(" (")
+    if not layer:  # no layer's, as from scratch
+        return {"color": "0.4", "fmt": "x-."}
     place = layers.index(layer)
     line = ("-", ":", "-.", "--")[kinds.index(kind) % 4]
     return {"color": f"C{place % 7}", "fmt": MARKERS[place % len(MARKERS)] + line}
