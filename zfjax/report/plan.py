@@ -20,7 +20,7 @@ class Extent:
     truth: int = 0  # scenes on which occlusion is held against the objects' true boxes
     train_per_class: tuple[int, ...] = (15, 30)
     folds: int = 5
-    scratch_epochs: int = 20
+    scratch_epochs: int = 70  # of few images; the paper does not say how many
     keypoint_images: int = 5
     baseline_images: int | None = None  # to train the classifiers on
 
@@ -33,7 +33,7 @@ EXTENTS = {
         truth=5,
         train_per_class=(5, 15),
         folds=2,
-        scratch_epochs=2,
+        scratch_epochs=30,
         keypoint_images=10,
         baseline_images=200,
     ),
