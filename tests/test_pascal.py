@@ -15,7 +15,7 @@ from zfjax.experiments.coordinates import reader
 from zfjax.experiments.pascal import measure_pascal, precisions_by_class
 from zfjax.experiments.precision import average_precision
 from zfjax.experiments.transfer import Fold
-from zfjax.figures.transfer_table import pascal_table
+from zfjax.tables.transfer_text import pascal_table
 
 
 def test_average_precision_by_hand():

@@ -23,10 +23,10 @@ from zfjax.experiments import classifiers, coordinates, extraction
 from zfjax.experiments.minimiser import minimise
 from zfjax.experiments.transfer import Cell, check_counts, draw_fold, mean_class_accuracy, measure_layer, summarise
 from zfjax.figures.transfer import draw_transfer
-from zfjax.figures.transfer_table import paper_tables, show, transfer_table
 from zfjax.ledger import Ledger
 from zfjax.run import Run, load_run
 from zfjax.rundir import create_run
+from zfjax.tables.transfer_text import paper_tables, show, transfer_table
 
 
 class Noise:

@@ -10,6 +10,7 @@ import numpy as np
 from zfjax.errors import InputError
 from zfjax.gallery.portraits import choose_portraits
 from zfjax.gallery.view import Drawn, View
+from zfjax.tables.text import aligned
 
 if TYPE_CHECKING:
     from zfjax.data.keypoints import Portrait
@@ -159,11 +160,7 @@ def _table(parts: dict, controls: dict, lower: dict, draws: int) -> str:
         below = [f"{round(lower[name][layer] * draws)} of {draws}" if name in lower else "" for layer in layers]
         ours = [f"{row[layer].mean:.3f} ± {row[layer].sd:.3f}" for layer in layers]
         cells.append([shown, *ours, *below, *(_pair(paper.get(name)) for name in cited)])
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "| " + " | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) + " |" for row in cells
-    ]
-    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
+    return aligned(cells[0], cells[1:])
 
 
 def _pair(value: tuple[float, float] | None) -> str:

@@ -16,7 +16,7 @@ def report_folds(study: Study, records: Collection[dict], about: str, theirs: st
     """The table and the curve. about: where the numbers come from. theirs: whose numbers of the paper to show."""
     from zfjax.experiments.transfer import summarise
     from zfjax.figures.transfer import PAPER, draw_transfer
-    from zfjax.figures.transfer_table import paper_tables, transfer_table
+    from zfjax.tables.transfer_text import paper_tables, transfer_table
 
     rows = {
         _name(study, *key): {count: (round(each.mean, 1), round(each.deviation, 1)) for count, each in row.items()}
@@ -33,7 +33,7 @@ def report_folds(study: Study, records: Collection[dict], about: str, theirs: st
 
 def report_pascal(study: Study, records: Collection[dict], about: str) -> list[Path]:
     """The table of average precisions, the paper's beside them."""
-    from zfjax.figures.transfer_table import pascal_table
+    from zfjax.tables.transfer_text import pascal_table
 
     columns = {_name(study, each["layer"], each["classifier"]): each["precisions"] for each in records}
     text = f"{about}\n\n{pascal_table(columns, study.source.class_names)}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,15 +22,20 @@ class TextTable(NamedTuple):
 
 def markdown(table: TextTable) -> str:
     """Title, aligned table and notes; reads as well in a terminal."""
-    cells = [table.columns, *table.rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [_line(row, widths) for row in cells]
-    rule = "|" + "|".join("-" * (width + 1) + (":" if column else "-") for column, width in enumerate(widths)) + "|"
     notes = "\n".join(f"- {sentence}" for sentence in table.note)
-    return "\n".join([f"**{table.title}**", "", lines[0], rule, *lines[1:], "", notes, ""])
+    return "\n".join([f"**{table.title}**", "", aligned(table.columns, table.rows), "", notes, ""])
 
 
-def _line(row: tuple[str, ...], widths: list[int]) -> str:
+def aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table with columns of equal width, all but the first to the right."""
+    cells = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    rule = "|" + "|".join("-" * (width + 1) + (":" if column else "-") for column, width in enumerate(widths)) + "|"
+    first, *others = (_line(row, widths) for row in cells)
+    return "\n".join([first, rule, *others])
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     first, *rest = zip(row, widths, strict=True)
     return f"| {first[0]:<{first[1]}} | " + " | ".join(f"{cell:>{width}}" for cell, width in rest) + " |"
 

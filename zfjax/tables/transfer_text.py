@@ -9,6 +9,7 @@ import numpy as np
 
 from zfjax.figures.transfer import PAPER, Row
 from zfjax.paper import LAYERS, PASCAL
+from zfjax.tables.text import aligned
 
 VOC_SYSTEMS = ("Sande et al. 2012", "Yan et al. 2012", "its network")
 VOC_MEANS = (74.3, 82.2, 79.0)  # as printed
@@ -18,7 +19,7 @@ def transfer_table(ours: Mapping[str, Row], *, head: str) -> str:
     """A Markdown table: a row for each entry, a column for each number of training images a class."""
     counts = sorted({count for row in ours.values() for count in row})
     rows = [[name, *(show(row.get(count)) for count in counts)] for name, row in ours.items()]
-    return table([head, *(f"{count} a class" for count in counts)], rows)
+    return aligned([head, *(f"{count} a class" for count in counts)], rows)
 
 
 def pascal_table(ours: Mapping[str, Sequence[float]], names: Sequence[str]) -> str:
@@ -38,15 +39,7 @@ def pascal_table(ours: Mapping[str, Sequence[float]], names: Sequence[str]) -> s
     note = (
         "The paper's columns are printed there (Table 6): trained on train and validation, measured on the test images."
     )
-    return f"{table(head, rows)}\n\n{note}"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Markdown with columns of equal width, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    lines = [_line(head, widths), _line(rule, widths), *(_line(row, widths) for row in rows)]
-    return "\n".join(lines)
+    return f"{aligned(head, rows)}\n\n{note}"
 
 
 def show(value: tuple[float, float | None] | None) -> str:
@@ -61,11 +54,6 @@ def show(value: tuple[float, float | None] | None) -> str:
 
 def _percent(share: float) -> str:
     return "–" if math.isnan(share) else f"{100 * share:.1f}"
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = zip(cells, widths, strict=True)
-    return f"| {first[0].ljust(first[1])} | " + " | ".join(cell.rjust(width) for cell, width in others) + " |"
 
 
 def paper_tables(data: str) -> str:
