@@ -11,6 +11,7 @@ Only this file imports orbax, and inside functions: that takes 0.4 s, and a mist
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import math
@@ -26,10 +27,13 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 
 from zfjax.errors import InputError
 from zfjax.rundir import CHECKPOINTS
+
+
+class DamagedCheckpoint(OSError):
+    """The files of one step do not hold what was saved; the message says how that shows."""
 
 
 class Restored(NamedTuple):
@@ -49,6 +53,7 @@ def steps(path: str | Path) -> list[int]:
 class Checkpoints:
     """The checkpoints of a training: `save`, `restore_latest`, `wait`; a context manager that ends with `close`.
 
+    Of several processes that train together one alone has it; state is what that process can see.
     Kept are the `keep_latest` newest steps, the best by the metric `val_top1` (a tie goes to the newer), and those
     saved with `keep=True`. Raises InputError when the folder cannot be used.
     """
@@ -65,11 +70,14 @@ class Checkpoints:
             preservation_policy=_Retention(self._about, keep_latest),
             cleanup_tmp_directories=True,
             todelete_subdir="trash",
+            multiprocessing_options=_alone(),
         )
+        about = ocp.JsonCheckpointHandler(multiprocessing_options=_alone())
+        handlers = {"about": about, "params": _handler(), "rest": _handler()}
         with self._explained():
             self._folder.mkdir(parents=True, exist_ok=True)  # orbax would accept a file here until it saves
             self._empty_trash()
-            self._manager = ocp.CheckpointManager(self._folder, options=options)
+            self._manager = ocp.CheckpointManager(self._folder, options=options, item_handlers=handlers)
 
     def save(self, step: int, state: Any, *, metrics: dict[str, float] | None = None, keep=False) -> None:
         """Starts to save a state (a pytree of arrays, none of size 0, with a field or key `params`); returns at once.
@@ -108,10 +116,8 @@ class Checkpoints:
         for step in reversed(steps(self._workdir)):
             try:
                 state = restore(self._folder / str(step), abstract_state)
-            except InputError:
-                raise
-            except Exception as error:  # orbax raises seven kinds of exception for a broken file
-                damaged[step] = reason(error)
+            except DamagedCheckpoint as error:
+                damaged[step] = str(error)
                 continue
             self._set_aside(damaged)
             self._current = step
@@ -159,22 +165,18 @@ class Checkpoints:
             if not isinstance(error, OSError) and not re.match("[A-Z_]+: ", str(error)):  # TensorStore's status codes
                 raise
             raise InputError(
-                f"cannot write checkpoints in {self._folder} ({reason(error)}); the earlier ones are whole: "
+                f"cannot write checkpoints in {self._folder} ({_reason(error)}); the earlier ones are whole: "
                 "make room and start again with the same flags"
             ) from error
 
     def _empty_trash(self) -> None:
-        if jax.process_index() == 0:
-            shutil.rmtree(self._folder / "trash", ignore_errors=True)
+        shutil.rmtree(self._folder / "trash", ignore_errors=True)
 
     def _set_aside(self, damaged: dict[int, str]) -> None:
         for step, why in damaged.items():
             warnings.warn(f"{self._workdir}: skipped the damaged checkpoint of step {step}: {why}", stacklevel=3)
         if damaged:
-            multihost_utils.sync_global_devices("damaged checkpoints found")  # all have read before one moves
-            if jax.process_index() == 0:
-                _move(self._folder, damaged)
-            multihost_utils.sync_global_devices("damaged checkpoints moved")
+            _move(self._folder, damaged)
             self._manager.reload()
 
 
@@ -199,9 +201,23 @@ class _Retention:
 def restore(folder: Path, abstract: Any) -> Any:
     """`abstract` filled with the values of one step's folder, checked.
 
-    If it has only "params", only those are read. Raises InputError when the shapes do not fit, and whatever orbax
-    raises when the files are damaged.
+    If it has only "params", only those are read. Raises InputError when the shapes do not fit, and DamagedCheckpoint
+    when the files do not hold what was saved.
     """
+    with warnings.catch_warnings():
+        # orbax leaves the readers of other leaves behind when one fails, and Python tells so when they are collected
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        try:
+            return _restore(folder, abstract)
+        except InputError:
+            raise
+        except Exception as error:  # orbax raises seven kinds of exception for a broken file
+            why = _reason(error)
+        gc.collect()
+    raise DamagedCheckpoint(why)
+
+
+def _restore(folder: Path, abstract: Any) -> Any:
     import orbax.checkpoint as ocp
 
     about = json.loads((folder / "about" / "metadata").read_bytes())
@@ -210,7 +226,7 @@ def restore(folder: Path, abstract: Any) -> Any:
         stored = {name: leaf for name, leaf in stored.items() if name.startswith("params/")}
     _refuse_misfit(folder, stored, wanted)
     leaves = {}
-    with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+    with ocp.Checkpointer(_handler(), multiprocessing_options=_alone()) as checkpointer:
         for item, tree in _split({name: _placed(leaf) for name, leaf in wanted.items()}).items():
             restored = checkpointer.restore(folder / item, args=ocp.args.StandardRestore(tree))
             leaves |= _flatten({"params": restored} if item == "params" else restored)
@@ -218,6 +234,21 @@ def restore(folder: Path, abstract: Any) -> Any:
         if leaf["crc32"] != stored[name]["crc32"]:
             raise OSError(f"{name} does not match its checksum")
     return jax.tree.unflatten(jax.tree.structure(abstract), [leaves[name] for name in wanted])
+
+
+def _handler() -> Any:
+    import orbax.checkpoint as ocp
+
+    return ocp.StandardCheckpointHandler(multiprocessing_options=_alone())
+
+
+def _alone() -> Any:
+    """Keeps orbax from waiting for the other processes of a training, which never call it."""
+    import orbax.checkpoint as ocp
+
+    here = jax.process_index()
+    several = jax.process_count() > 1
+    return ocp.options.MultiprocessingOptions(primary_host=here, active_processes={here} if several else None)
 
 
 def _refuse_misfit(folder: Path, stored: dict[str, dict], wanted: dict[str, Any]) -> None:
@@ -289,7 +320,7 @@ def _no_orbax_errors(record: logging.LogRecord) -> bool:
     return record.levelno < logging.ERROR or "orbax" not in record.pathname
 
 
-def reason(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     """The first line of an error, cut: orbax appends pages of TensorStore details."""
     line = next(iter(str(error).splitlines()), "")
     return f"{type(error).__name__}: {line[:160]}"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from zfjax.checkpoint import reason, restore, steps
+from zfjax.checkpoint import DamagedCheckpoint, restore, steps
 from zfjax.errors import InputError
 from zfjax.layers import Conv, Dense
 from zfjax.rundir import CHECKPOINTS, find_run, read_class_names, read_config, read_mean
@@ -74,10 +74,8 @@ def _params(workdir: Path, arch: Arch, step: int) -> dict:
         raise InputError(f"{workdir} has no checkpoint of step {step}; {listed}")
     try:
         return restore(workdir.absolute() / CHECKPOINTS / str(step), {"params": expected_params(arch)})["params"]
-    except InputError:
-        raise
-    except Exception as error:
-        raise _Damaged(f"the checkpoint of step {step} in {workdir} is damaged: {reason(error)}") from error
+    except DamagedCheckpoint as error:
+        raise _Damaged(f"the checkpoint of step {step} in {workdir} is damaged: {error}") from error
 
 
 def expected_params(arch: Arch) -> dict[str, dict[str, jax.ShapeDtypeStruct]]:
