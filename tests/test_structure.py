@@ -31,6 +31,9 @@ NO_JAX = {
     "images",
     "scenes",
     "folder",
+    "prepare",
+    "prepared",
+    "prepared_writer",
     "paper",
 }
 

@@ -23,7 +23,8 @@ class Settings:
     """Flags of every training. Those that are None take the architecture's recipe."""
 
     dataset: str | None = None
-    """scenes | folder:PATH (PATH/{train,val}/CLASS/*.jpg) | TFDS name; None: imagenet2012 if prepared, else scenes."""
+    """scenes | folder:PATH (PATH/{train,val}/CLASS/*.jpg) | prepared:PATH (zfjax.data.prepare) | TFDS name;
+    None: imagenet2012 if TFDS has it, else scenes."""
     data_dir: str | None = None
     """Where TFDS keeps its data sets; None: ~/tensorflow_datasets."""
     image_size: int | None = None

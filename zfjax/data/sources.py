@@ -29,25 +29,30 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Two splits of one data set; origin is a sentence that tells the user where the images come from."""
+    """Two splits of one data set; origin is a sentence that tells the user where the images come from.
+
+    mean: float32 [S, S, C], the mean image of exactly these training images, where it is stored with them.
+    """
 
     name: str
     train: Source
     val: Source
     class_names: tuple[str, ...]
     origin: str
+    mean: np.ndarray | None = None
 
 
 def open_dataset(
     name: str, *, canvas_size: int, channels: int = 3, data_dir: str | Path | None = None, seed: int = 0
 ) -> Dataset:
-    """Opens `scenes`, `folder:PATH` or a TFDS data set; its images come as canvas_size x canvas_size x channels.
+    """Opens `scenes`, `folder:PATH`, `prepared:PATH` or a TFDS set; images come as [canvas_size, canvas_size, channels].
 
     data_dir: where TFDS keeps its data sets (None: ~/tensorflow_datasets). seed: which scenes are drawn; other data
     sets take no notice. Splits that fit into 256 MB are decoded once and kept in memory.
     Raises InputError for an unknown name and for data that is missing or of a wrong kind.
     """
     kind, _, path = name.partition(":")
+    mean = None
     if name == "scenes":
         train, val = (SceneSource(split, size=canvas_size, channels=channels, seed=seed) for split in ("train", "val"))
         place = f"rendered scenes (seed {seed})"
@@ -56,8 +61,14 @@ def open_dataset(
 
         train, val = open_folder(path, canvas_size=canvas_size, channels=channels)
         place = f"folder {path}"
+    elif kind == "prepared" and path:
+        from zfjax.data.prepared import open_prepared
+
+        train, val, mean = open_prepared(path, canvas_size=canvas_size, channels=channels)
+        place = f"{path}, prepared as {train.format} from {train.dataset}"
     elif ":" in name or not name:
-        raise InputError(f"unknown data set {name!r}; give scenes, folder:PATH, or a TFDS name such as imagenet2012")
+        known = "scenes, folder:PATH, or a TFDS name such as imagenet2012, or prepared:PATH"
+        raise InputError(f"unknown data set {name!r}; give {known}")
     else:
         from zfjax.data.tfds_source import open_tfds
 
@@ -65,7 +76,7 @@ def open_dataset(
         place = f"TFDS {name}"
     train, val = (cached(source, canvas_size=canvas_size, channels=channels) for source in (train, val))
     origin = f"{len(train)} + {len(val)} images in {len(train.class_names)} classes from {place}"
-    return Dataset(name, train, val, train.class_names, origin)
+    return Dataset(name, train, val, train.class_names, origin, mean)
 
 
 def default_dataset(data_dir: str | Path | None = None) -> str:
