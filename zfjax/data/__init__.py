@@ -23,9 +23,11 @@ _HOME = {
     "train_batches": "loader",
 }
 _MODULES = (
+    "array_record",
     "cache",
     "face",
     "folder",
+    "imagenet",
     "images",
     "loader",
     "mean",
@@ -36,9 +38,11 @@ _MODULES = (
     "prepared",
     "prepared_writer",
     "preprocess",
+    "records",
     "scenes",
     "sources",
     "tfds_source",
+    "tfrecord",
     "voc",
 )
 

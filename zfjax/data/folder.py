@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from zfjax.data.images import to_canvas
-from zfjax.errors import InputError
+from zfjax.errors import BadImage, InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 VAL_NAMES = ("val", "validation", "valid", "test")
@@ -29,9 +29,9 @@ class FolderSource:
         try:
             image = to_canvas(Path(path).read_bytes(), self.canvas_size, self.channels)
         except InputError as error:
-            raise InputError(f"{path}: {error}") from error
+            raise BadImage(f"{path}: {error}") from error
         except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+            raise BadImage(f"{path}: cannot be read ({error.strerror})") from error
         return {"image": image, "label": np.int32(label), "index": np.int32(index)}
 
     def describe(self, index: int) -> str:
@@ -56,7 +56,7 @@ def open_folder(path: str | Path, *, canvas_size: int, channels: int = 3) -> tup
         raise InputError(
             f"{val_root} has the class {unknown[0]}, which {train_root} lacks; its classes must be train's"
         )
-    train, val = _list_files(train_root, folders), _list_files(val_root, folders)
+    train, val = list_files(train_root, folders), list_files(val_root, folders)
     filled = {label for _, label in train}
     if empty := [folder for label, folder in enumerate(folders) if label not in filled]:
         raise InputError(f"{train_root / empty[0]} has no images; put {_kinds()} files there or remove the folder")
@@ -91,7 +91,8 @@ def _class_folders(root: Path) -> list[str]:
         return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
-def _list_files(root: Path, folders: list[str]) -> list[tuple[str, int]]:
+def list_files(root: Path, folders: list[str]) -> list[tuple[str, int]]:
+    """(path, place of its folder in `folders`) of every image, sorted within its folder; a missing folder has none."""
     files = []
     for label, folder in enumerate(folders):
         if (root / folder).is_dir():

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from zfjax.data.cache import cached
+from zfjax.data.imagenet import class_folders, is_imagenet, is_prepared, open_class_folders
 from zfjax.data.scenes import SceneSource
 from zfjax.errors import InputError
 
@@ -47,8 +48,8 @@ def open_dataset(
 ) -> Dataset:
     """Opens `scenes`, `folder:PATH`, `prepared:PATH` or a TFDS set; images come as [canvas_size, canvas_size, channels].
 
-    data_dir: where TFDS keeps its data sets (None: ~/tensorflow_datasets). seed: which scenes are drawn; other data
-    sets take no notice. Splits that fit into 256 MB are decoded once and kept in memory.
+    data_dir: where TFDS keeps its data sets (None: ~/tensorflow_datasets), or ImageNet's class folders. seed: which
+    scenes are drawn; others take no notice. Splits that fit into 256 MB are decoded once and kept in memory.
     Raises InputError for an unknown name and for data that is missing or of a wrong kind.
     """
     kind, _, path = name.partition(":")
@@ -69,6 +70,9 @@ def open_dataset(
     elif ":" in name or not name:
         known = "scenes, folder:PATH, or a TFDS name such as imagenet2012, or prepared:PATH"
         raise InputError(f"unknown data set {name!r}; give {known}")
+    elif is_imagenet(name) and not is_prepared(data_dir) and (folders := class_folders(data_dir)):
+        train, val = open_class_folders(folders, canvas_size=canvas_size, channels=channels)
+        place = f"class folders in {folders}"
     else:
         from zfjax.data.tfds_source import open_tfds
 
@@ -80,7 +84,5 @@ def open_dataset(
 
 
 def default_dataset(data_dir: str | Path | None = None) -> str:
-    """ "imagenet2012" where TFDS has it prepared on this machine, else "scenes". Looks at folders only."""
-    root = Path(data_dir or "~/tensorflow_datasets").expanduser()
-    prepared = any(root.glob("imagenet2012/*/dataset_info.json"))
-    return "imagenet2012" if prepared else "scenes"
+    """ "imagenet2012" where it lies ready, as a TFDS build or in class folders, else "scenes". Looks at names only."""
+    return "imagenet2012" if is_prepared(data_dir) or class_folders(data_dir) else "scenes"

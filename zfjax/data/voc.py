@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zfjax.data.images import to_canvas
-from zfjax.data.tfds_source import prepared_builder, skip_decoding
+from zfjax.data.tfds_source import Records, prepared_builder
 from zfjax.errors import InputError
 
 SPLITS = ("train", "validation")  # the labels of VOC 2012's test images are not public
@@ -54,7 +54,7 @@ def open_voc(
     return tuple(
         VocSource(
             f"{name} {split}",
-            builder.as_data_source(split, decoders=skip_decoding("image")),
+            Records(builder, split, ("image",)),
             class_names,
             size=canvas_size,
             channels=channels,
