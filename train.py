@@ -22,6 +22,12 @@ class Which:
     """Of the initial weights, the order of images, crops and dropout."""
     keep_epochs: tuple[int, ...] = PAPER_EPOCHS
     """Epochs whose checkpoints are kept for ever (Fig. 4)."""
+    coordinator: str | None = None
+    """HOST:PORT of process 0 where several processes train together; None: alone, or what a TPU pod or Slurm tells."""
+    num_processes: int | None = None
+    """How many processes train together; the batch is divided among all their devices."""
+    process_id: int | None = None
+    """Which of them this one is, from 0; process 0 alone writes and reports."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +44,17 @@ def run(config: TrainConfig) -> None:
         config, config.arch
     )  # before the imports that take seconds, so that a wrong flag is answered at once
     from zfjax.data import default_dataset, open_dataset
+    from zfjax.processes import join, leads
     from zfjax.trainer import train
 
+    join(config.coordinator, config.num_processes, config.process_id)
     name = config.dataset or default_dataset(config.data_dir)
-    dataset = open_dataset(name, canvas_size=arch.canvas_size, channels=arch.channels, data_dir=config.data_dir)
+    options = {"data_dir": config.data_dir, "bad_images": config.bad_images}
+    dataset = open_dataset(name, canvas_size=arch.canvas_size, channels=arch.channels, **options)
     arch = dataclasses.replace(arch, num_classes=len(dataset.class_names))
     reason = "" if config.dataset else f" ({_why(name)}; choose with --dataset)"
-    print(f"training {arch.name} at {arch.image_size}x{arch.image_size} on {dataset.origin}{reason}", flush=True)
+    if leads():
+        print(f"training {arch.name} at {arch.image_size}x{arch.image_size} on {dataset.origin}{reason}", flush=True)
     workdir = config.workdir or f"runs/{arch.name}"
     options = {"seed": config.seed, "keep_epochs": config.keep_epochs}
     train(dataset=dataset, **training(config, arch, name, workdir, **options))

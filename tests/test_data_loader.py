@@ -71,8 +71,17 @@ def test_processes_share_the_global_batch(start):
     halves = [take(9, start_step=start, process_index=i, process_count=2) for i in (0, 1)]
     for batch, *parts in zip(whole, *halves, strict=True):
         for key in batch:
-            together = np.stack([part[key] for part in parts], axis=1).reshape(batch[key].shape)
-            np.testing.assert_array_equal(together, batch[key])
+            np.testing.assert_array_equal(np.concatenate([part[key] for part in parts]), batch[key])
+
+
+@pytest.mark.parametrize("size, count", [(6, 1), (6, 2), (6, 3), (24, 4), (1, 1)])
+def test_evaluation_is_divided_among_processes_and_counts_each_image_once(size, count):
+    whole = list(eval_batches(Numbers(), batch_size=size))
+    shares = [eval_batches(Numbers(), batch_size=size, process_index=i, process_count=count) for i in range(count)]
+    for batch, *parts in zip(whole, *shares, strict=True):
+        for key in batch:
+            np.testing.assert_array_equal(np.concatenate([part[key] for part in parts]), batch[key])
+    assert sum(batch["mask"].sum() for batch in whole) == 22
 
 
 @pytest.mark.parametrize("crops", CROPS)

@@ -1,5 +1,7 @@
 """The lock of a folder against real processes, one of which is killed."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -36,6 +38,17 @@ def test_a_second_process_is_refused_until_the_first_is_killed(tmp_path):
 
 
 def test_a_folder_that_cannot_be_used(tmp_path):
-    with pytest.raises(InputError, match="cannot use .*nothing .*No such file"):
-        with locked(tmp_path / "nothing"):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot write to .*file/inside .Not a directory.; give another folder"):
+        with locked(tmp_path / "file" / "inside"):
             pass
+
+
+def test_a_file_system_without_locks_is_used_with_a_warning(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.warns(UserWarning, match="cannot be locked .No locks available.: see that nobody else writes"):
+        with locked(tmp_path):
+            (tmp_path / "something").touch()

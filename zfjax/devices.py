@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import collections
+import itertools
+from collections.abc import Iterable, Iterator
 
 import jax
 import numpy as np
@@ -12,15 +14,34 @@ from zfjax.errors import InputError
 
 
 def data_mesh(batch_size: int) -> Mesh:
-    """All devices in one row; raises InputError when a batch cannot be divided among them."""
+    """All devices in one row, those of a process side by side.
+
+    Raises InputError when a batch cannot be divided among them.
+    """
     if batch_size % jax.device_count():
         raise InputError(f"batch_size {batch_size} cannot be divided among {jax.device_count()} devices")
-    return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+    # not make_mesh, which may order devices by how they are wired: each process reads consecutive rows of a batch
+    devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
+    return Mesh(np.array(devices), ("data",), axis_types=(AxisType.Auto,))
 
 
 def everywhere(mesh: Mesh) -> NamedSharding:
     """The whole array on every device."""
     return NamedSharding(mesh, PartitionSpec())
+
+
+def on_device(
+    mesh: Mesh, batches: Iterable[dict[str, np.ndarray]], names: Iterable[str], *, ahead: int = 2
+) -> Iterator[dict[str, jax.Array]]:
+    """The named parts of host batches, divided among the devices along their first axis.
+
+    The next `ahead` batches are on their way while the caller computes with one.
+    """
+    names, coming = tuple(names), iter(batches)
+    queue = collections.deque(share(mesh, batch, names) for batch in itertools.islice(coming, ahead))
+    while queue:
+        yield queue.popleft()
+        queue.extend(share(mesh, batch, names) for batch in itertools.islice(coming, 1))
 
 
 def share(mesh: Mesh, batch: dict[str, np.ndarray], names: Iterable[str]) -> dict[str, jax.Array]:

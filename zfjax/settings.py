@@ -14,7 +14,7 @@ from zfjax.rundir import versions
 
 # What may change when a run goes on: none of it touches the numbers that come out, but for the width, and that the
 # layers of the recorded network tell.
-MAY_DIFFER = ("versions", "workdir", "data_dir", "checkpoint_secs", "keep_epochs", "width")
+MAY_DIFFER = ("versions", "workdir", "data_dir", "bad_images", "checkpoint_secs", "keep_epochs", "width")
 PAPER_EPOCHS = (1, 2, 5, 10, 20, 30, 40, 64)  # those of Fig. 4
 
 
@@ -59,6 +59,10 @@ class Settings:
     """Factor on pixels of 0..255 after the mean is removed."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16: activations and gradients in bfloat16, parameters in float32."""
+    grad_accum: int = 1
+    """Parts that a batch is computed in, one after the other, where memory is small; dropout is drawn for each."""
+    bad_images: Literal["stop", "skip"] = "stop"
+    """What a broken image does. skip: the next one takes its place, and the end of the training lists them."""
     checkpoint_secs: float = 300.0
     """Seconds between checkpoints within an epoch; there is one at the end of each epoch anyway."""
 
@@ -111,6 +115,7 @@ def training(
         "may_differ": (*MAY_DIFFER, *free),
         "seed": seed,
         "precision": settings.precision,
+        "grad_accum": settings.grad_accum,
         "patience": settings.patience,
         "checkpoint_secs": settings.checkpoint_secs,
         "keep_epochs": keep_epochs,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import operator
-import signal
 import sys
 import time
 from collections.abc import Collection
@@ -17,14 +17,17 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from zfjax.checkpoint import Checkpoints
 from zfjax.convnet import ConvNet
 from zfjax.data import Dataset, check_batch, eval_batches, mean_image, train_batches
-from zfjax.devices import data_mesh, everywhere, share
-from zfjax.metrics import MetricsLog
+from zfjax.devices import data_mesh, everywhere, on_device
+from zfjax.errors import BadImage, InputError
+from zfjax.lock import locked
+from zfjax.processes import exit_when_lost, from_leader, leads
 from zfjax.rundir import create_run, open_run, read_mean
+from zfjax.stopping import StopSignal
 from zfjax.table import Arch
-from zfjax.training import TrainState, eval_step, init_state, learning_rate, make_optimizer, observe, train_step
+from zfjax.training import eval_step, init_state, learning_rate, make_optimizer, observe, train_step
+from zfjax.writer import RunWriter
 
 DTYPES = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
 
@@ -38,6 +41,7 @@ def train(
     may_differ: Collection[str] = ("versions",),
     seed: int = 0,
     precision: str = "fp32",
+    grad_accum: int = 1,
     patience: int = 5,
     checkpoint_secs: float = 300.0,
     keep_epochs: Collection[int] = (),
@@ -45,79 +49,110 @@ def train(
     """Trains by the architecture's recipe into a run folder, or goes on with the run that is there.
 
     config: what the run folder records; a folder of another config is refused (`may_differ`: keys that may change).
+    Of several processes (`zfjax.processes.join`) all call it alike, and the first one alone writes.
     Ctrl-C and SIGTERM end it after the current step, with a checkpoint. Raises InputError for data, folders and
-    settings that do not fit; SystemExit when it was stopped and when the loss is no longer finite.
+    settings that do not fit, and for a folder that another training writes to; SystemExit when it was stopped and
+    when the loss is no longer finite.
     """
-    check_batch(dataset.train, arch.recipe.batch_size)  # before the run folder is made
-    data_mesh(arch.recipe.batch_size)
-    mean = _open(arch, dataset, Path(workdir), config, may_differ)
-    with Checkpoints(workdir) as checkpoints, MetricsLog(workdir) as log, _StopSignal() as stop:
-        training = _Training(arch, dataset, mean, seed, precision, checkpoints)
-        start = training.begin()
-        if start >= training.total_steps:
-            _say(f"{workdir} is trained to the end ({arch.recipe.epochs} epochs); nothing is left to do")
-            return
-        log.rewind(start)
-        saved_at = time.monotonic()
-        with training.progress_bar(start) as bar:
-            for step in training.steps(start):
-                bar.update(arch.recipe.batch_size)
-                if step % training.steps_per_epoch == 0:
-                    metrics = training.end_epoch(step, patience)
-                    log.append(metrics)  # before the checkpoint: a resumed run drops lines that come after its own
-                    training.save(step, metrics={"val_top1": metrics["val_top1"]}, keep=metrics["epoch"] in keep_epochs)
-                    _say(_sentence(metrics, arch.recipe.epochs))
-                    bar.set_description(f"epoch {min(metrics['epoch'] + 1, arch.recipe.epochs)}/{arch.recipe.epochs}")
-                elif stop.signal or time.monotonic() - saved_at > checkpoint_secs:
-                    training.save(step)
-                else:
-                    continue
-                saved_at = time.monotonic()
-                if stop.signal and step < training.total_steps:
-                    break
-        if stop.signal:  # during the last step too: a script that trains one network after the other must end here
-            checkpoints.wait()
-            _say(f"stopped and saved at step {step} of {training.total_steps}; the same command goes on from there")
-            sys.exit(128 + stop.signal)
+    _check(arch, dataset, grad_accum)  # before the run folder is made
+    with exit_when_lost(), locked(workdir) if leads() else contextlib.nullcontext():
+        try:
+            mean = _open(arch, dataset, Path(workdir), config, may_differ)
+            with RunWriter(workdir) as writer, StopSignal() as stop:
+                training = _Training(arch, dataset, mean, seed, precision, grad_accum, writer)
+                _loop(training, stop, patience=patience, checkpoint_secs=checkpoint_secs, keep_epochs=keep_epochs)
+        except BadImage as error:
+            raise InputError(f"{error}; mend it, take it away, or leave such images out by --bad_images=skip") from None
+        finally:
+            if text := dataset.broken.report():
+                tqdm.write(text if jax.process_count() == 1 else f"process {jax.process_index()}: {text}")
+
+
+def _check(arch: Arch, dataset: Dataset, grad_accum: int) -> None:
+    batch_size, devices = arch.recipe.batch_size, data_mesh(arch.recipe.batch_size).size
+    check_batch(dataset.train, batch_size, jax.process_count())
+    if grad_accum < 1 or batch_size % (devices * grad_accum):
+        raise InputError(
+            f"--grad_accum: {grad_accum} parts of batch_size {batch_size} on {devices} device(s) do not fit"
+        )
 
 
 def _open(arch: Arch, dataset: Dataset, workdir: Path, config: dict, may_differ: Collection[str]) -> np.ndarray:
     """The run's mean image, which is computed once, when the run is made."""
-    if not open_run(workdir, config, may_differ=may_differ):
-        shape = (arch.canvas_size, arch.canvas_size, arch.channels)
-        mean = mean_image(dataset.train, progress=True) if arch.recipe.subtract_mean else np.zeros(shape)
-        create_run(workdir, config, dataset.class_names, mean, may_differ=may_differ)
-    return read_mean(workdir)
+    there = leads() and open_run(workdir, config, may_differ=may_differ)
+    mean = np.zeros((arch.canvas_size, arch.canvas_size, arch.channels), np.float32)
+    if not from_leader(np.int32(there)):
+        if arch.recipe.subtract_mean:
+            share = {"process_index": jax.process_index(), "process_count": jax.process_count()}
+            mean = dataset.mean if dataset.mean is not None else mean_image(dataset.train, progress=leads(), **share)
+        if leads():
+            create_run(workdir, config, dataset.class_names, mean, may_differ=may_differ)
+    return from_leader(read_mean(workdir) if leads() else mean)
+
+
+def _loop(
+    training: _Training, stop: StopSignal, *, patience: int, checkpoint_secs: float, keep_epochs: Collection[int]
+) -> None:
+    epochs = training.arch.recipe.epochs
+    start = training.begin()
+    if start >= training.total_steps:
+        _say(f"{training.writer.workdir} is trained to the end ({epochs} epochs); nothing is left to do")
+        return
+    training.writer.rewind(start)
+    saved_at = time.monotonic()
+    with training.progress_bar(start) as bar:
+        for step in training.steps(start):
+            bar.update(training.arch.recipe.batch_size)
+            stopped = stop.agreed(training.mesh)
+            if step % training.steps_per_epoch == 0:
+                metrics = training.end_epoch(step, patience)
+                training.writer.append(metrics)  # before the checkpoint: a resumed run drops lines after its own
+                training.save(step, metrics={"val_top1": metrics["val_top1"]}, keep=metrics["epoch"] in keep_epochs)
+                _say(_sentence(metrics, epochs))
+                bar.set_description(f"epoch {min(metrics['epoch'] + 1, epochs)}/{epochs}")
+            elif stopped or time.monotonic() - saved_at > checkpoint_secs:
+                training.save(step)
+            else:
+                continue
+            saved_at = time.monotonic()
+            if stopped and step < training.total_steps:
+                break
+    if signal := stopped or stop.signal:  # in the last step too: a script that trains several networks must end here
+        training.writer.wait()
+        _say(f"stopped and saved at step {step} of {training.total_steps}; the same command goes on from there")
+        sys.exit(128 + signal)
 
 
 class _Training:
     """The state of one training, the compiled steps that change it, and the sums of the epoch so far."""
 
-    def __init__(self, arch: Arch, dataset: Dataset, mean, seed: int, precision: str, checkpoints: Checkpoints):
+    def __init__(
+        self, arch: Arch, dataset: Dataset, mean, seed: int, precision: str, grad_accum: int, writer: RunWriter
+    ):
         recipe = arch.recipe
-        self.arch, self.dataset, self.checkpoints, self.seed = arch, dataset, checkpoints, seed
+        self.arch, self.dataset, self.writer, self.seed = arch, dataset, writer, seed
         self.steps_per_epoch = max(1, len(dataset.train) // recipe.batch_size)
         self.total_steps = recipe.epochs * self.steps_per_epoch
         self.mesh, self.tx = data_mesh(recipe.batch_size), make_optimizer(recipe)
-        self.mean, self.key = jax.device_put((jnp.asarray(mean), jax.random.key(seed)), everywhere(self.mesh))
+        self.mean, self.key = jax.device_put((mean, jax.random.key(seed)), everywhere(self.mesh))
         net = ConvNet(arch, DTYPES[precision])
-        step = functools.partial(train_step, net=net, tx=self.tx, total_steps=self.total_steps)
+        step = functools.partial(train_step, net=net, tx=self.tx, total_steps=self.total_steps, grad_accum=grad_accum)
         self._train_step = jax.jit(step, donate_argnums=0)
         self._eval_step = jax.jit(functools.partial(eval_step, net=net))
+        self._share = {"process_index": jax.process_index(), "process_count": jax.process_count()}
         self._restart_sums()
 
     def begin(self) -> int:
         """Takes up the newest checkpoint or draws new weights; returns the steps already made."""
         create = functools.partial(init_state, arch=self.arch, tx=self.tx)
         shapes = jax.eval_shape(create, jax.random.key(self.seed))
-        place = functools.partial(jax.ShapeDtypeStruct, sharding=everywhere(self.mesh))
-        restored = self.checkpoints.restore_latest(jax.tree.map(lambda leaf: place(leaf.shape, leaf.dtype), shapes))
+        restored = self.writer.restore(shapes, everywhere(self.mesh))
         if restored:
-            _say(f"going on from step {restored.step} of {self.total_steps}")
-            self.state: TrainState = restored.state
-            return restored.step
-        self.state = jax.jit(create, out_shardings=everywhere(self.mesh))(jax.random.key(self.seed))
-        return 0
+            self.state, start = restored
+            _say(f"going on from step {start} of {self.total_steps}")
+        else:
+            self.state, start = jax.jit(create, out_shardings=everywhere(self.mesh))(jax.random.key(self.seed)), 0
+        return start
 
     def steps(self, start: int):
         """Makes step after step, yielding the number made so far."""
@@ -129,10 +164,10 @@ class _Training:
             crops=recipe.crops,
             seed=self.seed,
             start_step=start,
+            **self._share,
         )
-        before = None
-        for step in range(start + 1, self.total_steps + 1):
-            batch = share(self.mesh, next(batches), ("image", "label", "crop"))
+        before, numbers = None, range(start + 1, self.total_steps + 1)
+        for step, batch in zip(numbers, on_device(self.mesh, batches, ("image", "label", "crop")), strict=False):
             self.state, self.sums = self._train_step(self.state, batch, self.mean, self.key)
             self._totals = _add(self._totals, self.sums)
             if before:  # the step before: waiting for this one would leave the device idle
@@ -162,9 +197,10 @@ class _Training:
     def save(self, step: int, **options) -> None:
         self._check_loss(self.sums, step)
         # the loss is from before the update, which may have been the one that overflowed
-        if not bool(_all_finite(self.state.params)):
+        here = jax.tree.map(lambda leaf: leaf.addressable_data(0), self.state.params)
+        if not bool(_all_finite(here)):
             self._give_up("the parameters are no longer finite", step)
-        self.checkpoints.save(step, self.state, **options)
+        self.writer.save(step, self.state, **options)
 
     def progress_bar(self, start: int) -> tqdm:
         size, epochs = self.arch.recipe.batch_size, self.arch.recipe.epochs
@@ -175,13 +211,14 @@ class _Training:
             desc=f"epoch {start // self.steps_per_epoch + 1}/{epochs}",
             mininterval=0.5 if sys.stderr.isatty() else 30,  # a log file needs no animation
             smoothing=0.05,
+            disable=not leads(),
         )
 
     def _evaluate(self) -> dict[str, float]:
         totals = None
-        for batch in eval_batches(self.dataset.val, batch_size=self.arch.recipe.batch_size):
-            shared = share(self.mesh, batch, ("image", "label", "mask"))
-            totals = _add(totals, self._eval_step(self.state.params, shared, self.mean))
+        batches = eval_batches(self.dataset.val, batch_size=self.arch.recipe.batch_size, **self._share)
+        for batch in on_device(self.mesh, batches, ("image", "label", "mask")):
+            totals = _add(totals, self._eval_step(self.state.params, batch, self.mean))
         return _averages(totals)
 
     def _check_loss(self, sums: dict[str, jax.Array], step: int) -> None:
@@ -189,30 +226,12 @@ class _Training:
             self._give_up(f"the loss is {float(sums['loss'])}", step)
 
     def _give_up(self, what: str, step: int) -> NoReturn:
-        last = self.checkpoints.latest_step()
+        last = self.writer.latest_step()
         kept = f"the checkpoint of step {last} is whole" if last else "there is no checkpoint yet"
         sys.exit(f"error: {what} at step {step}; {kept}; try a lower --learning_rate")
 
     def _restart_sums(self) -> None:
         self._totals, self._since = None, time.monotonic()
-
-
-class _StopSignal:
-    """Notes SIGINT and SIGTERM instead of dying; a second one has its usual effect."""
-
-    signal = 0
-
-    def __enter__(self) -> _StopSignal:
-        self._handlers = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def _note(self, number: int, _) -> None:
-        self.signal = number
-        signal.signal(number, self._handlers[number])
-
-    def __exit__(self, *_) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
 
 
 @jax.jit
@@ -221,6 +240,8 @@ def _all_finite(params: dict) -> jax.Array:
 
 
 def _say(text: str) -> None:
+    if not leads():
+        return
     tqdm.write(text)  # above the progress bar, not into it
     sys.stdout.flush()  # in a log file too, at once: a kill -9 takes what is buffered
 

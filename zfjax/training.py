@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -75,29 +77,55 @@ def train_step(
     net: ConvNet,
     tx: optax.GradientTransformation,
     total_steps: int,
+    grad_accum: int = 1,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """One update: crop, forward, backward, momentum, filters back to their radius.
 
     batch: "image" uint8 [N, S, S, C], "label" int32 [N], "crop" int32 [N, 3]. mean: [S, S, C]. key: the run's; folded
-    by the step. Returns the next state and sums over the batch: "loss", "top1", "count".
+    by the step. grad_accum: the batch goes through the network in so many parts, one after the other, and their
+    gradients are averaged; it must divide N. Returns the next state and sums over the batch: "loss", "top1", "count".
     """
     recipe = net.arch.recipe
     dropout = jax.random.fold_in(key, state.step)
-    size, scale = net.arch.image_size, recipe.input_scale
+    measure = functools.partial(_gradients, state.params, mean=mean, net=net)
+    if grad_accum == 1:
+        gradients, sums = measure(batch, dropout)
+    else:
+        gradients, sums = _accumulate(measure, batch, dropout, grad_accum)
+    updates, opt_state = tx.update(gradients, state.opt_state, state.params)
+    rate = learning_rate(recipe, state.step, state.plateau.drops, total_steps)
+    params = jax.tree.map(lambda param, update: param - rate * update, state.params, updates)
+    params = renormalise_filters(params, recipe.filter_rms) if recipe.filter_rms else params
+    return TrainState(state.step + 1, params, opt_state, state.plateau), sums
+
+
+def _gradients(params: dict, batch: dict[str, jax.Array], dropout: jax.Array, *, mean: jax.Array, net: ConvNet):
+    """The gradients of the mean loss, and the sums over the batch."""
+    size, scale = net.arch.image_size, net.arch.recipe.input_scale
     images = crop_images(batch["image"], batch["crop"], mean, image_size=size, scale=scale)
 
     def mean_loss(params):
         logits = net.apply({"params": params}, images, train=True, rngs={"dropout": dropout}).logits
         return optax.softmax_cross_entropy_with_integer_labels(logits, batch["label"]).mean(), logits
 
-    (loss, logits), gradients = jax.value_and_grad(mean_loss, has_aux=True)(state.params)
-    updates, opt_state = tx.update(gradients, state.opt_state, state.params)
-    rate = learning_rate(recipe, state.step, state.plateau.drops, total_steps)
-    params = jax.tree.map(lambda param, update: param - rate * update, state.params, updates)
-    params = renormalise_filters(params, recipe.filter_rms) if recipe.filter_rms else params
+    (loss, logits), gradients = jax.value_and_grad(mean_loss, has_aux=True)(params)
     count = jnp.float32(len(logits))
-    sums = {"loss": loss * count, "top1": hits(logits, batch["label"], 1).sum(), "count": count}
-    return TrainState(state.step + 1, params, opt_state, state.plateau), sums
+    return gradients, {"loss": loss * count, "top1": hits(logits, batch["label"], 1).sum(), "count": count}
+
+
+def _accumulate(measure: Callable, batch: dict[str, jax.Array], dropout: jax.Array, parts: int):
+    """Mean gradients and sums over the parts of a batch, each with random numbers of its own."""
+
+    def add(total, part):
+        number, rows = part
+        return jax.tree.map(jnp.add, total, measure(rows, jax.random.fold_in(dropout, number))), None
+
+    # every parts-th row, and not consecutive ones: so each device finds its rows of every part where they are
+    split = jax.tree.map(lambda rows: rows.reshape(-1, parts, *rows.shape[1:]).swapaxes(0, 1), batch)
+    shapes = jax.eval_shape(measure, jax.tree.map(lambda rows: rows[0], split), dropout)
+    nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    (gradients, sums), _ = jax.lax.scan(add, nothing, (jnp.arange(parts), split))
+    return jax.tree.map(lambda gradient: gradient / parts, gradients), sums
 
 
 def eval_step(params: dict, batch: dict[str, jax.Array], mean: jax.Array, *, net: ConvNet) -> dict[str, jax.Array]:

@@ -32,8 +32,9 @@ def train_batches(
 ) -> Iterator[Batch]:
     """Endless batches in an order that changes every epoch and depends on the seed alone.
 
-    batch_size: images of all processes together; each of them gets every process_count-th. start_step: the batch to
-    begin with, exactly as if those before had been drawn. An epoch may end within a batch: no image is left out.
+    batch_size: images of all processes together; each of them reads and gets its own consecutive rows. start_step: the
+    batch to begin with, exactly as if those before had been drawn. An epoch may end within a batch: no image is left
+    out.
     Yields {"image": uint8 [B, S, S, C], "label": int32 [B], "index": int32 [B], "crop": int32 [B, 3]}, where crop is
     (top, left, flip) of the image_size square to cut out, drawn here and cut on the device:
       "ten": one of the corners or the centre, flipped or not (section 3); "random": any place, flipped or not;
@@ -45,40 +46,74 @@ def train_batches(
     check_batch(source, batch_size, process_count)
     draw_crop = crop_drawer(crops, canvas_size=source[0]["image"].shape[0], image_size=image_size)
     records = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
-    # Crops are drawn before the slice: after it, every process would draw the same numbers.
+    # Crops are drawn before the division: after it, every process would draw the same numbers.
     records = records.random_map(lambda record, rng: {**record, "crop": draw_crop(rng)})
-    batches = records[process_index::process_count].batch(batch_size // process_count)
+    if process_count > 1:
+        records = grain.MapDataset.source(_Rows(records, batch_size, process_index, process_count))
+    batches = records.batch(batch_size // process_count)
     iterator = iter(batches.to_iter_dataset(_read_options(num_threads)))
     grain.experimental.set_next_index(iterator, start_step)
     return iterator
 
 
 def eval_batches(
-    source: Source, *, batch_size: int, indices: Sequence[int] | None = None, num_threads: int | None = None
+    source: Source,
+    *,
+    batch_size: int,
+    indices: Sequence[int] | None = None,
+    process_index: int = 0,
+    process_count: int = 1,
+    num_threads: int | None = None,
 ) -> Iterator[Batch]:
     """Every image exactly once and in order, or those of `indices`; all batches have batch_size rows.
 
+    Of several processes each gets its own consecutive batch_size / process_count rows of every batch.
     Yields {"image", "label", "index"} as `train_batches`, and "mask": bool [B], False where the last batch repeats its
-    last image to fill up. Raises InputError for images that cannot be read and for indices outside the source.
+    last image to fill up, and where another image stands in for a broken one (`zfjax.data.broken`).
+    Raises InputError for images that cannot be read and for indices outside the source.
     """
     chosen = np.arange(len(source)) if indices is None else np.asarray(indices, dtype=np.int64)
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1; got {batch_size}")
+    if batch_size % process_count:
+        raise InputError(f"batch_size {batch_size} cannot be divided among {process_count} processes")
     if len(chosen) and not (0 <= chosen.min() and chosen.max() < len(source)):
         raise InputError(f"indices must lie in 0..{len(source) - 1}; got {chosen.min()}..{chosen.max()}")
-    return _padded_batches(source, chosen, batch_size, num_threads)
+    return _padded_batches(source, chosen, (batch_size, process_index, process_count), num_threads)
 
 
-def _padded_batches(source: Source, chosen: np.ndarray, batch_size: int, num_threads: int) -> Iterator[Batch]:
+def _padded_batches(source: Source, chosen: np.ndarray, rows: tuple, num_threads: int | None) -> Iterator[Batch]:
     import grain
 
     if not len(chosen):
         return
-    filled = np.concatenate([chosen, np.repeat(chosen[-1], -len(chosen) % batch_size)])
-    records = grain.MapDataset.source(filled).map(lambda index: source[int(index)])
-    batches = records.batch(batch_size).to_iter_dataset(_read_options(num_threads))
-    for step, batch in enumerate(batches):
-        yield {**batch, "mask": step * batch_size + np.arange(batch_size) < len(chosen)}
+    padding = -len(chosen) % rows[0]
+    filled = np.concatenate([chosen, np.repeat(chosen[-1], padding)])
+    counted = np.arange(len(filled)) < len(chosen)
+    mine = _Rows(range(len(filled)), *rows)
+
+    def read(row: int) -> dict[str, np.ndarray]:
+        record = dict(source[int(filled[row])])
+        return {**record, "mask": counted[row] & record.pop("sound", True)}
+
+    records = grain.MapDataset.source(mine).map(read)
+    yield from records.batch(mine.size).to_iter_dataset(_read_options(num_threads))
+
+
+class _Rows:
+    """The rows of each batch that belong to one process, as a sequence: consecutive, in the order of its devices."""
+
+    def __init__(self, records: Sequence, batch_size: int, process_index: int, process_count: int):
+        self.records, self.batch_size, self.process_count = records, batch_size, process_count
+        self.size = batch_size // process_count
+        self.first = process_index * self.size
+
+    def __len__(self) -> int:
+        return len(self.records) // self.process_count
+
+    def __getitem__(self, index: int):
+        batch, row = divmod(int(index), self.size)
+        return self.records[batch * self.batch_size + self.first + row]
 
 
 def crop_drawer(crops: str, *, canvas_size: int, image_size: int):

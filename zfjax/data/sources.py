@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
+from zfjax.data.broken import Broken, SoundSource
 from zfjax.data.cache import cached
-from zfjax.data.imagenet import class_folders, is_imagenet, is_prepared, open_class_folders
+from zfjax.data.imagenet import class_folders, describe_folders, is_imagenet, is_prepared, open_class_folders
 from zfjax.data.scenes import SceneSource
 from zfjax.errors import InputError
 
@@ -33,6 +34,7 @@ class Dataset:
     """Two splits of one data set; origin is a sentence that tells the user where the images come from.
 
     mean: float32 [S, S, C], the mean image of exactly these training images, where it is stored with them.
+    broken: the images that were passed over so far, where the data set was opened to do so.
     """
 
     name: str
@@ -41,10 +43,17 @@ class Dataset:
     class_names: tuple[str, ...]
     origin: str
     mean: np.ndarray | None = None
+    broken: Broken = field(default_factory=Broken)
 
 
 def open_dataset(
-    name: str, *, canvas_size: int, channels: int = 3, data_dir: str | Path | None = None, seed: int = 0
+    name: str,
+    *,
+    canvas_size: int,
+    channels: int = 3,
+    data_dir: str | Path | None = None,
+    seed: int = 0,
+    bad_images: Literal["stop", "skip"] = "stop",
 ) -> Dataset:
     """Opens `scenes`, `folder:PATH`, `prepared:PATH` or a TFDS set; images come as [canvas_size, canvas_size, channels].
 
@@ -72,15 +81,19 @@ def open_dataset(
         raise InputError(f"unknown data set {name!r}; give {known}")
     elif is_imagenet(name) and not is_prepared(data_dir) and (folders := class_folders(data_dir)):
         train, val = open_class_folders(folders, canvas_size=canvas_size, channels=channels)
-        place = f"class folders in {folders}"
+        place = describe_folders(folders, train)
     else:
         from zfjax.data.tfds_source import open_tfds
 
-        train, val = open_tfds(name, canvas_size=canvas_size, channels=channels, data_dir=data_dir)
+        options = {"data_dir": data_dir, "bad_images": bad_images}
+        train, val = open_tfds(name, canvas_size=canvas_size, channels=channels, **options)
         place = f"TFDS {name}"
+    broken = Broken()
+    if bad_images == "skip" and name != "scenes":
+        train, val = SoundSource(train, broken), SoundSource(val, broken)
     train, val = (cached(source, canvas_size=canvas_size, channels=channels) for source in (train, val))
     origin = f"{len(train)} + {len(val)} images in {len(train.class_names)} classes from {place}"
-    return Dataset(name, train, val, train.class_names, origin, mean)
+    return Dataset(name, train, val, train.class_names, origin, mean, broken)
 
 
 def default_dataset(data_dir: str | Path | None = None) -> str:
