@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from zfjax.data.records import Damage, Shard, check_present
 from zfjax.errors import BadImage, InputError
 
-OTHER_FILES = 256  # open beside the shards: libraries, logs, sockets, the other split's shards where these are few
+SPARE_FILES = 256  # that the rest of the program may open later: checkpoints, logs, sockets
 OPEN_THREADS = 16  # opening waits for the disk: an index of a few kB at the end of each file
 
 
@@ -65,12 +66,15 @@ def _allow_open_files(count: int) -> None:
     """Raises this process's limit of open files: ImageNet's 1,024 + 64 shards stay open, and 1,024 is a usual limit."""
     import resource
 
+    lowest_free = os.open(os.devnull, os.O_RDONLY)  # numbers are given out from below: so many are in use
+    os.close(lowest_free)
+    needed = lowest_free + count + SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= count + OTHER_FILES:
+    if soft == resource.RLIM_INFINITY or soft >= needed:
         return
-    if hard != resource.RLIM_INFINITY and hard < count + OTHER_FILES:
+    if hard != resource.RLIM_INFINITY and hard < needed:
         raise InputError(
-            f"{count} shards must be open at once, and this machine allows {hard} files (ulimit -Hn); "
-            f"raise that limit to {count + OTHER_FILES}"
+            f"{count} shards must be open at once, and this process may open {hard} files (ulimit -Hn); "
+            f"raise that limit to {needed}"
         )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (count + OTHER_FILES, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

@@ -61,6 +61,13 @@ def open_class_folders(root: Path, *, canvas_size: int, channels: int = 3) -> tu
     return next(sources), next(sources)
 
 
+def describe_folders(root: Path, train: FolderSource) -> str:
+    """Where the images come from; a copy that is not complete says so."""
+    present = len({label for _, label in train.files})
+    total = len(train.class_names)
+    return f"class folders in {root}" + (f", which has {present} of the {total:,} classes" if present < total else "")
+
+
 def how_to_get_imagenet(name: str, root: Path) -> str:
     """One sentence with the three forms that will do and the commands that make them."""
     unpack = (
@@ -70,8 +77,8 @@ def how_to_get_imagenet(name: str, root: Path) -> str:
     return (
         f"{name} is not in {root}; --data_dir=DIR takes a TFDS build (DIR/imagenet2012/5.1.0, tfrecord or "
         "array_record) or class folders (DIR/train/n01440764/*.JPEG and DIR/val, or Kaggle's DIR/ILSVRC/Data/CLS-LOC). "
-        f"To make one, get ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from {URL}; for class folders run, in DIR: "
-        f"{unpack}; for a TFDS build put both into {root}/downloads/manual and run: "
+        f"To make one, get ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from {URL}; for class folders run, in "
+        f"DIR: {unpack}; for a TFDS build put both into {root}/downloads/manual and run: "
         f"pip install tensorflow && {tfds_command(name, root)}"
     )
 
@@ -106,10 +113,10 @@ def _in_folders(root: Path, labels: dict[str, int]) -> list[tuple[str, int]]:
             f"{root / unknown[0]} is none of the 1,000 classes of ImageNet 2012; give --dataset=folder:{root.parent} "
             "for classes of your own"
         )
-    files = [(file, labels[folders[place]]) for file, place in list_files(root, folders)]
+    files = list_files(root, folders)
     if not files:
         raise InputError(f"{root} has no images; expected {root}/n01440764/*.JPEG")
-    return files
+    return [(file, labels[folders[place]]) for file, place in files]
 
 
 def _numbered(path: Path, labels: dict[str, int], answers: list[str]) -> tuple[str, int]:
