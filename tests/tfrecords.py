@@ -1,16 +1,19 @@
-"""TFDS builds with several shards, made without TensorFlow, and the same records as TFRecord shards."""
+"""TFDS builds with several shards, made without TensorFlow; the same records as TFRecord shards; damage to them."""
 
+import io
 import json
 import shutil
 import struct
 from pathlib import Path
 
+import numpy as np
 import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordReader
+from PIL import Image
 
+from zfjax.data.tfds_source import open_tfds
 from zfjax.data.tfrecord import masked_crc32c
-
-NUM_SHARDS = 3
+from zfjax.errors import BadImage
 
 
 def prepare(builder, folder: Path, *, num_shards: int | None = None) -> Path:
@@ -46,3 +49,69 @@ def edit_info(build: Path, change) -> None:
     info = json.loads(path.read_text())
     change(info)
     path.write_text(json.dumps(info))
+
+
+class Dots(tfds.core.GeneratorBasedBuilder):
+    """Twelve training and four test images."""
+
+    VERSION = tfds.core.Version("1.2.0")
+
+    def _info(self):
+        features = {
+            "image": tfds.features.Image(shape=(8, 8, 3)),
+            "label": tfds.features.ClassLabel(names=["ink", "oil"]),
+            "id": tfds.features.Text(),
+        }
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, manager):
+        return {"train": self._generate_examples(12), "test": self._generate_examples(4)}
+
+    def _generate_examples(self, count):
+        rng = np.random.default_rng(count)
+        for i in range(count):
+            file = io.BytesIO()
+            Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(file, "PNG")
+            file.seek(0)
+            yield i, {"image": file, "label": i % 2, "id": f"dot {i}"}
+
+
+def shard(build, number=1, split="train"):
+    return next(build.glob(f"*{split}.*-{number:05d}-of-*"))
+
+
+def open_dots(build, bad_images="stop"):
+    return open_tfds("dots", canvas_size=8, data_dir=build.parents[1], bad_images=bad_images)
+
+
+def counts(build, split="train"):
+    return [len(raw_records(path)) for path in sorted(build.glob(f"*{split}.array_record-*"))]
+
+
+def lost(source) -> list[int]:
+    """Numbers of the images that cannot be read."""
+    numbers = []
+    for i in range(len(source)):
+        try:
+            source[i]
+        except BadImage:
+            numbers.append(i)
+    return numbers
+
+
+def cut(path, size):
+    path.write_bytes(path.read_bytes()[:size])
+
+
+def patch(path, offset, data):
+    content = bytearray(path.read_bytes())
+    content[offset : offset + len(data)] = data
+    path.write_bytes(bytes(content))
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def zero(path):
+    path.write_bytes(bytes(path.stat().st_size))

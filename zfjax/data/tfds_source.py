@@ -66,6 +66,8 @@ class Records:
         instructions = builder.info.splits[split].file_instructions
         shards = [Shard(item.filename, item.examples_in_shard) for item in instructions]
         name = f"{builder.info.full_name}/{split}"
+        if not shards:
+            raise InputError(f"{name} has no records in {builder.data_path}; prepare the data set again")
         stored = builder.info.file_format.value
         reader = TfRecordReader(shards, name=name) if stored == "tfrecord" else ArrayRecordReader(shards)
         self._data = ShardedRecords(shards, reader)

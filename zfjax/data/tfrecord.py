@@ -5,12 +5,12 @@ A record is its length (uint64), the masked CRC-32C of these 8 bytes, the data, 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import struct
 import sys
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -168,13 +168,15 @@ def _scan_all(shards: Sequence[Shard], name: str) -> Index:
 
 
 def _save(file: Path, offsets: list[np.ndarray]) -> None:
+    part = file.with_suffix(f".{os.getpid()}.part.npz")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as part:
-            np.savez(part, offsets=np.concatenate(offsets), counts=[len(one) for one in offsets])
-        os.replace(part.name, file)
+        np.savez(part, offsets=np.concatenate(offsets), counts=[len(one) for one in offsets])
+        os.replace(part, file)
     except OSError as error:  # costs the next start its time, and nothing else
         print(f"the index of the records cannot be kept in {file.parent}: {error.strerror}", file=sys.stderr)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _load(file: Path) -> list[np.ndarray] | None:
