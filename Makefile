@@ -1,7 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
+BENCHMARKS := forward train_step projection figure2 occlusion startup growth
 
-.PHONY: install demo test lint
+.PHONY: install demo test lint bench
 
 # A virtual environment with everything; the only step that needs the network.
 install: .venv/installed
@@ -22,3 +23,14 @@ test: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# Speeds beside PyTorch and Captum, which live in an environment of their own. An hour; `make bench BENCHMARKS=forward`
+# for one of them, `.venv-bench/bin/python -m benchmarks.forward --help` for its flags.
+bench: .venv-bench/installed
+	for name in $(BENCHMARKS); do .venv-bench/bin/python -m benchmarks.$$name || exit 1; done
+
+.venv-bench/installed: pyproject.toml requirements.txt benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	touch $@
