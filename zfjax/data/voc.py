@@ -9,7 +9,7 @@ import numpy as np
 
 from zfjax.data.images import to_canvas
 from zfjax.data.tfds_source import Records, prepared_builder
-from zfjax.errors import InputError
+from zfjax.errors import BadImage, InputError
 
 SPLITS = ("train", "validation")  # the labels of VOC 2012's test images are not public
 
@@ -25,14 +25,14 @@ class VocSource:
         return len(self.records)
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        record = self.records[int(index)]
+        try:
+            record = self.records[int(index)]
+            image = to_canvas(record["image"], **self.canvas)
+        except InputError as error:
+            raise BadImage(f"{self.describe(index)} ({self.records.describe(int(index))}): {error}") from error
         label = np.zeros(len(self.class_names), np.int8)
         label[np.asarray(record["labels"], int)] = -1
         label[np.asarray(record["labels_no_difficult"], int)] = 1
-        try:
-            image = to_canvas(record["image"], **self.canvas)
-        except InputError as error:
-            raise InputError(f"{self.describe(index)}: {error}") from error
         return {"image": image, "label": label, "index": np.int32(index)}
 
     def describe(self, index: int) -> str:
