@@ -91,8 +91,8 @@ def prepare(config: PrepareConfig) -> None:
         print(f"{out} is prepared; nothing is left to do")
         return
     with _stoppable(out):
-        options = {"canvas_size": config.size, "channels": config.channels, "data_dir": config.data_dir}
-        dataset = open_dataset(config.dataset, **options)
+        options = {"channels": config.channels, "data_dir": config.data_dir, "bad_images": config.bad_images}
+        dataset = open_dataset(config.dataset, canvas_size=config.size, **options)
         _make_folder(out)
         with locked(out / PREPARING):
             if not _is_finished(out, config):
@@ -156,7 +156,7 @@ def _begin(out: Path, config: PrepareConfig, dataset: Dataset) -> dict:
     raw = max(1, SHARD_BYTES // (config.size**2 * config.channels))
     settings = {**_flags(config), "shard_images": raw if config.format == "raw" else raw * JPEG_SAVING}
     for split, source in (("train", dataset.train), ("val", dataset.val)):
-        names = image_names(config.dataset, source, range(len(source)))
+        names = image_names(source, range(len(source)))
         settings |= {f"{split}_images": len(source), f"{split}_names_crc32": zlib.crc32(b"\n".join(names))}
     path = out / PREPARING / "settings.json"
     if path.exists():

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from zfjax.data.sources import Dataset, Source
 
 AHEAD_BYTES = 64 << 20  # canvases that wait to be written, so that reading goes on while a shard goes to the disk
-IN_A_ROW = 100  # so many broken images one after the other are no accident: the disk is gone
 
 
 class Item(NamedTuple):
@@ -60,7 +59,6 @@ class Work:
         self.out, self.settings, self.dataset = out, settings, dataset
         self.staging = out / prepared.PREPARING
         self.format, self.size, self.channels = (settings[key] for key in ("format", "size", "channels"))
-        self.skip = settings["bad_images"] == "skip"
         step = settings["shard_images"]
         self.shards = [
             Shard(split, number, range(start, min(start + step, len(self.source(split)))))
@@ -83,24 +81,22 @@ class Work:
         return self.staging / f"{shard.split}-{shard.number:05}.npz"
 
     def is_done(self, shard: Shard) -> bool:
-        """Whether the shard is there with its side data; looks at its size alone.
-
-        One that ends in a broken image is made again: the disk of the images may have gone there (IN_A_ROW).
-        """
+        """Whether the shard is there with its side data; looks at its size alone."""
         try:
             with np.load(self.side(shard), allow_pickle=False) as side:
-                return self.path(shard).stat().st_size == side["sizes"].sum() and not side["ends_broken"]
+                return self.path(shard).stat().st_size == side["sizes"].sum()
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return False
 
     def read(self, split: str, index: int) -> Item:
         """One image as it will be stored; raises InputError for one that cannot be read, unless such are skipped."""
+        source = self.source(split)
         try:
-            record = self.source(split)[index]
+            record = source[index]
         except BadImage as error:
-            if self.skip:
-                return Item(b"", None, 0, str(error))
             raise InputError(f"{error}; repair it, or leave such images out with --bad_images=skip") from error
+        if not record.get("sound", True):  # another image, in the place of a broken one
+            return Item(b"", None, 0, self.dataset.broken.found[source.describe(index)])
         image, label = record["image"], int(record["label"])
         data = prepared.encode(image, self.format)
         if self.format != "raw":  # the mean must be that of the images as they will be read
@@ -108,11 +104,9 @@ class Work:
         return Item(data, image, label, "")
 
 
-def image_names(dataset: str, source: Source, images: range) -> list[bytes]:
-    """Where each of these images comes from, without the folder of the data set, which the user may move."""
-    kind, _, path = dataset.partition(":")
-    prefix = f"{Path(path).expanduser()}{os.sep}" if kind == "folder" else ""
-    return [os.fsencode(source.describe(index).removeprefix(prefix)) for index in images]
+def image_names(source: Source, images: range) -> list[bytes]:
+    """Where each of these images comes from; of files the end, split/class/file, for their folder may be moved."""
+    return [os.fsencode(os.sep.join(source.describe(index).rsplit(os.sep, 3)[-3:])) for index in images]
 
 
 def write_shards(work: Work, shards: list[Shard], threads: int, bar: tqdm) -> None:
@@ -124,7 +118,7 @@ def write_shards(work: Work, shards: list[Shard], threads: int, bar: tqdm) -> No
     with ThreadPoolExecutor(threads) as pool:
         try:
             jobs = ((shard.split, index) for shard in shards for index in shard.images)
-            items = _not_all_broken(_in_order(pool, work.read, jobs, ahead))
+            items = _in_order(pool, work.read, jobs, ahead)
             for shard in shards:
                 _write_shard(work, shard, items, bar)
         finally:
@@ -184,19 +178,10 @@ def _in_order(pool: ThreadPoolExecutor, call: Callable, jobs: Iterable[tuple], a
         yield waiting.popleft().result()
 
 
-def _not_all_broken(items: Iterator[Item]) -> Iterator[Item]:
-    in_a_row = 0
-    for item in items:
-        in_a_row = in_a_row + 1 if item.image is None else 0
-        if in_a_row == IN_A_ROW:
-            raise InputError(f"{IN_A_ROW} images in a row cannot be read, the last: {item.error}")
-        yield item
-
-
 def _write_shard(work: Work, shard: Shard, items: Iterator[Item], bar: tqdm) -> None:
     total = np.zeros((work.size, work.size, work.channels), np.uint32)  # would overflow after 16 million images
     labels, sizes, names, skipped, checksum = [], [], [], [], 0
-    origins = image_names(work.settings["dataset"], work.source(shard.split), shard.images)
+    origins = image_names(work.source(shard.split), shard.images)
     with _whole(work.path(shard), work.staging) as file:
         for name, item in zip(origins, itertools.islice(items, len(shard.images)), strict=True):
             if item.image is None:
@@ -212,7 +197,7 @@ def _write_shard(work: Work, shard: Shard, items: Iterator[Item], bar: tqdm) -> 
         side = {"labels": np.array(labels, np.int32), "sizes": np.array(sizes, np.int64), "names": np.array(names, "S")}
         buffer = io.BytesIO()
         side |= {"total": total, "crc32": np.uint32(checksum), "skipped": np.array(skipped, "U")}
-        np.savez(buffer, **side, ends_broken=item.image is None)
+        np.savez(buffer, **side)
         write_whole(work.side(shard), buffer.getvalue(), work.staging)  # before the shard takes its name
 
 
