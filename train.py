@@ -61,7 +61,7 @@ def run(config: TrainConfig) -> None:
 
 
 def _why(name: str) -> str:
-    return "found by TFDS" if name == "imagenet2012" else "imagenet2012 is not prepared in the TFDS folder"
+    return "found in --data_dir" if name == "imagenet2012" else "imagenet2012 is not in the data folder"
 
 
 def main() -> None:

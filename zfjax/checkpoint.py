@@ -71,6 +71,7 @@ class Checkpoints:
             cleanup_tmp_directories=True,
             todelete_subdir="trash",
             multiprocessing_options=_alone(),
+            create=False,  # for several processes orbax refuses to
         )
         about = ocp.JsonCheckpointHandler(multiprocessing_options=_alone())
         handlers = {"about": about, "params": _handler(), "rest": _handler()}

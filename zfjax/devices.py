@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import collections
+import functools
 import itertools
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -28,6 +30,12 @@ def data_mesh(batch_size: int) -> Mesh:
 def everywhere(mesh: Mesh) -> NamedSharding:
     """The whole array on every device."""
     return NamedSharding(mesh, PartitionSpec())
+
+
+def copied(mesh: Mesh, tree: Any) -> Any:
+    """Arrays that every process has alike, whole on every device."""
+    place = functools.partial(jax.make_array_from_process_local_data, everywhere(mesh))
+    return jax.tree.map(lambda leaf: place(np.asarray(leaf)), tree)
 
 
 def on_device(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
+import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +22,7 @@ from zfjax.errors import InputError
 _CLUSTER_VARIABLES = ("SLURM_STEP_NODELIST", "OMPI_MCA_orte_hnp_uri", "TPU_WORKER_HOSTNAMES")
 _START_SECS = 300  # machines of one job may start minutes apart
 _HEARTBEAT_SECS = 60  # after so long without a sign of life a process counts as lost
+_STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)  # all stop after the same step
 
 
 def join(coordinator: str | None = None, count: int | None = None, index: int | None = None) -> None:
@@ -71,24 +75,35 @@ def summed(total: np.ndarray) -> np.ndarray:
 
 
 @contextmanager
-def exit_when_lost() -> Iterator[None]:
-    """Ends this process with one line when another one is gone, instead of a traceback or a wait without end.
+def ending_together() -> Iterator[None]:
+    """Ends this process at once, with one line, when it fails or another one is gone; alone, it does nothing.
 
-    A collective operation fails as soon as the connection breaks; where it would hang, JAX's heartbeat ends the
-    process after a minute.
+    An exit of the usual kind would wait minutes for the others, who wait for this one. They notice: a collective
+    operation fails as soon as a connection breaks; where it would hang, JAX's heartbeat ends the process.
     """
     try:
         yield
-    except jax.errors.JaxRuntimeError as error:
-        if jax.process_count() == 1:
+    except BaseException as error:
+        if jax.process_count() == 1 or (isinstance(error, SystemExit) and error.code in _STOPPED):
             raise
-        print(
-            f"error: process {jax.process_index()} of {jax.process_count()} lost another process "
-            f"({_first_line(error)}); start all of them again with the same flags, they go on from the last checkpoint",
-            file=sys.stderr,
-            flush=True,
-        )
-        os._exit(1)  # a normal exit would wait minutes for the process that is gone
+        match error:
+            case InputError():
+                text, code = f"error: {error}", 2
+            case SystemExit():
+                text, code = str(error), 1
+            case ValueError() | RuntimeError() if re.match("[A-Z_]+: ", str(error)):  # XLA's status codes
+                text, code = _lost(error), 1
+            case _:
+                text, code = "".join(traceback.format_exception(error)), 1
+        print(text, file=sys.stderr, flush=True)
+        os._exit(code)
+
+
+def _lost(error: BaseException) -> str:
+    return (
+        f"error: process {jax.process_index()} of {jax.process_count()} lost another one, or the device failed "
+        f"({_first_line(error)}); start all of them again with the same flags: they go on from the last checkpoint"
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -23,10 +23,10 @@ class Settings:
     """Flags of every training. Those that are None take the architecture's recipe."""
 
     dataset: str | None = None
-    """scenes | folder:PATH (PATH/{train,val}/CLASS/*.jpg) | prepared:PATH (zfjax.data.prepare) | TFDS name;
-    None: imagenet2012 if TFDS has it, else scenes."""
+    """scenes | folder:PATH (PATH/{train,val}/CLASS/*.jpg) | prepared:PATH (by zfjax.data.prepare) | TFDS name; None:
+    imagenet2012 where it is found, else scenes."""
     data_dir: str | None = None
-    """Where TFDS keeps its data sets; None: ~/tensorflow_datasets."""
+    """Where TFDS keeps its data sets, or a folder with ImageNet's class folders; None: ~/tensorflow_datasets."""
     image_size: int | None = None
     """Side of the network's input in pixels; None: the architecture's own."""
     width: float | None = None

@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 from zfjax.convnet import ConvNet
 from zfjax.data import Dataset, check_batch, eval_batches, mean_image, train_batches
-from zfjax.devices import data_mesh, everywhere, on_device
+from zfjax.devices import copied, data_mesh, everywhere, on_device
 from zfjax.errors import BadImage, InputError
 from zfjax.lock import locked
-from zfjax.processes import exit_when_lost, from_leader, leads
+from zfjax.processes import ending_together, from_leader, leads
 from zfjax.rundir import create_run, open_run, read_mean
 from zfjax.stopping import StopSignal
 from zfjax.table import Arch
@@ -55,7 +55,7 @@ def train(
     when the loss is no longer finite.
     """
     _check(arch, dataset, grad_accum)  # before the run folder is made
-    with exit_when_lost(), locked(workdir) if leads() else contextlib.nullcontext():
+    with ending_together(), locked(workdir) if leads() else contextlib.nullcontext():
         try:
             mean = _open(arch, dataset, Path(workdir), config, may_differ)
             with RunWriter(workdir) as writer, StopSignal() as stop:
@@ -134,7 +134,8 @@ class _Training:
         self.steps_per_epoch = max(1, len(dataset.train) // recipe.batch_size)
         self.total_steps = recipe.epochs * self.steps_per_epoch
         self.mesh, self.tx = data_mesh(recipe.batch_size), make_optimizer(recipe)
-        self.mean, self.key = jax.device_put((mean, jax.random.key(seed)), everywhere(self.mesh))
+        self.mean = copied(self.mesh, mean)
+        self.key = jax.jit(jax.random.key, out_shardings=everywhere(self.mesh))(seed)
         net = ConvNet(arch, DTYPES[precision])
         step = functools.partial(train_step, net=net, tx=self.tx, total_steps=self.total_steps, grad_accum=grad_accum)
         self._train_step = jax.jit(step, donate_argnums=0)
@@ -146,9 +147,8 @@ class _Training:
         """Takes up the newest checkpoint or draws new weights; returns the steps already made."""
         create = functools.partial(init_state, arch=self.arch, tx=self.tx)
         shapes = jax.eval_shape(create, jax.random.key(self.seed))
-        restored = self.writer.restore(shapes, everywhere(self.mesh))
-        if restored:
-            self.state, start = restored
+        if restored := self.writer.restore(shapes):
+            self.state, start = copied(self.mesh, restored.state), restored.step
             _say(f"going on from step {start} of {self.total_steps}")
         else:
             self.state, start = jax.jit(create, out_shardings=everywhere(self.mesh))(jax.random.key(self.seed)), 0
@@ -182,7 +182,7 @@ class _Training:
         train = _averages(self._totals)
         speed = float(self._totals["count"]) / (time.monotonic() - self._since)
         val = self._evaluate()
-        plateau = jax.device_put(observe(self.state.plateau, val["top1"], patience), everywhere(self.mesh))
+        plateau = copied(self.mesh, observe(jax.device_get(self.state.plateau), val["top1"], patience))
         self.state = self.state._replace(plateau=plateau)
         self._restart_sums()
         return {

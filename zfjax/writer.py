@@ -7,9 +7,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import NamedSharding
 
-from zfjax.checkpoint import Checkpoints
+from zfjax.checkpoint import Checkpoints, Restored
 from zfjax.metrics import MetricsLog
 from zfjax.processes import from_leader, leads
 
@@ -22,14 +21,14 @@ class RunWriter:
         self._log = MetricsLog(workdir) if leads() else None
         self._checkpoints = Checkpoints(workdir) if leads() else None
 
-    def restore(self, shapes: Any, sharding: NamedSharding) -> tuple[Any, int] | None:
-        """The newest whole checkpoint and its step, read by the leader and placed everywhere; None: there is none."""
+    def restore(self, shapes: Any) -> Restored | None:
+        """The newest whole checkpoint, read by the leader and sent to all; None where there is none."""
         found = self._checkpoints.restore_latest(shapes) if self._checkpoints else None
         step = int(from_leader(np.int32(found.step if found else -1)))
         if step < 0:
             return None
         state = found.state if found else jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
-        return jax.device_put(from_leader(state), sharding), step
+        return Restored(from_leader(state), step)
 
     def save(self, step: int, state: Any, **options) -> None:
         """As `Checkpoints.save`."""

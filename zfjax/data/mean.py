@@ -32,5 +32,5 @@ def mean_image(
             images = batch["image"][batch["mask"]]
             total += images.sum(axis=0, dtype=np.uint64)
             count += len(images)
-            bar.update(len(batch["mask"]) * process_count)
+            bar.update(min(batch_size, len(source) - bar.n))
     return (summed(total) / summed(np.array([count], np.uint64))).astype(np.float32)

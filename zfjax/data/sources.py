@@ -58,7 +58,9 @@ def open_dataset(
     """Opens `scenes`, `folder:PATH`, `prepared:PATH` or a TFDS set; images come as [canvas_size, canvas_size, channels].
 
     data_dir: where TFDS keeps its data sets (None: ~/tensorflow_datasets), or ImageNet's class folders. seed: which
-    scenes are drawn; others take no notice. Splits that fit into 256 MB are decoded once and kept in memory.
+    scenes are drawn; others take no notice. bad_images: "stop" raises BadImage when a broken image is read; "skip"
+    reads the next one in its place and remembers it in `Dataset.broken`.
+    Splits that fit into 256 MB are decoded once and kept in memory.
     Raises InputError for an unknown name and for data that is missing or of a wrong kind.
     """
     kind, _, path = name.partition(":")
