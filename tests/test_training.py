@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from nets import TINY, random_params
 
 from zfjax.convnet import ConvNet, forward
 from zfjax.data import centre_crop
-from zfjax.devices import data_mesh, everywhere, share
+from zfjax.devices import copied, data_mesh, everywhere, on_device, share
 from zfjax.errors import InputError
 from zfjax.layers import Dropout
 from zfjax.table import Arch, Recipe
@@ -181,17 +182,72 @@ def test_two_devices_make_the_step_of_one():
         data_mesh(7)
 
 
+@pytest.mark.parametrize("parts", [2, 4])
+def test_a_batch_in_parts_makes_the_step_of_the_whole(parts):
+    tx, key, mean = make_optimizer(TINY.recipe), jax.random.key(3), jnp.full((CANVAS, CANVAS, 3), 120.0)
+    mesh = data_mesh(8)
+    step = functools.partial(train_step, net=ConvNet(TINY), tx=tx, total_steps=9)
+    whole, in_parts = jax.jit(step), jax.jit(functools.partial(step, grad_accum=parts))
+    once = bit_by_bit = copied(mesh, init_state(jax.random.key(0), TINY, tx))
+    for seed in range(3):
+        batch = a_batch(seed=seed)
+        shared = share(mesh, batch, batch)
+        once, sums = whole(once, shared, mean, key)
+        bit_by_bit, in_part_sums = in_parts(bit_by_bit, shared, mean, key)
+        jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4), sums, in_part_sums)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), once.params, bit_by_bit.params)
+    # the parts are cut where the rows are: what the devices send each other are gradients, never images
+    text = in_parts.lower(once, shared, mean, key).compile().as_text()
+    moved = [line for line in text.splitlines() if re.search(r"= u8.*(all-to-all|all-gather|collective-permute)", line)]
+    assert mesh.size == 2 and "all-reduce" in text and not moved
+
+
+def test_parts_draw_dropout_of_their_own():
+    layers = (Dropout("drop4"), dataclasses.replace(TINY.layers[-1]))
+    arch = with_recipe(Arch((*TINY.layers[:-1], *layers), 40, 5, recipe=TINY.recipe), filter_rms=0.0)
+    tx, mean = make_optimizer(arch.recipe), jnp.full((CANVAS, CANVAS, 3), 120.0)
+    start, batch = init_state(jax.random.key(0), arch, tx), a_batch(2)
+    twice = jax.tree.map(lambda rows: np.repeat(rows[:1], 2, axis=0), batch)  # two parts of the same image
+    step = functools.partial(train_step, net=ConvNet(arch), tx=tx, total_steps=9)
+    after = jax.jit(functools.partial(step, grad_accum=2))(start, twice, mean, jax.random.key(5))[0]
+    one = jax.tree.map(lambda rows: rows[:1], batch)
+    same = jax.jit(step)(start, one, mean, jax.random.key(5))[0]
+    kernel = [np.asarray(state.params["fc5"]["kernel"] - start.params["fc5"]["kernel"]) for state in (after, same)]
+    rows = [
+        np.abs(change).sum(axis=1) > 1e-4 * np.abs(change).max() for change in kernel
+    ]  # inputs that were not dropped
+    assert rows[0].sum() > rows[1].sum()
+
+
+@pytest.mark.parametrize("grad_accum", [1, 2])
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-def test_steps_lower_for_gpu_and_tpu(dtype):
+def test_steps_lower_for_gpu_and_tpu(dtype, grad_accum):
     """Nothing in the main path is for CPU alone."""
     tx, net = make_optimizer(TINY.recipe), ConvNet(TINY, dtype)
     state = jax.eval_shape(functools.partial(init_state, arch=TINY, tx=tx), jax.random.key(0))
     batch, mean = a_batch(), jax.ShapeDtypeStruct((CANVAS, CANVAS, 3), jnp.float32)
 
     def step(state, batch, mean, seed):
-        return train_step(state, batch, mean, jax.random.key(seed), net=net, tx=tx, total_steps=9)
+        options = {"net": net, "tx": tx, "total_steps": 9, "grad_accum": grad_accum}
+        return train_step(state, batch, mean, jax.random.key(seed), **options)
 
     platforms = ("cuda", "tpu", "cpu")
     jax.export.export(jax.jit(step), platforms=platforms)(state, batch, mean, 0)
     evaluate = jax.jit(functools.partial(eval_step, net=net))
     jax.export.export(evaluate, platforms=platforms)(state.params, batch, mean)
+
+
+@pytest.mark.parametrize("count, ahead", [(0, 2), (1, 2), (5, 2), (5, 1)])
+def test_batches_reach_the_devices_ahead_of_their_use(count, ahead):
+    mesh, read = data_mesh(8), []
+
+    def batches():
+        for number in range(count):
+            read.append(number)
+            yield {"label": np.full(8, number, np.int32), "index": np.arange(8)}
+
+    for number, batch in enumerate(on_device(mesh, batches(), ["label"], ahead=ahead)):
+        assert batch.keys() == {"label"} and (batch["label"] == number).all()
+        assert len(batch["label"].addressable_shards) == 2
+        assert len(read) == min(count, number + ahead)
+    assert len(read) == count
