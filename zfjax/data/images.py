@@ -36,7 +36,8 @@ def to_canvas(image: bytes | np.ndarray | Image.Image, size: int, channels: int 
         if isinstance(image, bytes):
             image = _open(image, size)
         image = _flatten(_upright(image))
-        image = _centre_square(image, size).convert("L" if channels == 1 else "RGB")
+        image, mode = _centre_square(image, size), "L" if channels == 1 else "RGB"
+        image = image if image.mode == mode else image.convert(mode)  # which would copy: 0.14 of 2.5 ms
     except InputError:
         raise
     # On bad bytes pillow raises OSError, SyntaxError, ValueError, EOFError, struct.error, a bomb error and more.

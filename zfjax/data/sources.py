@@ -55,7 +55,7 @@ def open_dataset(
     seed: int = 0,
     bad_images: Literal["stop", "skip"] = "stop",
 ) -> Dataset:
-    """Opens `scenes`, `folder:PATH`, `prepared:PATH` or a TFDS set; images come as [canvas_size, canvas_size, channels].
+    """Opens `scenes`, `folder:PATH`, `prepared:PATH` or a TFDS set; images are [canvas_size, canvas_size, channels].
 
     data_dir: where TFDS keeps its data sets (None: ~/tensorflow_datasets), or ImageNet's class folders. seed: which
     scenes are drawn; others take no notice. bad_images: "stop" raises BadImage when a broken image is read; "skip"
