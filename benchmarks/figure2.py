@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.projection import CONVOLUTIONS
-from benchmarks.timing import agree, interleave, show, spread
-from zfjax.errors import InputError, exit_on_bad_input
-from zfjax.flags import parse_flags
+from benchmarks.timing import agree, interleave, show, spread, start
+from zfjax.errors import InputError
 
 TOP = 9
 
@@ -216,11 +215,5 @@ def source_name(config: Config) -> str:
     return Path(config.folder).name if config.folder else "rendered scenes"
 
 
-def main() -> None:
-    config = parse_flags(Config)
-    with exit_on_bad_input():
-        run(config)
-
-
 if __name__ == "__main__":
-    main()
+    start(Config, run, needs=("torch", "captum"))

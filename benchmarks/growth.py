@@ -11,10 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.operations import forward_mult_adds, projection_mult_adds, train_mult_adds
-from benchmarks.timing import interleave, machine, show, spread
+from benchmarks.timing import interleave, machine, show, spread, start
 from zfjax.arch import Arch
-from zfjax.errors import InputError, exit_on_bad_input
-from zfjax.flags import parse_flags
+from zfjax.errors import InputError
 
 LAYER = "conv5"  # one unit of it is projected in every image
 KINDS = {"forward": forward_mult_adds, "training step": train_mult_adds}
@@ -195,11 +194,5 @@ def run(config: Config) -> None:
         print(Path(config.out))
 
 
-def main() -> None:
-    config = parse_flags(Config)
-    with exit_on_bad_input():
-        run(config)
-
-
 if __name__ == "__main__":
-    main()
+    start(Config, run)

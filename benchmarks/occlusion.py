@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.timing import COLUMNS, agree, best, interleave, show, table
+from benchmarks.timing import COLUMNS, agree, best, interleave, show, start, table
 from zfjax.arch import Arch
-from zfjax.errors import InputError, exit_on_bad_input
-from zfjax.flags import parse_flags
+from zfjax.errors import InputError
 
 LABEL = 7  # the class whose logit is followed
 
@@ -129,7 +128,8 @@ def run(config: Config) -> None:
     variables = jax.device_put((params, image))
     ours = {batch: our_side(arch, *variables, config, batch) for batch in config.batches}
     theirs = {batch: captum_side(net, torch_image, config, batch) for batch in config.batches}
-    batches = [best(of, work=lambda _: 1, label=f"{who} batch") for who, of in (("our", ours), ("Captum's", theirs))]
+    trials = (("our", ours), ("Captum's", theirs))
+    batches = [best(of, work=lambda _: 1, runs=1, label=f"{who} batch") for who, of in trials]
     compiled = torch.compile(net, dynamic=False)  # three sizes: the whole image, a batch, and the last one
     sides = {
         "zfjax": ours[batches[0]],
@@ -153,11 +153,5 @@ def run(config: Config) -> None:
     )
 
 
-def main() -> None:
-    config = parse_flags(Config)
-    with exit_on_bad_input():
-        run(config)
-
-
 if __name__ == "__main__":
-    main()
+    start(Config, run, needs=("torch", "captum"))

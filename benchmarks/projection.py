@@ -10,10 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.operations import projection_mult_adds
-from benchmarks.timing import agree, best, interleave, show, spread
+from benchmarks.timing import agree, best, interleave, show, spread, start
 from zfjax.arch import Arch
-from zfjax.errors import exit_on_bad_input
-from zfjax.flags import parse_flags
 
 CONVOLUTIONS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 COLUMNS = (
@@ -82,8 +80,8 @@ def captum_side(net, images, layer: str, units: dict, batch: int) -> Callable:
 
     def run() -> torch.Tensor:
         parts = []
-        for start in range(0, len(images), batch):
-            some = slice(start, start + batch)
+        for first in range(0, len(images), batch):
+            some = slice(first, first + batch)
             channel, row, col = (where[name][some] for name in ("channel", "row", "col"))
 
             def pick(out, channel=channel, row=row, col=col):
@@ -157,11 +155,5 @@ def run(config: Config) -> None:
     )
 
 
-def main() -> None:
-    config = parse_flags(Config)
-    with exit_on_bad_input():
-        run(config)
-
-
 if __name__ == "__main__":
-    main()
+    start(Config, run, needs=("torch", "captum"))

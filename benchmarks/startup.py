@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.timing import interleave, show, spread
-from zfjax.errors import InputError, exit_on_bad_input
-from zfjax.flags import parse_flags
+from benchmarks.timing import interleave, show, spread, start
+from zfjax.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ("train", "evaluate", "visualize", "transfer", "reproduce")
@@ -105,9 +104,9 @@ def starts(config: Config, root: Path) -> dict[str, Callable[[], None]]:
     sides: dict[str, Callable[[], None]] = {
         f"{name}.py --help": lambda name=name: call(f"{name}.py", "--help") for name in SCRIPTS
     }
-    for what, start in {"train.py to its first step": step, "visualize.py to its first figure": figure}.items():
-        sides[f"{what}, cold"] = lambda start=start: start(fresh)
-        sides[f"{what}, warm"] = lambda start=start: start(lambda: warm)
+    for what, begin in {"train.py to its first step": step, "visualize.py to its first figure": figure}.items():
+        sides[f"{what}, cold"] = lambda begin=begin: begin(fresh)
+        sides[f"{what}, warm"] = lambda begin=begin: begin(lambda: warm)
     return sides
 
 
@@ -125,11 +124,5 @@ def run(config: Config) -> None:
     )
 
 
-def main() -> None:
-    config = parse_flags(Config)
-    with exit_on_bad_input():
-        run(config)
-
-
 if __name__ == "__main__":
-    main()
+    start(Config, run)

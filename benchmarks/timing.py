@@ -7,12 +7,14 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from zfjax.errors import InputError
+from zfjax.errors import InputError, exit_on_bad_input
+from zfjax.flags import parse_flags
 from zfjax.tables.text import TextTable, markdown
 
 Side = Callable[[], object]  # returns when its result is there
@@ -20,13 +22,22 @@ COLUMNS = ("median", "quartiles", "rate", "ratio")
 ENVIRONMENT = ("GLIBC_TUNABLES", "MALLOC_ARENA_MAX", "LD_PRELOAD", "XLA_FLAGS", "OMP_NUM_THREADS")
 
 
+def start(config_class: type, run: Callable[[object], None], *, needs: tuple[str, ...] = ()) -> None:
+    """A benchmark as a script: reads its flags, looks whether the packages it `needs` are there, and runs it."""
+    config = parse_flags(config_class)
+    with exit_on_bad_input():
+        if missing := [package for package in needs if find_spec(package) is None]:
+            raise InputError(f"{missing[0]} is not installed; `make bench` or benchmarks/requirements.txt bring it")
+        if config.runs < 1:
+            raise InputError(f"--runs must be at least 1, not {config.runs}")
+        run(config)
+
+
 def interleave(sides: Mapping[str, Side], runs: int, *, label: str = "timing") -> dict[str, np.ndarray]:
     """Seconds of every run, {side: [runs]}: A B C A B C ..., so that a busy minute of the machine falls on all alike.
 
-    Each side runs once before, untimed, for what it compiles or allocates. Raises InputError for less than one run.
+    Each side runs once before, untimed, for what it compiles or allocates.
     """
-    if runs < 1:
-        raise InputError(f"--runs must be at least 1, not {runs}")
     seconds = {name: np.zeros(runs) for name in sides}
     with tqdm(total=(runs + 1) * len(sides), desc=label, leave=False, disable=None) as bar:
         for run in range(-1, runs):

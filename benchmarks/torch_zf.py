@@ -44,7 +44,7 @@ def torch_net(arch: Arch, params: dict, *, norm: type[nn.Module] = ContrastNorm)
     modules: OrderedDict[str, nn.Module] = OrderedDict()
     for row in arch.rows:
         layer = row.layer
-        if isinstance(layer, Dense) and row.input_shape[0] > 1:
+        if isinstance(layer, Dense) and "flatten" not in modules:
             modules["flatten"] = nn.Flatten()
         modules[layer.name] = norm(layer) if isinstance(layer, LRN) else _module(layer, row)
         if getattr(layer, "relu", False):

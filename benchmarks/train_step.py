@@ -9,10 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.timing import COLUMNS, agree, interleave, show, table
+from benchmarks.timing import COLUMNS, agree, interleave, show, start, table
 from zfjax.arch import Arch
-from zfjax.errors import exit_on_bad_input
-from zfjax.flags import parse_flags
 
 
 @dataclass(frozen=True)
@@ -164,11 +162,5 @@ def run(config: Config) -> None:
     )
 
 
-def main() -> None:
-    config = parse_flags(Config)
-    with exit_on_bad_input():
-        run(config)
-
-
 if __name__ == "__main__":
-    main()
+    start(Config, run, needs=("torch",))

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from benchmarks.forward import Config
 from benchmarks.inputs import canvases, network, without_dropout
 from benchmarks.operations import forward_mult_adds, projection_mult_adds, train_mult_adds
-from benchmarks.timing import agree, best, interleave, spread, table
+from benchmarks.timing import agree, best, interleave, spread, start, table
 from zfjax.arch import get_arch
-from zfjax.errors import InputError
 
 ZF = get_arch("zf")
 # By hand, places x window x maps in x maps out (Fig. 3): 110^2 * 7^2*3 * 96, 26^2 * 5^2*96 * 256, ...
@@ -46,8 +46,17 @@ def test_sides_take_turns_and_the_first_turn_is_not_timed():
     assert "".join(calls) == "ABABABAB"
     assert {name: times.shape for name, times in seconds.items()} == {"A": (3,), "B": (3,)}
     assert all((times > 0).all() for times in seconds.values())
-    with pytest.raises(InputError, match="--runs must be at least 1, not 0"):
-        interleave(sides, runs=0)
+
+
+@pytest.mark.parametrize(
+    "flags, needs, sentence",
+    [("--runs=0", (), "--runs must be at least 1, not 0"), ("--runs=1", ("no_such",), "no_such is not installed")],
+)
+def test_scripts_refuse_in_one_sentence(monkeypatch, capsys, flags, needs, sentence):
+    monkeypatch.setattr("sys.argv", ["forward", flags])
+    with pytest.raises(SystemExit) as stop:
+        start(Config, pytest.fail, needs=needs)
+    assert stop.value.code == 2 and sentence in capsys.readouterr().err
 
 
 def test_best_goes_by_the_time_for_the_work(monkeypatch):
