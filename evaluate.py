@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.flags import parse_flags
+from zfjax.programs import Programs, keep_programs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class EvaluateConfig:
+class EvaluateConfig(Programs):
     """Measures error rates on a data set as in Table 2; several runs are also averaged into an ensemble."""
 
     ckpt: str
@@ -53,6 +54,7 @@ def evaluate(config: EvaluateConfig) -> None:
             raise InputError(f"--{name} must be at least 1, not {value}")
     if config.confusion:
         _check_picture(config.confusion)
+    keep_programs(config.programs)
     from zfjax.run import load_run
 
     runs = [load_run(path) for path in config.ckpt.split(",")]

@@ -11,6 +11,7 @@ from typing import Literal
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.flags import parse_flags
 from zfjax.paper import ABLATIONS
+from zfjax.programs import Programs, keep_programs
 from zfjax.settings import Settings, fill
 from zfjax.tables import ablation, baselines
 from zfjax.tables.text import TextTable, markdown
@@ -55,7 +56,7 @@ class What:
 
 
 @dataclass(frozen=True)
-class ReproduceConfig(Settings, What):
+class ReproduceConfig(Programs, Settings, What):
     """Does the paper again, or one table of it; stop it at any time, the same command goes on where it was.
 
     Flags that are None take what the scale sets, or else the architecture's recipe.
@@ -68,6 +69,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with exit_on_bad_input():
         _check(config)
+        keep_programs(config.programs)
         if config.table is None:
             print("\n" + "\n".join(map(str, report(config))))
         else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from zfjax.errors import exit_on_bad_input
 from zfjax.flags import parse_flags
+from zfjax.programs import Programs, keep_programs
 from zfjax.settings import PAPER_EPOCHS, Settings, resolve, training
 
 
@@ -31,7 +32,7 @@ class Which:
 
 
 @dataclass(frozen=True)
-class TrainConfig(Settings, Which):
+class TrainConfig(Programs, Settings, Which):
     """Trains a convnet; stop it at any time with Ctrl-C, the same command goes on where it was.
 
     Flags that are None take the architecture's recipe: the paper's (section 3) for the ZF and AlexNet families.
@@ -47,6 +48,7 @@ def run(config: TrainConfig) -> None:
     from zfjax.processes import join, leads
     from zfjax.trainer import train
 
+    keep_programs(config.programs)
     join(config.coordinator, config.num_processes, config.process_id)
     name = config.dataset or default_dataset(config.data_dir)
     options = {"data_dir": config.data_dir, "bad_images": config.bad_images}

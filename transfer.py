@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.flags import parse_flags
+from zfjax.programs import Programs, keep_programs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,7 @@ CLUTTER = "BACKGROUND_Google,background_google,257.clutter,clutter"
 
 
 @dataclass(frozen=True)
-class TransferConfig:
+class TransferConfig(Programs):
     """Trains new classifiers on the frozen layers of a run (section 5: Tables 4, 5 and 7, Fig. 9).
 
     All images of the data set, whatever their split, are the pool that random folds are drawn from: so many training
@@ -111,6 +112,7 @@ def main() -> None:
     config = parse_flags(TransferConfig)
     with exit_on_bad_input():
         _check(config)
+        keep_programs(config.programs)
         (pascal if config.dataset.partition("/")[0] == "voc" else transfer)(config)
 
 

@@ -23,6 +23,7 @@ from zfjax.gallery import (
     selection,
 )
 from zfjax.gallery.view import LeftOut, View
+from zfjax.programs import Programs, keep_programs
 
 FIGURES = {
     "architecture": architecture,
@@ -39,7 +40,7 @@ COMPARISONS = {"selection": selection}  # of several runs side by side; their `d
 
 
 @dataclass(frozen=True)
-class VisualizeConfig:
+class VisualizeConfig(Programs):
     """Draws figures of the paper from a trained network into the run's folder figures/."""
 
     ckpt: str = ""
@@ -127,6 +128,7 @@ def main() -> None:
             out = Path(config.out or Path("figures") / config.arch)
             print(*architecture.draw_named(config.arch, out, config.architecture).paths)
             return
+        keep_programs(config.programs)
         for figure, views in _jobs(config):
             try:
                 _draw(figure, config, views)

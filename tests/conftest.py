@@ -1,6 +1,7 @@
 """Two CPU devices, strict rank promotion, and the data folder that some tests need."""
 
 import os
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -14,6 +15,9 @@ import pytest
 hypothesis.settings.register_profile("gate", derandomize=True)
 hypothesis.settings.load_profile("gate" if os.environ.get("CI") else "default")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Compiled programs and indices go where the user's own are not touched.
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="zfjax-tests-")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
