@@ -23,14 +23,14 @@ SAMPLE_SECS = 0.5
 
 @dataclass(frozen=True)
 class Config:
-    """Trains a thin network on a folder of images, and on a part of it, and prints resident memory as it goes."""
+    """Trains a thin network on a folder of images, and on parts of it, and prints resident memory as it goes."""
 
     folder: str
     """Images as PATH/{train,val}/CLASS/*.jpg."""
     steps: int = 2000
     """Updates; each reads 16 images of the source and is small, so that what the program keeps shows."""
-    part: float = 0.2
-    """Share of the training images in the second run."""
+    shares: tuple[float, ...] = (1.0, 0.4)
+    """Shares of the training images, a training each."""
     arch_flags: str = "--arch=zf-mini --image_size=224 --width=0.125 --batch_size=16 --init=he --checkpoint_secs=15"
     """Flags of train.py; canvases of 256 pixels are not kept in memory when there are more than 1,365 of them."""
 
@@ -38,10 +38,10 @@ class Config:
 def main() -> None:
     config = parse_flags(Config)
     with exit_on_bad_input(), tempfile.TemporaryDirectory() as scratch:
-        for name, share in (("all", 1.0), ("part", config.part)):
-            folder = Path(scratch) / name
+        for share in config.shares:
+            folder = Path(scratch) / f"images-{share}"
             count = _link(Path(config.folder), folder, share)
-            measure(config, folder, Path(scratch) / f"run-{name}", count)
+            measure(config, folder, Path(scratch) / f"run-{share}", count)
 
 
 def _link(source: Path, folder: Path, share: float) -> int:
