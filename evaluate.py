@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.flags import parse_flags
+from zfjax.memory import keep_freed_memory
 from zfjax.programs import Programs, keep_programs
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def evaluate(config: EvaluateConfig) -> None:
     if config.confusion:
         _check_picture(config.confusion)
     keep_programs(config.programs)
+    keep_freed_memory()
     from zfjax.run import load_run
 
     runs = [load_run(path) for path in config.ckpt.split(",")]

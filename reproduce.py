@@ -10,6 +10,7 @@ from typing import Literal
 
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.flags import parse_flags
+from zfjax.memory import keep_freed_memory
 from zfjax.paper import ABLATIONS
 from zfjax.programs import Programs, keep_programs
 from zfjax.settings import Settings, fill
@@ -70,6 +71,7 @@ def main() -> None:
     with exit_on_bad_input():
         _check(config)
         keep_programs(config.programs)
+        keep_freed_memory()
         if config.table is None:
             print("\n" + "\n".join(map(str, report(config))))
         else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from zfjax.errors import exit_on_bad_input
 from zfjax.flags import parse_flags
+from zfjax.memory import keep_freed_memory
 from zfjax.programs import Programs, keep_programs
 from zfjax.settings import PAPER_EPOCHS, Settings, resolve, training
 
@@ -49,6 +50,7 @@ def run(config: TrainConfig) -> None:
     from zfjax.trainer import train
 
     keep_programs(config.programs)
+    keep_freed_memory()
     join(config.coordinator, config.num_processes, config.process_id)
     name = config.dataset or default_dataset(config.data_dir)
     options = {"data_dir": config.data_dir, "bad_images": config.bad_images}

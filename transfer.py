@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.flags import parse_flags
+from zfjax.memory import keep_freed_memory
 from zfjax.programs import Programs, keep_programs
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def main() -> None:
     with exit_on_bad_input():
         _check(config)
         keep_programs(config.programs)
+        keep_freed_memory()
         (pascal if config.dataset.partition("/")[0] == "voc" else transfer)(config)
 
 

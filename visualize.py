@@ -23,6 +23,7 @@ from zfjax.gallery import (
     selection,
 )
 from zfjax.gallery.view import LeftOut, View
+from zfjax.memory import keep_freed_memory
 from zfjax.programs import Programs, keep_programs
 
 FIGURES = {
@@ -129,6 +130,7 @@ def main() -> None:
             print(*architecture.draw_named(config.arch, out, config.architecture).paths)
             return
         keep_programs(config.programs)
+        keep_freed_memory()
         for figure, views in _jobs(config):
             try:
                 _draw(figure, config, views)

@@ -31,7 +31,7 @@ class Config:
     """Updates; each reads 16 images of the source and is small, so that what the program keeps shows."""
     shares: tuple[float, ...] = (1.0, 0.4)
     """Shares of the training images, a training each."""
-    arch_flags: str = "--arch=zf-mini --image_size=224 --width=0.125 --batch_size=16 --init=he --checkpoint_secs=15"
+    arch_flags: str = "--arch=zf-mini --image_size=224 --width=0.03125 --batch_size=16 --init=he --checkpoint_secs=15"
     """Flags of train.py; canvases of 256 pixels are not kept in memory when there are more than 1,365 of them."""
 
 

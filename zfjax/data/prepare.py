@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.flags import parse_flags
+from zfjax.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from zfjax.data.prepared_writer import Shard, Work
@@ -58,6 +59,7 @@ class PrepareConfig:
 def main() -> None:
     config = parse_flags(PrepareConfig)
     with exit_on_bad_input():
+        keep_freed_memory()
         if config.check:
             check(Path(config.out).expanduser())
         else:
