@@ -1,7 +1,9 @@
 """Checkpoints: bit-exact, the right ones kept, damage noticed and passed over, parameters read alone."""
 
 import gc
+import itertools
 import shutil
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -290,3 +292,14 @@ def test_load_run_refuses_parameters_of_another_architecture(tmp_path):
         InputError, match=r"params/conv1/kernel is float32\[3,3,1,6\] there and float32\[5,5,1,6\] here"
     ):
         load_run(tmp_path)
+
+
+def test_a_clock_that_runs_backwards_changes_nothing(tmp_path, monkeypatch):
+    now = itertools.count(4e9, -3600.0)
+    monkeypatch.setattr(time, "time", lambda: next(now))
+    save_all(tmp_path, 1, 2, 3)
+    save_all(tmp_path, 4, 5)
+    assert steps(tmp_path) == [4, 5]
+    with Checkpoints(tmp_path) as checkpoints:
+        restored = checkpoints.restore_latest(make_state(0))
+    assert restored.step == 5 and next(now) < 4e9 - 3600  # somebody has asked for the time

@@ -7,8 +7,9 @@ import pytest
 from flax import linen as nn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax import lax
 
-from zfjax import ops
+from zfjax import convolution, ops
 
 CEIL = ((0, 1), (0, 1))
 
@@ -29,6 +30,32 @@ def windows(draw):
     before, after = (draw(st.integers(0, window - 1)) for _ in range(2))
     size = draw(st.integers(max(1, window - before - after), 12))
     return size, window, strides, ((before, after), (after, before))
+
+
+@given(windows(), st.sampled_from([3, 20]), st.integers(1, 6), st.sampled_from([1, 1 << 13, 1 << 22]))
+@settings(max_examples=15, deadline=None)
+def test_the_fast_convolution_equals_the_plain_one_in_value_and_gradients(geometry, maps, batch, cache):
+    """With all images in one turn, and with few; of many maps, and of few, which have planes for patches."""
+    size, window, strides, padding = geometry
+    x, kernel = normal((batch, size, size, maps)), normal((window, window, maps, 4), 1)
+
+    def plain(x, kernel):
+        strided = (strides, strides)
+        return lax.conv_general_dilated(x, kernel, strided, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+    def fast(x, kernel):
+        return ops.conv(x, kernel, strides=strides, padding=padding)
+
+    g = normal(jax.eval_shape(plain, x, kernel).shape, 2)
+
+    def all_of(function):
+        y, vjp = jax.vjp(function, x, kernel)
+        return y, *vjp(g)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convolution, "CACHE_BYTES", cache)
+        for ours, theirs in zip(jax.jit(lambda: all_of(fast))(), jax.jit(lambda: all_of(plain))(), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * float(jnp.abs(theirs).max()))
 
 
 @given(windows(), st.sampled_from([1, 2]))
