@@ -37,6 +37,8 @@ class EvaluateConfig(Programs):
     """Also print the error of every class, worst first, and what it is mistaken for."""
     confusion: str = ""
     """File for a picture of what is taken for what, e.g. confusion.png (or .pdf, .svg); of several runs, averaged."""
+    bad_images: Literal["stop", "skip"] = "stop"
+    """What a broken image does. skip: it does not count, and is listed."""
     batch_size: int = 32
     """Images passed through the network at a time."""
 
@@ -82,7 +84,8 @@ def _outputs(config: EvaluateConfig, run: Run, first: Run) -> tuple[np.ndarray, 
     from zfjax.experiments.evaluation import probabilities
 
     name, data_dir = config.dataset or first.config["dataset"], config.data_dir or first.config["data_dir"]
-    data = open_dataset(name, canvas_size=run.mean.shape[0], channels=run.arch.channels, data_dir=data_dir)
+    options = {"data_dir": data_dir, "bad_images": config.bad_images}
+    data = open_dataset(name, canvas_size=run.mean.shape[0], channels=run.arch.channels, **options)
     if data.class_names != run.class_names:
         raise InputError(f"{name} has other classes ({', '.join(data.class_names[:3])}, ...) than {_some(run)}")
     source = {"val": data.val, "train": data.train}[config.split]
@@ -90,7 +93,10 @@ def _outputs(config: EvaluateConfig, run: Run, first: Run) -> tuple[np.ndarray, 
     if run is first:
         print(f"{len(indices):,} images of the {config.split} split of {name}, {config.crops} crop(s)", flush=True)
     options = {"crops": config.crops, "batch_size": config.batch_size, "progress": True}
-    return probabilities(run, source, indices=indices, **options)
+    answers = probabilities(run, source, indices=indices, **options)
+    if run is first and (report := data.broken.report()):
+        print(report)
+    return answers
 
 
 def _some(run: Run) -> str:

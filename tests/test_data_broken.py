@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from runs import run_script
 
+import evaluate
 import train
 from zfjax.data import eval_batches, mean_image, open_dataset, train_batches
 from zfjax.data.broken import Broken, SoundSource
@@ -132,4 +133,10 @@ def test_training_stops_at_a_broken_image_or_lists_them_at_the_end(folder, tmp_p
     said = capsys.readouterr().out
     assert "6 broken images left out:\n" in said and f"{folder}/val/down/01.png: not an image" in said
     assert [line["step"] for line in read_metrics(tmp_path / "run")] == [2]
+    with pytest.raises(SystemExit):
+        run_script(evaluate, [f"--ckpt={tmp_path / 'run'}", "--crops=1"], monkeypatch)
+    assert "val/down/01.png: not an image" in capsys.readouterr().err
+    run_script(evaluate, [f"--ckpt={tmp_path / 'run'}", "--crops=1", "--bad_images=skip", "--per_class"], monkeypatch)
+    said = capsys.readouterr().out
+    assert "1 broken image left out:" in said and "% of 3 wrong" in said and "% of 4 wrong" in said
     assert "tensorflow" not in sys.modules

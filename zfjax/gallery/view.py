@@ -70,7 +70,8 @@ class View:
 
         name, data_dir = self.dataset_name or self.run.config["dataset"], self.data_dir or self.run.config["data_dir"]
         canvas, channels = self.run.mean.shape[0], self.run.arch.channels
-        return open_dataset(name, canvas_size=canvas, channels=channels, data_dir=data_dir)
+        options = {"data_dir": data_dir, "bad_images": self.run.config.get("bad_images", "stop")}
+        return open_dataset(name, canvas_size=canvas, channels=channels, **options)
 
     @property
     def source(self) -> Source:
