@@ -42,15 +42,15 @@ class Config:
 
 
 def call(*command: str, cache: str = "") -> None:
-    """Runs a script to its end. cache: JAX's folder of compiled programs. Raises InputError where it fails."""
+    """Runs a script to its end. cache: the user's cache folder. Raises InputError where it fails."""
     done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment(cache), capture_output=True, text=True)
     if done.returncode:
         raise InputError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()[-300:]}")
 
 
 def environment(cache: str) -> dict[str, str]:
-    """This process's, with JAX's folder of compiled programs where one is given."""
-    return {**os.environ, "JAX_COMPILATION_CACHE_DIR": cache} if cache else dict(os.environ)
+    """This process's, with another cache folder of the user where one is given."""
+    return {**os.environ, "XDG_CACHE_HOME": cache} if cache else dict(os.environ)
 
 
 def train_until_first_step(config: Config, folder: Path, workdir: Path, cache: str) -> None:
@@ -120,7 +120,7 @@ def run(config: Config) -> None:
         f"Each a new process, with {2 * config.batch_size} JPEG images in its data set, whose mean train.py computes "
         "first. To the first step: until its checkpoint begins to be written. First figure: the nine strongest images "
         f"of four maps of every convolution over {config.batch_size} images.",
-        "cold, warm: JAX_COMPILATION_CACHE_DIR names an empty folder, or one that an earlier start has filled.",
+        "cold, warm: the folder of compiled programs, in the user's cache, is empty, or an earlier start has filled it.",
     )
 
 

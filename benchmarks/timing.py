@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.flags import parse_flags
+from zfjax.memory import keep_freed_memory
 from zfjax.tables.text import TextTable, markdown
 
 Side = Callable[[], object]  # returns when its result is there
@@ -23,8 +24,13 @@ ENVIRONMENT = ("GLIBC_TUNABLES", "MALLOC_ARENA_MAX", "LD_PRELOAD", "XLA_FLAGS", 
 
 
 def start(config_class: type, run: Callable[[object], None], *, needs: tuple[str, ...] = ()) -> None:
-    """A benchmark as a script: reads its flags, looks whether the packages it `needs` are there, and runs it."""
+    """A benchmark as a script: reads its flags, looks whether the packages it `needs` are there, and runs it.
+
+    Freed memory is kept, on both sides, as our scripts do: without, a third of PyTorch's step goes into page faults,
+    and what they cost depends on the state of the machine. MALLOC_TOP_PAD_=0 in the environment takes it away.
+    """
     config = parse_flags(config_class)
+    keep_freed_memory()
     with exit_on_bad_input():
         if missing := [package for package in needs if find_spec(package) is None]:
             raise InputError(f"{missing[0]} is not installed; `make bench` or benchmarks/requirements.txt bring it")
@@ -33,15 +39,19 @@ def start(config_class: type, run: Callable[[object], None], *, needs: tuple[str
         run(config)
 
 
-def interleave(sides: Mapping[str, Side], runs: int, *, label: str = "timing") -> dict[str, np.ndarray]:
+def interleave(
+    sides: Mapping[str, Side], runs: int, *, label: str = "timing", pause: float = 0.0
+) -> dict[str, np.ndarray]:
     """Seconds of every run, {side: [runs]}: A B C A B C ..., so that a busy minute of the machine falls on all alike.
 
+    pause: seconds before each run; PyTorch's threads spin on for 0.2 s, at the cost of whoever comes next.
     Each side runs once before, untimed, for what it compiles or allocates.
     """
     seconds = {name: np.zeros(runs) for name in sides}
     with tqdm(total=(runs + 1) * len(sides), desc=label, leave=False, disable=None) as bar:
         for run in range(-1, runs):
             for name, side in sides.items():
+                time.sleep(pause)
                 start = time.perf_counter()
                 side()
                 if run >= 0:
