@@ -120,7 +120,7 @@ def run(config: Config) -> None:
         f"Each a new process, with {2 * config.batch_size} JPEG images in its data set, whose mean train.py computes "
         "first. To the first step: until its checkpoint begins to be written. First figure: the nine strongest images "
         f"of four maps of every convolution over {config.batch_size} images.",
-        "cold, warm: the folder of compiled programs, in the user's cache, is empty, or an earlier start has filled it.",
+        "cold, warm: the folder of compiled programs in the user's cache is empty, or filled by an earlier start.",
     )
 
 
