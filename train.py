@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from zfjax.arch import Arch
 from zfjax.errors import exit_on_bad_input
 from zfjax.flags import parse_flags
 from zfjax.memory import keep_freed_memory
@@ -41,17 +42,22 @@ class TrainConfig(Programs, Settings, Which):
 
 
 def run(config: TrainConfig) -> None:
-    """Opens the data and trains."""
-    arch = resolve(
-        config, config.arch
-    )  # before the imports that take seconds, so that a wrong flag is answered at once
-    from zfjax.data import default_dataset, open_dataset
-    from zfjax.processes import join, leads
-    from zfjax.trainer import train
+    """Finds the other processes, opens the data and trains."""
+    arch = resolve(config, config.arch)  # before the imports that take seconds: a wrong flag is answered at once
+    from zfjax.processes import ending_together, join
 
     keep_programs(config.programs)
     keep_freed_memory()
     join(config.coordinator, config.num_processes, config.process_id)
+    with ending_together():  # where one process finds no data, the others must not wait for it
+        _train(config, arch)
+
+
+def _train(config: TrainConfig, arch: Arch) -> None:
+    from zfjax.data import default_dataset, open_dataset
+    from zfjax.processes import leads
+    from zfjax.trainer import train
+
     name = config.dataset or default_dataset(config.data_dir)
     options = {"data_dir": config.data_dir, "bad_images": config.bad_images}
     dataset = open_dataset(name, canvas_size=arch.canvas_size, channels=arch.channels, **options)

@@ -135,6 +135,20 @@ def test_bad_input_of_one_process_ends_both(stripes, alone, tmp_path):
     assert sorted(alone.rglob("*")) == before
 
 
+@pytest.mark.slow
+def test_a_process_without_data_ends_both(stripes, tmp_path):
+    """Before anything was computed together: the leader waits half a minute for the first word of the other."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = [f"--coordinator=127.0.0.1:{free.getsockname()[1]}", "--num_processes=2"]
+    leader = start(stripes, tmp_path / "run", *place, "--process_id=0")
+    other = start(tmp_path / "nothing", tmp_path / "run", *place, "--process_id=1")
+    (code, _, errors), (other_code, _, other_errors) = finish(leader, other)
+    assert (code, other_code) == (1, 2)
+    assert "error: process 0 of 2 lost another one" in errors
+    assert other_errors.endswith(f"error: folder {tmp_path / 'nothing'} does not exist\n")
+
+
 @pytest.mark.parametrize(
     "place, message",
     [
