@@ -63,14 +63,14 @@ def test_tuples_and_arrays_compare_as_json_stores_them(tmp_path):
 def test_a_half_created_run_is_completed(tmp_path, monkeypatch, survivors):
     committed = []
 
-    def commit(part, path, commit=rundir._commit):
+    def commit(part, path, commit=rundir.commit):
         if len(committed) == survivors:
             raise KeyboardInterrupt
         committed.append(path)
         commit(part, path)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(rundir, "_commit", commit)
+        patch.setattr(rundir, "commit", commit)
         create_run(tmp_path, {**CONFIG, "seed": 5}, ["another"], MEAN + 1)
     assert not open_run(tmp_path, CONFIG)
     create_run(tmp_path, CONFIG, ["a"], MEAN)

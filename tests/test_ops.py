@@ -221,3 +221,10 @@ def test_impossible_geometry_is_refused():
         ops.local_response_norm(x, 4)
     with pytest.raises(ValueError, match="not 'mean'"):
         ops.max_unpool(values, switches, x.shape, 2, 2, overlap="mean")
+
+
+def test_no_images_are_no_error():
+    kernel = normal((3, 3, 20, 4))
+    y = ops.conv(normal((0, 9, 9, 20)), kernel, strides=2)
+    assert y.shape == (0, 4, 4, 4)
+    assert ops.conv_transpose(y, kernel, (0, 9, 9, 20), strides=2).shape == (0, 9, 9, 20)

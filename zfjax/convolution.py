@@ -135,13 +135,13 @@ def _in_turns(x, image_bytes: int):
     lanes = math.gcd(len(x), jax.device_count())
     rows = len(x) // lanes
     fits = max(1, CACHE_BYTES // image_bytes)
-    images = max(n for n in range(1, rows + 1) if rows % n == 0 and n <= fits)
+    images = max((n for n in range(1, rows + 1) if rows % n == 0 and n <= fits), default=1)
     return x.reshape(lanes, rows // images, images, *x.shape[1:]).swapaxes(0, 1)
 
 
 def _after_turns(x):
     """The reverse of `_in_turns`."""
-    return x.swapaxes(0, 1).reshape(-1, *x.shape[3:])
+    return x.swapaxes(0, 1).reshape(math.prod(x.shape[:3]), *x.shape[3:])
 
 
 def _plain_conv(x, kernel, geometry: _Geometry):

@@ -1,4 +1,4 @@
-"""Freed memory stays with the process: on a CPU half of a step's cost of memory is getting it from the kernel anew."""
+"""Freed memory stays with the process, instead of being fetched from the kernel anew at every step."""
 
 from __future__ import annotations
 

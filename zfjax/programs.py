@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zfjax.errors import InputError
 
-MAX_BYTES = 2 << 30  # then those that were not used for longest go; a training of ZFNet takes 10 MB
+MAX_BYTES = 2 << 30  # then those that were not used for longest go; a training of zf-mini leaves 1 MB
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,7 +77,7 @@ def create_run(
         part = _stage(workdir / CONFIG, _json(config))  # its presence says whose the files beside it are
         _write(workdir / CLASSES, "".join(f"{name}\n" for name in class_names).encode())
         _write(workdir / MEAN, buffer.getvalue())
-        _commit(part, workdir / CONFIG)
+        commit(part, workdir / CONFIG)
     except OSError as error:
         raise InputError(f"cannot write the run folder {workdir} ({error.strerror}); give another folder") from error
     return workdir
@@ -218,7 +218,7 @@ def _json(config: dict) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    _commit(_stage(path, data), path)
+    commit(_stage(path, data), path)
 
 
 def _stage(path: Path, data: bytes) -> Path:
@@ -230,7 +230,8 @@ def _stage(path: Path, data: bytes) -> Path:
     return part
 
 
-def _commit(part: Path, path: Path) -> None:
+def commit(part: Path, path: Path) -> None:
+    """Gives a file that is whole on the disk its name, and waits until the name is there too."""
     os.replace(part, path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:

@@ -23,6 +23,7 @@ import numpy as np
 
 from zfjax.data import prepared
 from zfjax.errors import BadImage, InputError
+from zfjax.rundir import commit
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -219,12 +220,7 @@ def _whole(path: Path, staging: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the rename itself is on the disk before the next file is begun
-        finally:
-            os.close(folder)
+        commit(part, path)
     except OSError as error:
         raise InputError(
             f"cannot write {path} ({error.strerror}); what is there stays: free some space and give the command again"
