@@ -6,6 +6,10 @@ architectures never starts JAX.
 
 import importlib
 
+from zfjax.xla import convolve_with_eigen
+
+convolve_with_eigen()  # before JAX starts, or it is too late
+
 _HOME = {
     "ARCHS": "arch",
     "Arch": "arch",

@@ -1,15 +1,9 @@
-"""Convolution and its exact transpose, with the form that is fastest on each platform.
-
-Everywhere but on CPU XLA's own convolution is used, forward and backward. On CPU patches and one matrix product take
-its place where that is faster, a few images at a time: their patches stay in the cache, while those of a whole batch
-(455 MB for ZFNet's conv1 at batch 64) go to memory and back. `benchmarks/NOTES.md` has the numbers.
-"""
+"""Convolution and its exact transpose."""
 
 import functools
 import itertools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,23 +12,10 @@ from jax import lax
 Pair = int | tuple[int, int]
 Padding = tuple[tuple[int, int], tuple[int, int]]
 NO_PADDING: Padding = ((0, 0), (0, 0))
-# With fewer input maps the patches of the forward pass cost more to write than the product saves (conv1: 3 maps).
-MIN_MAPS_FOR_PATCHES = 16
-# Images whose patches take less go through the product together; conv1 and conv2 of ZFNet take 7 MB an image.
-CACHE_BYTES = 4 << 20
-# Without strides XLA's own convolution is better where patches are larger than this (a 3x3 convolution of VGG's first
-# blocks: 115 MB an image).
-MAX_BYTES_WITHOUT_STRIDES = 8 << 20
-
-
-class _Geometry(NamedTuple):
-    strides: tuple[int, int]
-    padding: Padding
-    groups: int
-
-    @property
-    def strided(self) -> bool:
-        return self.strides != (1, 1)
+# XLA's own transpose on CPU adds the windows up on one core. It takes 1.6 times as long as `_by_planes` for conv1 of
+# ZFNet (3 maps, 67x67 places), but half as long for 7x7 places, and as long for conv2 (96 maps).
+FEW_MAPS = 16
+MANY_PLACES = 256
 
 
 def pair(value: Pair) -> tuple[int, int]:
@@ -47,7 +28,14 @@ def conv(x, kernel, *, strides: Pair = 1, padding: Padding = NO_PADDING, groups:
 
     x: [N, H, W, I]. kernel: [h, w, I / groups, O]. Result: [N, H', W', O] in the type of x.
     """
-    return _conv(x, kernel.astype(x.dtype), _geometry(strides, padding, groups))
+    return lax.conv_general_dilated(
+        x,
+        kernel.astype(x.dtype),
+        window_strides=pair(strides),
+        padding=padding,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=groups,
+    )
 
 
 def conv_transpose(
@@ -59,182 +47,47 @@ def conv_transpose(
     """
     # The input's shape must be given: 224 under a 7x7/2 kernel without padding gives 109, and the transpose
     # of 109 alone would be 223; a row and a column would be lost.
-    geometry = _geometry(strides, padding, groups)
-    return _transpose(y, kernel.astype(y.dtype), tuple(input_shape), geometry)
+    shape, kernel = tuple(input_shape), kernel.astype(y.dtype)
 
-
-def interleave(phases: Sequence[jax.Array], strides: tuple[int, int]) -> jax.Array:
-    """Small maps that hold every strides-th pixel, in row-major order of their offsets, as one map.
-
-    phases: strides[0] * strides[1] arrays [N, h, w, C]. Result: [N, h * strides[0], w * strides[1], C].
-    """
-    n, height, width, channels = phases[0].shape
-    grid = jnp.stack(phases, axis=3).reshape(n, height, width, *strides, channels)
-    return grid.transpose(0, 1, 3, 2, 4, 5).reshape(n, height * strides[0], width * strides[1], channels)
-
-
-def _geometry(strides: Pair, padding: Padding, groups: int) -> _Geometry:
-    return _Geometry(pair(strides), tuple(tuple(int(side) for side in sides) for sides in padding), groups)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _conv(x, kernel, geometry: _Geometry):
-    plain = functools.partial(_plain_conv, geometry=geometry)
-    if not geometry.strided or geometry.groups > 1 or x.shape[3] < MIN_MAPS_FOR_PATCHES:
-        return plain(x, kernel)
-    return lax.platform_dependent(x, kernel, cpu=functools.partial(_patch_conv, geometry=geometry), default=plain)
-
-
-def _conv_forward(x, kernel, geometry):
-    return _conv(x, kernel, geometry), (x, kernel)
-
-
-def _conv_backward(geometry, residuals, g):
-    x, kernel = residuals
-    return _transpose(g, kernel, x.shape, geometry), _kernel_gradient(x, g, kernel.shape, geometry)
-
-
-_conv.defvjp(_conv_forward, _conv_backward)
-
-
-def _transpose(y, kernel, input_shape, geometry: _Geometry):
     def plain(y, kernel):
-        forward = functools.partial(_plain_conv, kernel=kernel, geometry=geometry)
-        return jax.linear_transpose(forward, jax.ShapeDtypeStruct(input_shape, y.dtype))(y)[0]
+        forward = functools.partial(conv, kernel=kernel, strides=strides, padding=padding, groups=groups)
+        return jax.linear_transpose(forward, jax.ShapeDtypeStruct(shape, y.dtype))(y)[0]
 
-    if not _patches_pay(y.shape, kernel.shape, geometry):
+    if groups > 1 or shape[3] >= FEW_MAPS or math.prod(y.shape[1:3]) < MANY_PLACES:
         return plain(y, kernel)
-    overlap_add = functools.partial(_overlap_add, input_shape=input_shape, geometry=geometry)
-    return lax.platform_dependent(y, kernel, cpu=overlap_add, default=plain)
+    by_planes = functools.partial(_by_planes, input_shape=shape, strides=pair(strides), padding=padding)
+    return lax.platform_dependent(y, kernel, cpu=by_planes, default=plain)
 
 
-def _kernel_gradient(x, g, shape, geometry: _Geometry):
-    def plain(x, g):
-        forward = functools.partial(_plain_conv, x, geometry=geometry)
-        return jax.linear_transpose(forward, jax.ShapeDtypeStruct(shape, g.dtype))(g)[0]
+def _by_planes(y, kernel, input_shape, strides: tuple[int, int], padding: Padding) -> jax.Array:
+    """One matrix product to what each place sends to each cell of its window; then the windows added up.
 
-    if not _patches_pay(g.shape, shape, geometry):
-        return plain(x, g)
-    by_patches = functools.partial(_patch_gradient, shape=shape, geometry=geometry)
-    return lax.platform_dependent(x, g, cpu=by_patches, default=plain)
+    What all places send to one cell lies side by side, as a plane. Cell i + m * stride of a window is m blocks of
+    stride pixels below the window's own block, so that moving a plane by whole blocks brings its values home.
+    """
+    window, maps = kernel.shape[:2], kernel.shape[2]
+    reach = tuple(-(-k // s) - 1 for k, s in zip(window, strides, strict=True))  # blocks from a window's first to last
+    # One long row of blocks: empty columns keep what crosses the border of a row apart from the next row, empty rows
+    # keep images apart, and the first image needs some before it.
+    y = lax.pad(y, jnp.zeros((), y.dtype), [(0, 0, 0), (0, reach[0], 0), (0, reach[1], 0), (0, 0, 0)])
+    images, height, width, _ = y.shape
+    before = reach[0] * width + reach[1]
+    y = lax.pad(y.reshape(-1, y.shape[3]), jnp.zeros((), y.dtype), [(before, 0, 0), (0, 0, 0)])
+    sent = jnp.einsum("co,po->cp", kernel.reshape(-1, kernel.shape[3]), y).reshape(*window, maps, -1)
 
+    def home(row: int, col: int):
+        start = before - (row // strides[0]) * width - col // strides[1]
+        return sent[row, col, :, start : start + images * height * width]
 
-def _patches_pay(output_shape, kernel_shape, geometry: _Geometry) -> bool:
-    return geometry.groups == 1 and (
-        geometry.strided or _patch_bytes(output_shape, kernel_shape) <= MAX_BYTES_WITHOUT_STRIDES
-    )
-
-
-def _patch_bytes(output_shape, kernel_shape) -> int:
-    """Of one image, in float32."""
-    return 4 * math.prod(output_shape[1:3]) * math.prod(kernel_shape[:3])
-
-
-def _in_turns(x, image_bytes: int):
-    """[N, ...] -> [turns, lanes, images, ...]: in each turn every device takes a few images of its own."""
-    lanes = math.gcd(len(x), jax.device_count())
-    rows = len(x) // lanes
-    fits = max(1, CACHE_BYTES // image_bytes)
-    images = max((n for n in range(1, rows + 1) if rows % n == 0 and n <= fits), default=1)
-    return x.reshape(lanes, rows // images, images, *x.shape[1:]).swapaxes(0, 1)
-
-
-def _after_turns(x):
-    """The reverse of `_in_turns`."""
-    return x.swapaxes(0, 1).reshape(math.prod(x.shape[:3]), *x.shape[3:])
-
-
-def _plain_conv(x, kernel, geometry: _Geometry):
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        window_strides=geometry.strides,
-        padding=geometry.padding,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=geometry.groups,
-    )
-
-
-def _patch_conv(x, kernel, geometry: _Geometry):
-    flat = kernel.reshape(-1, kernel.shape[3])
-
-    @jax.vmap
-    def turn(images):
-        return jnp.einsum("nhwp,po->nhwo", _patches(images, kernel.shape[:2], geometry), flat)
-
-    output_shape = jax.eval_shape(functools.partial(_plain_conv, geometry=geometry), x, kernel).shape
-    return _after_turns(lax.map(turn, _in_turns(x, _patch_bytes(output_shape, kernel.shape))))
-
-
-def _patch_gradient(x, g, shape, geometry: _Geometry):
-    """The gradient of the kernel, summed up turn by turn, on each device by itself until the end."""
-    few = shape[2] < MIN_MAPS_FOR_PATCHES
-
-    @jax.vmap
-    def turn(images, gradients):
-        flat = gradients.reshape(-1, shape[3])
-        if few:  # as planes: a patch of three maps is too narrow a row to copy (conv1: 126 ms against 157)
-            return _planes(images, shape[:2], geometry) @ flat
-        # so that both factors of the product are read along their rows (conv2: 124 ms against 153)
-        return flat.T @ _patches(images, shape[:2], geometry).reshape(len(flat), -1)
-
-    def add(total, turns):
-        return total + turn(*turns), None
-
-    image_bytes = _patch_bytes(g.shape, shape)
-    turns = _in_turns(x, image_bytes), _in_turns(g, image_bytes)
-    cells = math.prod(shape[:3])
-    nothing = jnp.zeros((turns[0].shape[1], *((cells, shape[3]) if few else (shape[3], cells))), g.dtype)
-    total = lax.scan(add, nothing, turns)[0].sum(axis=0)
-    return (total if few else total.T).reshape(shape)
-
-
-def _patches(x, window: tuple[int, int], geometry: _Geometry):
-    """[N, H, W, I] -> [N, H', W', h * w * I], what each place of the kernel sees, in the kernel's order."""
-    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((*sides, 0) for sides in geometry.padding), (0, 0, 0)])
-    return jnp.concatenate(_cells(x, window, geometry.strides), axis=-1)
-
-
-def _cells(x, window: tuple[int, int], strides: tuple[int, int]) -> list[jax.Array]:
-    """What each cell of a kernel sees as it moves over padded maps: h * w arrays [N, H', W', I]."""
-    rows, columns = ((n - k) // s + 1 for n, k, s in zip(x.shape[1:3], window, strides, strict=True))
-    down, right = strides
-    return [
-        x[:, i : i + (rows - 1) * down + 1 : down, j : j + (columns - 1) * right + 1 : right]
-        for i, j in itertools.product(*map(range, window))
+    nothing = jnp.zeros((maps, images * height * width), y.dtype)
+    phases = [
+        sum((home(*cell) for cell in itertools.product(*map(range, offset, window, strides))), nothing)
+        for offset in itertools.product(*map(range, strides))
     ]
-
-
-def _planes(x, window: tuple[int, int], geometry: _Geometry):
-    """[N, H, W, I] -> [h * w * I, N * H' * W'], the patches with the places side by side."""
-    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((*sides, 0) for sides in geometry.padding), (0, 0, 0)])
-    cells = jnp.stack([cell.transpose(3, 0, 1, 2) for cell in _cells(x, window, geometry.strides)])
-    return cells.reshape(window[0] * window[1] * x.shape[3], -1)
-
-
-def _overlap_add(y, kernel, input_shape, geometry: _Geometry):
-    add = functools.partial(_overlap_add_turn, kernel=kernel, input_shape=input_shape[1:], geometry=geometry)
-    return _after_turns(lax.map(jax.vmap(add), _in_turns(y, _patch_bytes(y.shape, kernel.shape))))
-
-
-def _overlap_add_turn(y, kernel, input_shape, geometry: _Geometry):
-    """One matrix product to what each place sends to its window, then the windows added where they overlap."""
-    window, strides, (vertical, horizontal) = kernel.shape[:2], geometry.strides, geometry.padding
-    sent = jnp.einsum("nhwo,po->nhwp", y, kernel.reshape(-1, kernel.shape[3]))
-    sent = sent.reshape(*y.shape[:3], *window, kernel.shape[2])
-    padded = (input_shape[0] + sum(vertical), input_shape[1] + sum(horizontal))
-    coarse = tuple(-(-n // s) for n, s in zip(padded, strides, strict=True))
-
-    def phase(offset: tuple[int, int]):
-        # cell offset + m * stride of a window lies m strides below the window's own place
-        steps = [range(-(-(k - o) // s)) for k, o, s in zip(window, offset, strides, strict=True)]
-        total = jnp.zeros((y.shape[0], *coarse, kernel.shape[2]), y.dtype)
-        for m in itertools.product(*steps):
-            cell = sent[:, :, :, offset[0] + m[0] * strides[0], offset[1] + m[1] * strides[1]]
-            edges = [(step, n - size - step, 0) for step, n, size in zip(m, coarse, y.shape[1:3], strict=True)]
-            total = total + lax.pad(cell, jnp.zeros((), y.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
-        return total
-
-    full = interleave([phase(offset) for offset in itertools.product(*map(range, strides))], strides)
-    (top, _), (left, _) = vertical, horizontal
-    return full[:, top : top + input_shape[0], left : left + input_shape[1]]
+    blocks = jnp.stack(phases).reshape(*strides, maps, images, height, width)
+    pixels = blocks.transpose(3, 4, 0, 5, 1, 2).reshape(images, height * strides[0], width * strides[1], maps)
+    crops = [
+        (-first, length + first - n, 0)
+        for (first, _), length, n in zip(padding, input_shape[1:3], pixels.shape[1:3], strict=True)
+    ]
+    return lax.pad(pixels, jnp.zeros((), y.dtype), [(0, 0, 0), *crops, (0, 0, 0)])
