@@ -34,14 +34,11 @@ def our_side(arch: Arch, params: dict, image: np.ndarray, config: Config, batch:
     """The logit for every place, [rows, cols], when it is there."""
     import jax
 
-    from zfjax.convnet import forward
-    from zfjax.experiments.occlusion import occlusion_map
+    from zfjax.experiments.occlusion import network_occlusion_map
 
     def scores(params, image):
-        def logit(images):
-            return forward(arch, params, images).logits[:, LABEL]
-
-        return occlusion_map(logit, image, size=config.size, stride=config.stride, batch_size=batch)
+        options = {"size": config.size, "stride": config.stride, "batch_size": batch}
+        return network_occlusion_map(arch, params, image, lambda seen: seen.logits[:, LABEL], **options)
 
     compiled = jax.jit(scores)
     return lambda: jax.block_until_ready(compiled(params, image))

@@ -29,6 +29,7 @@ _HOME = {
     "Run": "run",
     "load_run": "run",
     "invariance_curves": "experiments.invariance",
+    "network_occlusion_map": "experiments.occlusion",
     "occlusion_map": "experiments.occlusion",
     "correspondence": "experiments.correspondence",
 }

@@ -1,5 +1,6 @@
 """The convnet: images up to logits, with every activation and every switch on the way (section 2, Fig. 3)."""
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -8,7 +9,7 @@ from flax import linen as nn
 from jax.nn import initializers
 
 from zfjax import ops
-from zfjax.layers import LRN, AvgPool, Conv, Dense, Dropout, MaxPool
+from zfjax.layers import LRN, AvgPool, Conv, Dense, Dropout, Layer, MaxPool
 from zfjax.table import Arch, Row
 
 # Root mean square of photo pixels about their mean image. He's rule takes inputs of RMS 1, so the first layer's weights
@@ -51,12 +52,10 @@ class ConvNet(nn.Module):
                     x = _Dense(layer, row.shape[2], *_initializers(self.arch, row), name=name)(x)
                 case MaxPool() as layer:
                     x, switches[name] = ops.max_pool(x, layer.window, layer.strides, layer.padding)
-                case AvgPool() as layer:
-                    x = ops.avg_pool(x, layer.window, layer.strides)
-                case LRN() as layer:
-                    x = ops.local_response_norm(x, layer.n, layer.k, layer.alpha, layer.beta)
                 case Dropout() as layer:
                     x = nn.Dropout(layer.rate, name=name)(x, deterministic=not train)
+                case layer:
+                    x = apply_layer(layer, {}, x)
             activations[name] = x
         return Forward(x.reshape(len(x), -1).astype(jnp.float32), activations, switches)
 
@@ -73,8 +72,7 @@ class _Conv(nn.Module):
         shape = (layer.kernel, layer.kernel, self.inputs // layer.groups, layer.features)
         kernel = self.param("kernel", self.kernel_init, shape)
         bias = self.param("bias", self.bias_init, (layer.features,))
-        y = ops.conv(x, kernel, strides=layer.strides, padding=layer.padding, groups=layer.groups)
-        return _activate(y, bias, layer.relu)
+        return apply_layer(layer, {layer.name: {"kernel": kernel, "bias": bias}}, x)
 
 
 class _Dense(nn.Module):
@@ -85,11 +83,35 @@ class _Dense(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        flat = x.reshape(len(x), -1)
-        kernel = self.param("kernel", self.kernel_init, (flat.shape[1], self.features))
+        kernel = self.param("kernel", self.kernel_init, (math.prod(x.shape[1:]), self.features))
         bias = self.param("bias", self.bias_init, (self.features,))
-        y = (flat @ kernel.astype(x.dtype)).reshape(len(x), 1, 1, self.features)
-        return _activate(y, bias, self.layer.relu)
+        return apply_layer(self.layer, {self.layer.name: {"kernel": kernel, "bias": bias}}, x)
+
+
+def apply_layer(layer: Layer, params: dict, x: jax.Array) -> jax.Array:
+    """What one layer makes of [N, H, W, C] in evaluation: [N, h, w, C'], or [N, 1, 1, C'] of a fully connected one.
+
+    params: {layer: {"kernel", "bias"}}, in which layers without parameters need no entry.
+    """
+    match layer:
+        case Conv():
+            options = {"strides": layer.strides, "padding": layer.padding, "groups": layer.groups}
+            return _activate(
+                ops.conv(x, params[layer.name]["kernel"], **options), params[layer.name]["bias"], layer.relu
+            )
+        case Dense():
+            kernel = params[layer.name]["kernel"].astype(x.dtype)
+            y = (x.reshape(len(x), -1) @ kernel).reshape(len(x), 1, 1, kernel.shape[1])
+            return _activate(y, params[layer.name]["bias"], layer.relu)
+        case MaxPool():
+            # without switches; `ops.max_pool` would compute its input again for each of the windows that share it
+            return nn.max_pool(x, (layer.window,) * 2, (layer.strides,) * 2, layer.padding)
+        case AvgPool():
+            return ops.avg_pool(x, layer.window, layer.strides)
+        case LRN():
+            return ops.local_response_norm(x, layer.n, layer.k, layer.alpha, layer.beta)
+        case Dropout():
+            return x
 
 
 def _activate(y, bias, relu: bool):

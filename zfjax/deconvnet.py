@@ -17,6 +17,7 @@ from zfjax import ops
 from zfjax.errors import InputError
 from zfjax.layers import LRN, AvgPool, Conv, Dense, Dropout, MaxPool
 from zfjax.table import Arch, Row
+from zfjax.windows import Corner, cut, inside, put
 
 if TYPE_CHECKING:  # the deconvnet takes any Forward-shaped value and never runs a convnet
     from zfjax.convnet import Forward
@@ -40,13 +41,6 @@ class Projection(NamedTuple):
     pixels: jax.Array  # [U, h, w, channels], h = w = receptive field; the whole image for fully connected layers
     top: jax.Array  # int [U], the image row of pixels[:, 0], negative above the image
     left: jax.Array  # int [U]
-
-
-class _Corner(NamedTuple):
-    """Where the windows lie in a map: int arrays [U]."""
-
-    top: jax.Array
-    left: jax.Array
 
 
 def strongest(forward: Forward, layer: str, channels: Sequence[int] | jax.Array) -> Units:
@@ -89,10 +83,10 @@ def project(
     value = maps[units.image, units.row, units.col, units.channel] if seed == "activation" else 1.0
     lone = jax.nn.one_hot(units.channel, maps.shape[3], dtype=maps.dtype) * jnp.reshape(value, (-1, 1))
     walk = functools.partial(_descend, arch, params, forward, layer, image=units.image, overlap=overlap, norm=norm)
-    pixels, corner = walk(lone[:, None, None, :], corner=_Corner(units.row, units.col))
-    place = _Corner(units.row * field.stride + field.offset, units.col * field.stride + field.offset)
+    pixels, corner = walk(lone[:, None, None, :], corner=Corner(units.row, units.col))
+    place = Corner(units.row * field.stride + field.offset, units.col * field.stride + field.offset)
     if corner is None:  # the walk went over to whole maps
-        pixels = _window(pixels, jnp.arange(len(pixels)), place, (field.size, field.size))
+        pixels = cut(pixels, jnp.arange(len(pixels)), place, (field.size, field.size))
     return Projection(pixels, *place)
 
 
@@ -123,16 +117,16 @@ def project_map(
 
 def paste(projection: Projection, image_size: int) -> jax.Array:
     """Puts windows back at their place in the image: [U, image_size, image_size, channels], zero elsewhere."""
-    return _whole(projection.pixels, _Corner(projection.top, projection.left), (image_size, image_size))
+    return put(projection.pixels, Corner(projection.top, projection.left), (image_size, image_size))
 
 
-def _descend(arch, params, forward, layer, signal, *, image, corner: _Corner | None, overlap, norm):
+def _descend(arch, params, forward, layer, signal, *, image, corner: Corner | None, overlap, norm):
     """Walks the table down: whole maps where corner is None, else windows whose corners are followed map by map."""
     names = arch.layer_names
     for depth in range(names.index(layer), -1, -1):
         row, below = arch.rows[depth], names[depth - 1] if depth else None
         if corner is not None and signal.shape[1] >= row.shape[0]:  # the window has outgrown the map
-            signal, corner = _whole(signal, corner, row.shape[:2]), None
+            signal, corner = put(signal, corner, row.shape[:2]), None
         match row.layer:
             case Conv() as conv:
                 signal = _rectify(signal, conv.relu)
@@ -175,7 +169,7 @@ def _unpool(row: Row, switches, signal, image, corner, overlap):
         shape = (len(signal), *row.input_shape)
         return ops.max_unpool(signal, switches[image], shape, padding=pool.padding, **options), None
     shape = _grown(signal, pool.window, pool.strides, row.input_shape[2])
-    signal = ops.max_unpool(signal, _window(switches, image, corner, signal.shape[1:3]), shape, **options)
+    signal = ops.max_unpool(signal, cut(switches, image, corner, signal.shape[1:3]), shape, **options)
     return _clip(signal, _below(corner, pool.strides, pool.padding), row.input_shape)
 
 
@@ -191,7 +185,7 @@ def _unnormalise(lrn: LRN, forward: Forward, below: str | None, signal, image, c
     if below is None:
         raise InputError(f"norm='vjp' needs the input of {lrn.name}, and the image itself is not kept in Forward")
     maps = forward.activations[below]
-    inputs = maps[image] if corner is None else _window(maps, image, corner, signal.shape[1:3])
+    inputs = maps[image] if corner is None else cut(maps, image, corner, signal.shape[1:3])
     _, vjp = jax.vjp(lambda x: ops.local_response_norm(x, lrn.n, lrn.k, lrn.alpha, lrn.beta), inputs)
     return vjp(signal)[0]
 
@@ -201,34 +195,13 @@ def _grown(signal, window: int, strides: int, channels: int) -> tuple[int, ...]:
     return (len(signal), size, size, channels)
 
 
-def _below(corner: _Corner, strides: int, padding) -> _Corner:
-    return _Corner(corner.top * strides - padding[0][0], corner.left * strides - padding[1][0])
+def _below(corner: Corner, strides: int, padding) -> Corner:
+    return Corner(corner.top * strides - padding[0][0], corner.left * strides - padding[1][0])
 
 
-def _clip(signal, corner: _Corner, shape):
+def _clip(signal, corner: Corner, shape):
     """Clears what lies outside the map: padding is no place that a signal could come from."""
-    rows, columns = _positions(corner, signal.shape[1:3])
-    inside = ((rows >= 0) & (rows < shape[0]))[:, :, None] & ((columns >= 0) & (columns < shape[1]))[:, None, :]
-    return jnp.where(inside[..., None], signal, 0), corner
-
-
-def _window(maps, image, corner: _Corner, size: tuple[int, int]) -> jax.Array:
-    """[N, H, W, C] -> [U, *size, C]: cut out at the corners, zero outside the map."""
-    rows, columns = _positions(corner, size)
-    height, width = maps.shape[1:3]
-    # Negative indices would wrap round to the other border; one past the end is dropped.
-    rows, columns = (jnp.where(place < 0, end, place) for place, end in ((rows, height), (columns, width)))
-    index = (image[:, None, None], rows[:, :, None], columns[:, None, :])
-    return maps.at[index].get(mode="fill", fill_value=0)
-
-
-def _whole(windows, corner: _Corner, size: tuple[int, int]) -> jax.Array:
-    """[U, h, w, C] -> [U, *size, C]: the inverse of cutting out, zero elsewhere."""
-    return _window(windows, jnp.arange(len(windows)), _Corner(-corner.top, -corner.left), size)
-
-
-def _positions(corner: _Corner, size: tuple[int, int]) -> tuple[jax.Array, jax.Array]:
-    return tuple(start[:, None] + jnp.arange(n)[None, :] for start, n in zip(corner, size, strict=True))
+    return jnp.where(inside(corner, signal.shape[1:3], shape[:2]), signal, 0), corner
 
 
 def _activation(forward: Forward, layer: str) -> jax.Array:

@@ -11,13 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from zfjax.convnet import forward
+from zfjax.convnet import Forward, forward
 from zfjax.data.preprocess import centre_crop
 from zfjax.deconvnet import project, strongest
 from zfjax.errors import InputError
 from zfjax.layers import LRN, AvgPool, Dropout, MaxPool
+from zfjax.partial import forward_changed
 from zfjax.run import Run
 from zfjax.table import Arch
+from zfjax.windows import Corner, cut
 
 
 class Occlusion(NamedTuple):
@@ -78,13 +80,48 @@ def occlusion_map(
     if size < 1:
         raise ValueError(f"size must be at least 1 pixel, not {size}")
 
-    def score(place: jax.Array) -> Any:
-        scores = predict(occlude(image, place[0], place[1], size=size, fill=fill)[None])
-        return jax.tree.map(lambda array: array[0], scores)
+    def score(row: jax.Array, col: jax.Array) -> Any:
+        return predict(occlude(image, row, col, size=size, fill=fill)[None])
 
+    return _map_places(score, rows, columns, batch_size)
+
+
+def network_occlusion_map(
+    arch: Arch,
+    params: dict,
+    image: jax.Array,
+    read: Callable[[Forward], Any],
+    *,
+    size: int = 50,
+    stride: int = 8,
+    fill: float | jax.Array = 0.0,
+    batch_size: int = 128,
+) -> Any:
+    """`occlusion_map` of a network of ours, with only what the square has changed computed again.
+
+    image: [size, size, channels], mean removed. read: what to take from a Forward of N images, [N, ...], an array or a
+    pytree of arrays; it has no switches. The rest, and the result, as in `occlusion_map`.
+    """
+    rows, columns = (centres(length, stride) for length in image.shape[:2])
+    if size < 1:
+        raise ValueError(f"size must be at least 1 pixel, not {size}")
+    whole = forward(arch, params, image[None])
+    side = min(size, arch.image_size)
+
+    def score(row: jax.Array, col: jax.Array) -> Any:
+        covered = occlude(image, row, col, size=size, fill=fill)
+        corner = Corner(*(jnp.clip(place - size // 2, 0, arch.image_size - side)[None] for place in (row, col)))
+        window = cut(covered[None], jnp.zeros(1, jnp.int32), corner, (side, side))
+        return read(forward_changed(arch, params, image, whole, window, corner))
+
+    return _map_places(score, rows, columns, batch_size)
+
+
+def _map_places(score: Callable, rows: jax.Array, columns: jax.Array, batch_size: int) -> Any:
+    """score(row, col) -> [1, ...] for every pair: [rows, columns, ...]."""
     places = jnp.stack(jnp.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
-    scores = jax.lax.map(score, places, batch_size=min(batch_size, len(places)))
-    return jax.tree.map(lambda array: array.reshape(len(rows), len(columns), *array.shape[1:]), scores)
+    scores = jax.lax.map(lambda place: score(*place), places, batch_size=min(batch_size, len(places)))
+    return jax.tree.map(lambda array: array.reshape(len(rows), len(columns), *array.shape[2:]), scores)
 
 
 def centres(length: int, stride: int) -> jax.Array:
@@ -206,17 +243,18 @@ def _measure(arch, variables, canvas, label, *, layer, size, stride, fill, batch
     image = crop(canvas[None], mean, scale=scale)[0]
     cover = middle if fill is None else jnp.full_like(middle, fill)
 
-    def predict(images: jax.Array) -> tuple[jax.Array, jax.Array]:
-        seen = forward(arch, params, images)
+    def read(seen: Forward) -> tuple[jax.Array, jax.Array]:
         return jnp.take(seen.activations[layer], channel, axis=-1).sum((1, 2)), jax.nn.softmax(seen.logits)
 
     seen = forward(arch, params, image[None])
     channel = jnp.argmax(seen.activations[layer][0].max((0, 1)))
-    whole = predict(image[None])
+    whole = read(seen)
     unit = strongest(seen, layer, channel[None])
     projection = project(arch, params, seen, layer, unit, overlap=overlap, norm=norm)
     square = {"size": size, "fill": (cover - middle) * scale}
-    activity, probabilities = occlusion_map(predict, image, stride=stride, batch_size=batch_size, **square)
+    activity, probabilities = network_occlusion_map(
+        arch, params, image, read, stride=stride, batch_size=batch_size, **square
+    )
 
     rows, columns = (centres(length, stride) for length in image.shape[:2])
     lowest = jnp.argmin(probabilities[..., label])
