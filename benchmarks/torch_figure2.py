@@ -63,5 +63,5 @@ def project(
     """
     count = len(canvases)
     units = {"channel": np.full(count, number), "row": winners.row[number], "col": winners.col[number]}
-    gradients = captum_side(net, crop(run, canvases), layer, units, count)()
+    gradients = captum_side(net, crop(run, canvases), layer, units, count, cut=True)()
     return gradients.permute(0, 2, 3, 1).numpy() * winners.value[number][:, None, None, None]

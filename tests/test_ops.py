@@ -253,3 +253,12 @@ def test_no_images_are_no_error():
     y = ops.conv(normal((0, 9, 9, 20)), kernel, strides=2)
     assert y.shape == (0, 4, 4, 4)
     assert ops.conv_transpose(y, kernel, (0, 9, 9, 20), strides=2).shape == (0, 9, 9, 20)
+
+
+def test_peaks_are_the_first_of_the_largest_values():
+    x = np.random.default_rng(0).integers(-3, 3, (3, 5, 7, 4)).astype(np.float32)  # with many ties
+    values, rows, columns = ops.peaks(jnp.asarray(x))
+    for image, channel in np.ndindex(3, 4):
+        first = np.unravel_index(x[image, :, :, channel].argmax(), (5, 7))
+        assert (rows[image, channel], columns[image, channel]) == first
+        assert values[image, channel] == x[image, :, :, channel].max()

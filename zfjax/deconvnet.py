@@ -49,11 +49,10 @@ def strongest(forward: Forward, layer: str, channels: Sequence[int] | jax.Array)
     Of equal activations the first in row-major order counts. Raises InputError for an unknown layer.
     """
     maps = _activation(forward, layer)
-    images, _, width, _ = maps.shape
-    chosen = maps[..., jnp.asarray(channels)].reshape(images, -1, len(channels))
-    place = jnp.argmax(chosen, axis=1)  # [N, channels]
-    image, channel = jnp.meshgrid(jnp.arange(images), jnp.asarray(channels), indexing="ij")
-    return Units(image.ravel(), channel.ravel(), (place // width).ravel(), (place % width).ravel())
+    channels = jnp.asarray(channels)
+    _, row, col = ops.peaks(maps[..., channels])  # [N, channels]
+    image, channel = jnp.meshgrid(jnp.arange(len(maps)), channels, indexing="ij")
+    return Units(*map(jnp.ravel, (image, channel, row, col)))
 
 
 def project(

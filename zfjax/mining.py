@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from zfjax import ops
 from zfjax.convnet import Forward
 
 
@@ -33,12 +34,10 @@ def update(winners: Winners, activations: jax.Array, index: jax.Array, mask: jax
     activations: [N, h, w, maps]. index: int [N], the images' numbers. mask: bool [N], False for rows that only fill up
     the batch. Of equal values the earlier image wins, and within an image the first place in row-major order.
     """
-    images, _, width, maps = activations.shape
-    flat = activations.reshape(images, -1, maps)
-    place = jnp.argmax(flat, axis=1)
-    value = jnp.where(mask[:, None], flat.max(axis=1).astype(jnp.float32), -jnp.inf)
-    number = jnp.broadcast_to(index[:, None], place.shape)
-    challengers = Winners(*(column.T for column in (value, number, place // width, place % width)))
+    value, row, col = ops.peaks(activations)
+    value = jnp.where(mask[:, None], value.astype(jnp.float32), -jnp.inf)
+    number = jnp.broadcast_to(index[:, None], row.shape)
+    challengers = Winners(*(column.T for column in (value, number, row, col)))
     both = jax.tree.map(lambda old, new: jnp.concatenate([old, new.astype(old.dtype)], axis=1), winners, challengers)
     _, best = jax.lax.top_k(both.value, winners.value.shape[1])  # of equal ones it takes the first: the earlier image
     return jax.tree.map(lambda column: jnp.take_along_axis(column, best, axis=1), both)

@@ -12,7 +12,7 @@ from jax import lax
 
 from zfjax.convolution import NO_PADDING, Padding, Pair, conv, conv_transpose, pair
 
-__all__ = ["avg_pool", "avg_unpool", "conv", "conv_transpose", "local_response_norm", "max_pool", "max_unpool"]
+__all__ = ["avg_pool", "avg_unpool", "conv", "conv_transpose", "local_response_norm", "max_pool", "max_unpool", "peaks"]
 
 Overlap = Literal["sum", "max", "last"]
 
@@ -54,6 +54,18 @@ def max_unpool(
             f"values {values.shape} and switches {switches.shape} should both be {expected} to unpool to {tuple(shape)}"
         )
     return _unpool(values, switches, shape[1:3], geometry, overlap)
+
+
+def peaks(x) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The strongest place of every map: x [N, H, W, C] -> values, rows, columns, each [N, C].
+
+    Of equal values the first in row-major order counts.
+    """
+    # Row maxima first: one argmax over all places takes XLA on CPU 79 instead of 14 ms (32 images at ZFNet's conv1).
+    of_rows = x.max(axis=2)
+    rows = jnp.argmax(of_rows, axis=1)
+    strongest = jnp.take_along_axis(x, rows[:, None, None, :], axis=1)[:, 0]
+    return of_rows.max(axis=1), rows, jnp.argmax(strongest, axis=1)
 
 
 def avg_pool(x, window: Pair = 2, strides: Pair = 2) -> jax.Array:

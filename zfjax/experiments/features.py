@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -18,6 +19,17 @@ from zfjax.run import Run
 from zfjax.table import Arch
 
 UNITS = 32  # projected at a time: 32 windows of conv5 take 90 MB on the way down
+
+
+class _Unit(NamedTuple):
+    """A winner, and where its pictures go."""
+
+    image: int
+    channel: int
+    row: int
+    col: int
+    projection: np.ndarray  # [size, size, channels]
+    patch: np.ndarray
 
 
 def strongest_activations(
@@ -48,6 +60,10 @@ def see(arch: Arch, variables: tuple[dict, jax.Array], images: jax.Array) -> For
     return forward(arch, params, centre_crop(images, mean, image_size=arch.image_size, scale=arch.recipe.input_scale))
 
 
+_look = jax.jit(see, static_argnames="arch")
+_down = jax.jit(project, static_argnames=("arch", "layer", "overlap", "norm"))
+
+
 def project_winners(
     run: Run,
     source: Source,
@@ -56,7 +72,7 @@ def project_winners(
     *,
     overlap: str = "sum",
     norm: str = "identity",
-    batch_size: int = 16,
+    batch_size: int = 64,
     progress: bool = False,
 ) -> dict[str, list[FeatureMap]]:
     """Projections of the winners of the chosen maps, beside the patches of the images that they see.
@@ -64,26 +80,24 @@ def project_winners(
     winners: of `strongest_activations` on the same source. maps: {layer: numbers of maps}. A map has fewer pictures
     than winners where it was silent. Every image is passed through the network once, whatever number of maps it won.
     """
-    wanted = {layer: _alive(winners[layer], maps[layer]) for layer in maps}
-    images = sorted({int(winners[layer].image[spot]) for layer, spots in wanted.items() for spot in spots})
-    pictures: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
-    look = jax.jit(functools.partial(see, run.arch))
-    down = jax.jit(functools.partial(project, run.arch, overlap=overlap, norm=norm), static_argnames="layer")
+    features = {layer: [_blank(run, layer, winners[layer], number) for number in maps[layer]] for layer in maps}
+    wanted = {layer: list(_units(features[layer], winners[layer])) for layer in maps}
+    images = sorted({unit.image for units in wanted.values() for unit in units})
     batch_size = max(1, min(batch_size, len(images)))
     with tqdm(total=sum(map(len, wanted.values())), desc="projecting", unit=" units", disable=not progress) as bar:
         for batch in eval_batches(source, batch_size=batch_size, indices=images) if images else ():
-            seen = look((run.params, run.mean), batch["image"])
+            seen = _look(run.arch, (run.params, run.mean), batch["image"])
             slots = {int(image): slot for slot, image in enumerate(batch["index"])}
             crops = _visible(run, batch["image"])
-            for layer, spots in wanted.items():
-                here = [spot for spot in spots if int(winners[layer].image[spot]) in slots]
-                for chunk in _chunks(here, UNITS):
-                    units = _units(winners[layer], chunk, slots)
-                    projection = jax.tree.map(np.asarray, down(run.params, seen, layer=layer, units=units))
-                    for spot, image, pixels, top, left in zip(chunk, units.image, *projection, strict=False):
-                        pictures[layer, *spot] = pixels, cut_patch(crops[image], int(top), int(left), len(pixels))
+            for layer, units in wanted.items():
+                for chunk in _chunks([unit for unit in units if unit.image in slots], UNITS):
+                    places = _places(chunk, slots)
+                    found = _down(run.arch, run.params, seen, layer, places, overlap=overlap, norm=norm)
+                    for unit, pixels, top, left in zip(chunk, *map(np.asarray, found), strict=False):
+                        unit.projection[:] = pixels
+                        unit.patch[:] = cut_patch(crops[slots[unit.image]], int(top), int(left), len(pixels))
                     bar.update(len(chunk))
-    return {layer: [_feature(run, layer, winners[layer], number, pictures) for number in maps[layer]] for layer in maps}
+    return features
 
 
 def cut_patch(image: np.ndarray, top: int, left: int, size: int) -> np.ndarray:
@@ -103,25 +117,37 @@ def _counted(batches: Iterator[dict], bar: tqdm) -> Iterator[dict]:
         bar.update(int(batch["mask"].sum()))
 
 
-def _alive(winners: Winners, maps: Sequence[int]) -> list[tuple[int, int]]:
-    """(map, rank) of the winners that there are; zero is what a silent unit of a rectified layer has."""
-    value = winners.value
-    return [
-        (m, rank) for m in maps for rank in range(value.shape[1]) if np.isfinite(value[m, rank]) and value[m, rank] != 0
-    ]
+def _blank(run: Run, layer: str, winners: Winners, number: int) -> FeatureMap:
+    """Room for a map's pictures, so that they are there once only (2.6 GB for all maps of ZFNet)."""
+    alive = winners.value[number][_alive(winners, number)]
+    size = run.arch.receptive_field(layer).size
+    pictures = (len(alive), size, size, run.arch.channels)
+    return FeatureMap(number, np.zeros(pictures, np.float32), np.zeros(pictures, np.float32), alive)
+
+
+def _alive(winners: Winners, number: int) -> np.ndarray:
+    """The ranks of a map's winners that there are; zero is what a silent unit of a rectified layer has."""
+    value = winners.value[number]
+    return np.flatnonzero(np.isfinite(value) & (value != 0))
+
+
+def _units(features: list[FeatureMap], winners: Winners) -> Iterator[_Unit]:
+    for feature in features:
+        ranks = _alive(winners, feature.index)
+        for rank, projection, patch in zip(ranks, feature.projections, feature.patches, strict=True):
+            image, row, col = (int(column[feature.index, rank]) for column in winners[1:])
+            yield _Unit(image, feature.index, row, col, projection, patch)
 
 
 def _chunks(spots: list, size: int) -> Iterator[list]:
     return (spots[start : start + size] for start in range(0, len(spots), size))
 
 
-def _units(winners: Winners, spots: list[tuple[int, int]], slots: dict[int, int]) -> Units:
+def _places(units: list[_Unit], slots: dict[int, int]) -> Units:
     """Padded to a fixed number with copies of the last, so that one compiled program serves every chunk."""
-    padded = [*spots, *[spots[-1]] * (UNITS - len(spots))]
-    image, channel, row, col = zip(
-        *((slots[int(winners.image[s])], s[0], int(winners.row[s]), int(winners.col[s])) for s in padded), strict=True
-    )
-    return Units(*map(np.array, (image, channel, row, col)))
+    padded = [*units, *[units[-1]] * (UNITS - len(units))]
+    columns = zip(*((slots[unit.image], unit.channel, unit.row, unit.col) for unit in padded), strict=True)
+    return Units(*map(np.array, columns))
 
 
 def _visible(run: Run, images: np.ndarray) -> np.ndarray:
@@ -129,12 +155,3 @@ def _visible(run: Run, images: np.ndarray) -> np.ndarray:
     start = (images.shape[1] - run.arch.image_size) // 2
     inside = slice(start, start + run.arch.image_size)
     return images[:, inside, inside]
-
-
-def _feature(run: Run, layer: str, winners: Winners, number: int, pictures: dict) -> FeatureMap:
-    ranks = [rank for rank in range(winners.value.shape[1]) if (layer, number, rank) in pictures]
-    size, channels = run.arch.receptive_field(layer).size, run.arch.channels
-    empty = np.zeros((0, size, size, channels), np.float32)
-    columns = list(zip(*(pictures[layer, number, rank] for rank in ranks), strict=True)) or [empty, empty]
-    projections, patches = map(np.asarray, columns)
-    return FeatureMap(number, projections, patches, winners.value[number, ranks])
