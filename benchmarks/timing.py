@@ -27,8 +27,8 @@ def start(config_class: type, run: Callable[[object], None], *, needs: tuple[str
     """A benchmark as a script: reads its flags, looks whether the packages it `needs` are there, and runs it.
 
     Freed memory is kept, on both sides, as our scripts do: without, PyTorch's training step takes 3.1 s instead of
-    2.4, and what page faults cost depends on the state of the machine. With MALLOC_TOP_PAD_=0 in the
-    environment malloc stays as it comes.
+    2.4, and what page faults cost depends on the state of the machine. With MALLOC_TOP_PAD_=0 in the environment
+    malloc stays as it comes.
     """
     config = parse_flags(config_class)
     keep_freed_memory()
