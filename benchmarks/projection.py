@@ -134,7 +134,7 @@ def measure(
     sides = {"Captum": captum(theirs, layer, units, batch)}
     sides |= our_sides(arch, params, images, seen, layer, units)
     difference = compare(arch, sides["given"](), sides["Captum"](), layer)
-    seconds = {name: times / len(images) for name, times in interleave(sides, runs, label=layer, pause=0.3).items()}
+    seconds = {name: times / len(images) for name, times in interleave(sides, runs, label=layer).items()}
     ratios = [f"{np.median(seconds['Captum'] / seconds[name]):.1f}" for name in ("whole", "given")]
     times = [spread(seconds[name]) for name in ("Captum", "whole", "given")]
     return layer, *times, *ratios, f"{projection_mult_adds(arch, layer) / 1e6:.3g}", str(batch), difference

@@ -41,7 +41,7 @@ def start(config_class: type, run: Callable[[object], None], *, needs: tuple[str
 
 
 def interleave(
-    sides: Mapping[str, Side], runs: int, *, label: str = "timing", pause: float = 0.0
+    sides: Mapping[str, Side], runs: int, *, label: str = "timing", pause: float = 0.3
 ) -> dict[str, np.ndarray]:
     """Seconds of every run, {side: [runs]}: A B C A B C ..., so that a busy minute of the machine falls on all alike.
 

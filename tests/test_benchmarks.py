@@ -42,7 +42,7 @@ def test_a_window_that_has_outgrown_the_map_counts_as_the_map():
 def test_sides_take_turns_and_the_first_turn_is_not_timed():
     calls = []
     sides = {name: lambda name=name: calls.append(name) for name in "AB"}
-    seconds = interleave(sides, runs=3)
+    seconds = interleave(sides, runs=3, pause=0)
     assert "".join(calls) == "ABABABAB"
     assert {name: times.shape for name, times in seconds.items()} == {"A": (3,), "B": (3,)}
     assert all((times > 0).all() for times in seconds.values())

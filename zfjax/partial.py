@@ -49,7 +49,7 @@ def forward_changed(
 
 
 def _step(layer, params, change: _Change, base: jax.Array) -> _Change | jax.Array:
-    """One layer on the window alone, or on whole maps where the window grows to nearly all of them."""
+    """One layer on the window alone, or on whole maps where the window would be as large."""
     if isinstance(layer, Dense):
         return apply_layer(layer, params, _complete(change))
     if not isinstance(layer, Conv | MaxPool | AvgPool):  # each place by itself
