@@ -76,9 +76,7 @@ def occlusion_map(
     The paper states neither size nor stride nor grey value. The copies are made on the device, batch_size at a time.
     Raises ValueError for a size or stride below 1.
     """
-    rows, columns = (centres(length, stride) for length in image.shape[:2])
-    if size < 1:
-        raise ValueError(f"size must be at least 1 pixel, not {size}")
+    rows, columns = _grid(image, size, stride)
 
     def score(row: jax.Array, col: jax.Array) -> Any:
         return predict(occlude(image, row, col, size=size, fill=fill)[None])
@@ -102,9 +100,7 @@ def network_occlusion_map(
     image: [size, size, channels], mean removed. read: what to take from a Forward of N images, [N, ...], an array or a
     pytree of arrays; it has no switches. The rest, and the result, as in `occlusion_map`.
     """
-    rows, columns = (centres(length, stride) for length in image.shape[:2])
-    if size < 1:
-        raise ValueError(f"size must be at least 1 pixel, not {size}")
+    rows, columns = _grid(image, size, stride)
     whole = forward(arch, params, image[None])
     side = min(size, arch.image_size)
 
@@ -115,6 +111,13 @@ def network_occlusion_map(
         return read(forward_changed(arch, params, image, whole, window, corner))
 
     return _map_places(score, rows, columns, batch_size)
+
+
+def _grid(image: jax.Array, size: int, stride: int) -> tuple[jax.Array, jax.Array]:
+    if size < 1:
+        raise ValueError(f"size must be at least 1 pixel, not {size}")
+    rows, columns = (centres(length, stride) for length in image.shape[:2])
+    return rows, columns
 
 
 def _map_places(score: Callable, rows: jax.Array, columns: jax.Array, batch_size: int) -> Any:
