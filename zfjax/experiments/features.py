@@ -18,7 +18,7 @@ from zfjax.mining import Winners, mine
 from zfjax.run import Run
 from zfjax.table import Arch
 
-UNITS = 32  # projected at a time: 32 windows of conv5 take 90 MB on the way down
+UNITS = 32  # projected at a time; 32 windows of a conv5 unit take 55 MB at conv1's maps
 
 
 class _Unit(NamedTuple):
