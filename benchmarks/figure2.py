@@ -45,7 +45,7 @@ def open_run(config: Config):
     """A Run of random weights, and the images."""
     from benchmarks.inputs import MEAN, network
     from zfjax.data import open_dataset
-    from zfjax.run import Run
+    from zfjax.runs.run import Run
 
     arch, params = network(config.image_size)
     mean = np.full((arch.canvas_size, arch.canvas_size, 3), MEAN, np.float32)
@@ -58,14 +58,14 @@ def open_run(config: Config):
 
 def our_search(run, source, count: int, batch_size: int) -> dict:
     """The winners of all maps over the first `count` images."""
-    from zfjax.experiments.features import strongest_activations
+    from zfjax.paper.top_activations import strongest_activations
 
     return strongest_activations(run, source, CONVOLUTIONS, top=TOP, indices=range(count), batch_size=batch_size)
 
 
 def our_projections(run, source, winners: dict, maps: dict | None = None) -> dict:
     """The pictures of the winners of all maps, or of some."""
-    from zfjax.experiments.features import project_winners
+    from zfjax.paper.top_activations import project_winners
 
     return project_winners(run, source, winners, maps or {layer: range(len(winners[layer].value)) for layer in winners})
 
@@ -75,7 +75,7 @@ def our_forward(run, source, count: int, batch_size: int) -> Callable[[], None]:
     import jax
 
     from zfjax.data import eval_batches
-    from zfjax.experiments.features import see
+    from zfjax.paper.top_activations import see
 
     look = jax.jit(lambda variables, images: see(run.arch, variables, images).logits)
 
@@ -109,7 +109,7 @@ def memory(config: Config, count: int) -> tuple[float, float]:
 def compare(config: Config, run, source, net, ours: dict, theirs: dict) -> tuple[str, dict[str, Callable]]:
     """Winners and some pictures of both sides; a sentence, and for each layer what projects these maps with Captum."""
     from benchmarks.torch_figure2 import project
-    from zfjax.experiments.features import cut_patch
+    from zfjax.paper.top_activations import cut_patch
 
     values = [agree(f"winners of {layer}", ours[layer].value, theirs[layer].value, tolerance=1e-4) for layer in ours]
     rng = np.random.default_rng(5)

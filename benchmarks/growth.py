@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmarks.operations import forward_mult_adds, projection_mult_adds, train_mult_adds
 from benchmarks.timing import interleave, machine, show, spread, start
-from zfjax.arch import Arch
 from zfjax.errors import InputError
+from zfjax.zoo import Arch
 
 LAYER = "conv5"  # one unit of it is projected in every image
 KINDS = {"forward": forward_mult_adds, "training step": train_mult_adds}
@@ -64,7 +64,7 @@ def programs(arch: Arch, params: dict, batch: int, limit_gb: float) -> dict[str,
     from benchmarks.inputs import MEAN, canvases, crops
     from zfjax.convnet import ConvNet, forward
     from zfjax.deconvnet import project, strongest
-    from zfjax.training import Plateau, TrainState, make_optimizer, train_step
+    from zfjax.train.step import Plateau, TrainState, make_optimizer, train_step
 
     def compiled(program, *args, **more):
         program = program.lower(*args, **more).compile()
@@ -140,7 +140,7 @@ def draw(by_batch: list[Size], by_image: list[Size], path: str) -> None:
     """Times over the batch and over the image, on logarithmic axes; dashed, what the operations alone would make."""
     from matplotlib import rc_context
 
-    from zfjax.page import CHART_STYLE, chart, save
+    from zfjax.draw.page import CHART_STYLE, chart, save
 
     title = "ZFNet: time of one image as the batch and the image grow"
     caption = (

@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 
-from zfjax.arch import Arch, get_arch
 from zfjax.layers import Dropout
-from zfjax.run import expected_params
+from zfjax.runs.run import expected_params
+from zfjax.zoo import Arch, get_arch
 
 MEAN = 120.0  # of all pixels, for the sake of having one to remove
 

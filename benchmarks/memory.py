@@ -13,9 +13,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from zfjax.cli.flags import parse_flags
 from zfjax.errors import InputError, exit_on_bad_input
-from zfjax.flags import parse_flags
-from zfjax.rundir import METRICS
+from zfjax.runs.folder import METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE_SECS = 0.5

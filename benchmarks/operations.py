@@ -7,8 +7,8 @@ import time
 
 import numpy as np
 
+from zfjax.arch import Arch
 from zfjax.layers import AvgPool, Conv, Dense, MaxPool
-from zfjax.table import Arch
 
 
 def forward_mult_adds(arch: Arch) -> int:

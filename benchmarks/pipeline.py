@@ -17,8 +17,8 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.timing import show
+from zfjax.cli.flags import parse_flags
 from zfjax.errors import InputError, exit_on_bad_input
-from zfjax.flags import parse_flags
 
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "data" / "imagenet_samples" / "images"
 CANVAS, CROP = 256, 224
@@ -58,12 +58,12 @@ def our_pipelines(photos: Path, out: Path, batch_size: int, cores: int) -> dict[
     import jax
     import jax.numpy as jnp
 
-    from zfjax.data.folder import open_folder
-    from zfjax.data.loader import train_batches
-    from zfjax.data.pool import Subset
+    from zfjax.data.pipeline.batches import train_batches
     from zfjax.data.prepare import PrepareConfig, prepare
-    from zfjax.data.prepared import open_prepared
-    from zfjax.data.preprocess import crop_images
+    from zfjax.data.prepared.reader import open_prepared
+    from zfjax.data.sources.folder import open_folder
+    from zfjax.data.sources.pool import Subset
+    from zfjax.preprocess import crop_images
 
     sources = {"zfjax, from files": open_folder(photos, canvas_size=CANVAS)[0]}
     for format in ("raw", "jpeg"):
@@ -134,7 +134,7 @@ def difference(files: list[str]) -> str:
     """How far the canvases of both sides are apart, as a sentence: different pictures would be different work."""
     import tensorflow as tf
 
-    from zfjax.data.images import to_canvas
+    from zfjax.canvas import to_canvas
 
     apart = []
     for file in files[:50]:

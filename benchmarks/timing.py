@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from zfjax.cli.flags import parse_flags
+from zfjax.draw.markdown import TextTable, markdown
 from zfjax.errors import InputError, exit_on_bad_input
-from zfjax.flags import parse_flags
-from zfjax.memory import keep_freed_memory
-from zfjax.tables.text import TextTable, markdown
+from zfjax.runtime.malloc import keep_freed_memory
 
 Side = Callable[[], object]  # returns when its result is there
 COLUMNS = ("median", "quartiles", "rate", "ratio")

@@ -10,8 +10,8 @@ from torch import nn
 
 from benchmarks.projection import captum_side
 from benchmarks.torch_zf import torch_images
-from zfjax.mining import Winners
-from zfjax.run import Run
+from zfjax.paper.mining import Winners
+from zfjax.runs.run import Run
 
 
 def crop(run: Run, images: np.ndarray) -> torch.Tensor:
@@ -24,7 +24,7 @@ def crop(run: Run, images: np.ndarray) -> torch.Tensor:
 def search(
     net: nn.Sequential, run: Run, batches: Iterable[dict], layers: Sequence[str], top: int
 ) -> dict[str, Winners]:
-    """The `top` strongest activations of every map, at most one an image: what zfjax.mining finds."""
+    """The `top` strongest activations of every map, at most one an image: what zfjax.paper.mining finds."""
     best: dict[str, list[torch.Tensor]] = {}
     with torch.no_grad():
         for batch in batches:

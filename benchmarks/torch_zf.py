@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from zfjax.arch import Arch, Row
 from zfjax.layers import LRN, Conv, Dense, Dropout, Layer, MaxPool, round_up
-from zfjax.table import Arch, Row
 
 
 class ContrastNorm(nn.LocalResponseNorm):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.timing import COLUMNS, agree, interleave, show, start, table
-from zfjax.arch import Arch
+from zfjax.zoo import Arch
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def our_step(arch: Arch, params: dict, batch: dict[str, np.ndarray]) -> Callable
 
     from benchmarks.inputs import MEAN
     from zfjax.convnet import ConvNet
-    from zfjax.training import Plateau, TrainState, make_optimizer, train_step
+    from zfjax.train.step import Plateau, TrainState, make_optimizer, train_step
 
     tx = make_optimizer(arch.recipe)
     params = jax.tree.map(jnp.array, params)

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
+from zfjax.arch import Arch, Recipe
 from zfjax.layers import LRN, AvgPool, Conv, Dense, MaxPool, pad, round_up
-from zfjax.run import expected_params
-from zfjax.table import Arch, Recipe
+from zfjax.runs.run import expected_params
 
 HE = Recipe(init="he")
 

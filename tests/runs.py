@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from nets import TINY, random_params
 
-from zfjax.checkpoint import Checkpoints
-from zfjax.data.scenes import CLASS_NAMES
-from zfjax.rundir import create_run
+from zfjax.data.scenes.scenes import CLASS_NAMES
+from zfjax.runs.checkpoint import Checkpoints
+from zfjax.runs.folder import create_run
 
 SCENES = dataclasses.replace(TINY, num_classes=len(CLASS_NAMES))
 

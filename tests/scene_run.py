@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from nets import TINY, random_params
 
-import visualize
-from zfjax.checkpoint import Checkpoints
-from zfjax.data.scenes import CLASS_NAMES
-from zfjax.rundir import create_run
-from zfjax.table import Arch
+from zfjax.arch import Arch
+from zfjax.cli import visualize
+from zfjax.data.scenes.scenes import CLASS_NAMES
+from zfjax.runs.checkpoint import Checkpoints
+from zfjax.runs.folder import create_run
 
 TINY_SCENES = dataclasses.replace(TINY, num_classes=len(CLASS_NAMES), name="tiny")
 

@@ -7,7 +7,7 @@ from benchmarks.forward import Config
 from benchmarks.inputs import canvases, network, without_dropout
 from benchmarks.operations import forward_mult_adds, projection_mult_adds, train_mult_adds
 from benchmarks.timing import agree, best, interleave, spread, start, table
-from zfjax.arch import get_arch
+from zfjax.zoo import get_arch
 
 ZF = get_arch("zf")
 # By hand, places x window x maps in x maps out (Fig. 3): 110^2 * 7^2*3 * 96, 26^2 * 5^2*96 * 256, ...

@@ -9,14 +9,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = sorted((ROOT / "zfjax").rglob("*.py"))
 # Third parties that one place alone may know.
 ONLY_USERS = {
-    "optax": {"training", "minimiser"},
+    "optax": {"step", "minimiser"},
     "orbax": {"checkpoint"},
     "flax": {"convnet"},
-    "tensorboardX": {"metrics"},
-    "tensorflow_datasets": {"tfds_source"},
+    "tensorboardX": {"log"},
+    "tensorflow_datasets": {"tfds"},
     "array_record": {"array_record"},
     "tyro": {"flags"},
-    "sklearn": {"baselines"},
+    "sklearn": {"measure"},
     "jinja2": {"document"},
     "tensorflow": set(),
 }

@@ -11,8 +11,8 @@ import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordReader
 from PIL import Image
 
-from zfjax.data.tfds_source import open_tfds
-from zfjax.data.tfrecord import masked_crc32c
+from zfjax.data.formats.tfrecord import masked_crc32c
+from zfjax.data.sources.tfds import open_tfds
 from zfjax.errors import BadImage
 
 

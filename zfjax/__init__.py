@@ -6,16 +6,16 @@ architectures never starts JAX.
 
 import importlib
 
-from zfjax.xla import convolve_with_eigen
+from zfjax.runtime.xla import convolve_with_eigen
 
 convolve_with_eigen()  # before JAX starts, or it is too late
 
 _HOME = {
-    "ARCHS": "arch",
+    "ARCHS": "zoo",
+    "get_arch": "zoo",
     "Arch": "arch",
     "ReceptiveField": "arch",
     "Recipe": "arch",
-    "get_arch": "arch",
     "ConvNet": "convnet",
     "Forward": "convnet",
     "forward": "convnet",
@@ -26,15 +26,14 @@ _HOME = {
     "project": "deconvnet",
     "project_map": "deconvnet",
     "strongest": "deconvnet",
-    "Run": "run",
-    "load_run": "run",
-    "invariance_curves": "experiments.invariance",
-    "network_occlusion_map": "experiments.occlusion",
-    "occlusion_map": "experiments.occlusion",
-    "correspondence": "experiments.correspondence",
+    "Run": "runs.run",
+    "load_run": "runs.run",
+    "invariance_curves": "paper.invariance.measure",
+    "network_occlusion_map": "paper.occlusion.measure",
+    "occlusion_map": "paper.occlusion.measure",
+    "correspondence": "paper.correspondence.measure",
 }
-_MODULES = {"arch", "checkpoint", "convnet", "data", "deconvnet", "experiments", "figures", "layers", "mining", "ops"}
-_MODULES |= {"run", "table", "training"}
+_MODULES = {"arch", "convnet", "convolution", "data", "deconvnet", "layers", "ops", "preprocess", "windows", "zoo"}
 
 __all__ = [*_HOME]
 

@@ -1,260 +1,204 @@
-"""The architectures by name, and how to fit one to other images and classes. No JAX: the table alone.
-
-python -m zfjax.arch           # the names
-python -m zfjax.arch zf        # one network as a table
-"""
+"""What an architecture is: a table of layers, walked once for shapes, receptive fields and parameter counts."""
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
-from zfjax.errors import InputError, exit_on_bad_input
-from zfjax.layers import LRN, VALID, AvgPool, Conv, Dense, Dropout, Layer, MaxPool, pad, round_up
-from zfjax.table import Arch, ReceptiveField, Recipe
-
-__all__ = ["ARCHS", "Arch", "ReceptiveField", "Recipe", "get_arch"]
-
-# Pixels of 0..1, less their mean: without that, sign-cnn was still at chance after four epochs (on unseen signers).
-TUTORIAL = Recipe(
-    optimizer="adam",
-    learning_rate=1e-3,
-    weight_decay=0.0,
-    epochs=10,
-    init="glorot",
-    schedule="constant",
-    crops="whole",
-    input_scale=1 / 255,
-    filter_rms=0.0,
-)
+from zfjax.errors import InputError
+from zfjax.layers import KINDS, LRN, VALID, AvgPool, Conv, Dense, Dropout, Layer, MaxPool, Padding, Shape
 
 
-def _classifier(fc6: int | None = 4096, fc7: int | None = 4096, bias: float = 0.0) -> tuple[Layer, ...]:
-    """Layers 6 to 8; None leaves a layer out, and its dropout with it (Table 3)."""
-    hidden = [(6, fc6), (7, fc7)]
-    layers = [(Dense(f"fc{i}", size, bias=bias), Dropout(f"drop{i}")) for i, size in hidden if size]
-    return (*sum(layers, ()), Dense("fc8", relu=False))
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained unless flags say otherwise. The defaults are the paper's (section 3)."""
+
+    optimizer: str = "sgd"  # "sgd" (momentum 0.9) or "adam"
+    learning_rate: float = 0.01
+    weight_decay: float = 5e-4  # not in the paper; Krizhevsky et al. 2012
+    batch_size: int = 128
+    epochs: int = 70
+    init: str = "paper"  # "paper": N(0, 0.01^2); "he": N(0, 2 / fan_in)
+    schedule: str = "plateau"  # "plateau": a tenth whenever validation stalls; "cosine": to zero; "constant"
+    warmup_steps: int = 0
+    crops: str = "ten"  # "ten": corners and centre, flipped or not; "random"; "whole": the image as it is
+    subtract_mean: bool = True
+    input_scale: float = 1.0  # multiplies pixels of 0..255 after the mean is removed
+    filter_rms: float = 0.1  # radius that convolution filters are scaled back to; 0 turns it off
 
 
-def _zf(maps: tuple[int, int, int] = (384, 384, 256), fc: int = 4096) -> Arch:
-    """Fig. 3: 224 -> 110, 55, 26, 13, 13, 13, 13, 6. Contrast normalisation comes after pooling (its caption)."""
-    layers = (
-        Conv("conv1", 96, kernel=7, strides=2, padding=pad(1)),
-        MaxPool("pool1"),
-        LRN("norm1"),
-        Conv("conv2", 256, kernel=5, strides=2),
-        MaxPool("pool2"),
-        LRN("norm2"),
-        Conv("conv3", maps[0], kernel=3, padding=pad(1)),
-        Conv("conv4", maps[1], kernel=3, padding=pad(1)),
-        Conv("conv5", maps[2], kernel=3, padding=pad(1)),
-        MaxPool("pool5"),
-        *_classifier(fc, fc),
-    )
-    return Arch(layers, image_size=224)
+class ReceptiveField(NamedTuple):
+    """Unit i of a layer sees rows i * stride + offset ... + size - 1 of the image (columns alike)."""
+
+    size: int
+    stride: int
+    offset: int
 
 
-def _zf_mini() -> Arch:
-    """ZF's five convolutions at 64x64 and a quarter of the width: 32, 16, 16, 8, 8, 8, 8, 4.
+class Row(NamedTuple):
+    """One layer of a network with everything that follows from its place."""
 
-    conv2 has stride 1 and a padding, since stride 2 would leave conv3 to conv5 only 3x3 places to show anything at.
+    layer: Layer
+    input_shape: Shape
+    shape: Shape
+    receptive_field: ReceptiveField
+    params: int
+    mult_adds: int
+
+
+@dataclass(frozen=True)
+class Arch:
+    """A convnet for square images as a table of layers.
+
+    Without a `Dense` of `features=None` at the end there is no classifier, and the logits are the last layer, flat.
+    Raises InputError when the image is too small for a layer, or when two layers share a name.
     """
-    layers = (
-        Conv("conv1", 24, kernel=7, strides=2, padding=pad(3)),
-        MaxPool("pool1"),
-        LRN("norm1"),
-        Conv("conv2", 64, kernel=5, padding=pad(2)),
-        MaxPool("pool2"),
-        LRN("norm2"),
-        Conv("conv3", 96, kernel=3, padding=pad(1)),
-        Conv("conv4", 96, kernel=3, padding=pad(1)),
-        Conv("conv5", 64, kernel=3, padding=pad(1)),
-        MaxPool("pool5"),
-        *_classifier(256, 256),
+
+    layers: tuple[Layer, ...]
+    image_size: int
+    num_classes: int = 1000
+    channels: int = 3
+    name: str = "custom"
+    recipe: Recipe = field(default_factory=Recipe)
+
+    def __post_init__(self):
+        names = [layer.name for layer in self.layers]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise InputError(f"layer names must differ; {', '.join(repeated)} occurs more than once")
+        _ = self.rows  # walks the table once, so that a bad one fails here
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The table, walked from the image up."""
+        return tuple(_walk(self))
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        return tuple(layer.name for layer in self.layers)
+
+    @property
+    def canvas_size(self) -> int:
+        """Side of the stored image that crops are cut from: 256 for 224 (section 3); the image itself without crops."""
+        return self.image_size if self.recipe.crops == "whole" else round(self.image_size * 8 / 7)
+
+    def row(self, layer: str) -> Row:
+        """The row of one layer; raises InputError for a name that the network lacks."""
+        for row in self.rows:
+            if row.layer.name == layer:
+                return row
+        raise InputError(f"unknown layer {layer!r}; {self.name} has {', '.join(self.layer_names)}")
+
+    def shapes(self) -> dict[str, Shape]:
+        """(height, width, channels) of every layer; (1, 1, features) for fully connected ones."""
+        return {row.layer.name: row.shape for row in self.rows}
+
+    def receptive_field(self, layer: str) -> ReceptiveField:
+        """What one unit of a layer sees; the whole image from the first fully connected layer on."""
+        return self.row(layer).receptive_field
+
+    def param_count(self) -> int:
+        return sum(row.params for row in self.rows)
+
+    def to_dict(self) -> dict:
+        """Plain data for JSON; `Arch.from_dict` is its inverse."""
+        layers = [{"kind": type(layer).__name__, **dataclasses.asdict(layer)} for layer in self.layers]
+        return {**dataclasses.asdict(self), "layers": layers}
+
+    @classmethod
+    def from_dict(cls, data: dict) -> Arch:
+        """Rebuilds an architecture from `to_dict`, also after JSON has turned its tuples into lists."""
+        layers = []
+        for entry in data["layers"]:
+            values = {key: value for key, value in entry.items() if key != "kind"}
+            if "padding" in values:
+                values["padding"] = tuple(map(tuple, values["padding"]))
+            layers.append(KINDS[entry["kind"]](**values))
+        return cls(**{**data, "layers": tuple(layers), "recipe": Recipe(**data["recipe"])})
+
+    def summary(self) -> str:
+        """The network as a table: output shape, kernel, receptive field, parameters, multiply-adds."""
+        cells = [("layer", "kind", "output", "kernel", "stride", "receptive field", "parameters", "mult-adds")]
+        cells += [_cells(row) for row in self.rows]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
+        total = f"{self.param_count():,} parameters, {sum(row.mult_adds for row in self.rows):,} multiply-adds an image"
+        head = f"{self.name}: {self.image_size}x{self.image_size}x{self.channels} -> {self.num_classes} classes"
+        return "\n".join([head, lines[0], "-" * len(lines[0]), *lines[1:], total])
+
+
+def _walk(arch: Arch) -> Iterator[Row]:
+    shape: Shape = (arch.image_size, arch.image_size, arch.channels)
+    seen = ReceptiveField(1, 1, 0)
+    for layer in arch.layers:
+        height, width, channels = shape
+        params = mult_adds = 0
+        match layer:
+            case Conv(features=features, kernel=kernel, groups=groups):
+                if channels % groups or features % groups:
+                    raise InputError(f"{layer.name}: {groups} groups do not divide {channels} -> {features} maps")
+                out = (*_slide(arch, layer, shape, kernel, layer.padding), features)
+                params = features * (kernel**2 * channels // groups + 1)
+                mult_adds = out[0] * out[1] * (params - features)
+                seen = _widen(seen, layer, kernel, layer.padding)
+            case MaxPool(window=window):
+                out = (*_slide(arch, layer, shape, window, layer.padding), channels)
+                seen = _widen(seen, layer, window, layer.padding)
+            case AvgPool(window=window):
+                out = (*_slide(arch, layer, shape, window, VALID), channels)
+                seen = _widen(seen, layer, window, VALID)
+            case Dense(features=features):
+                out = (1, 1, features or arch.num_classes)
+                mult_adds = height * width * channels * out[2]
+                params = mult_adds + out[2]
+                seen = ReceptiveField(arch.image_size, arch.image_size, 0)
+            case LRN() | Dropout():
+                out = shape
+        yield Row(layer, shape, out, seen, params, mult_adds)
+        shape = out
+
+
+def _slide(arch: Arch, layer: Conv | MaxPool | AvgPool, shape: Shape, window: int, padding: Padding) -> tuple[int, int]:
+    sizes = tuple(
+        (size + sum(sides) - window) // layer.strides + 1 for size, sides in zip(shape[:2], padding, strict=True)
     )
-    # The decay shrinks what is left of the random initial weights, which would drown the projections in noise; with
-    # inputs eight times smaller than the paper's, conv1 learns at the pace of the layers above.
-    recipe = Recipe(
-        optimizer="adam",
-        learning_rate=1e-3,
-        weight_decay=1.0,
-        batch_size=32,
-        epochs=8,
-        init="he",
-        schedule="cosine",
-        warmup_steps=50,
-        input_scale=1 / 8,
+    if min(sizes) < 1:
+        raise InputError(
+            f"{arch.name}: an image of {arch.image_size}x{arch.image_size} is too small; "
+            f"{layer.name} needs a window of {window}x{window} and gets {shape[0]}x{shape[1]}"
+        )
+    return sizes
+
+
+def _widen(seen: ReceptiveField, layer: Layer, window: int, padding: Padding) -> ReceptiveField:
+    (before, _), (left, _) = padding
+    if before != left:  # one offset serves rows and columns
+        raise InputError(f"{layer.name}: padding {padding} must be the same at the top and on the left")
+    return ReceptiveField(
+        size=seen.size + (window - 1) * seen.stride,
+        stride=seen.stride * layer.strides,
+        offset=seen.offset - before * seen.stride,
     )
-    return Arch(layers, image_size=64, num_classes=10, recipe=recipe)
 
 
-def _alexnet(middle: bool = True, fc6: int | None = 4096, fc7: int | None = 4096) -> Arch:
-    """The replica of Krizhevsky et al. 2012: groups in layers 2, 4, 5, normalisation before pooling.
-
-    224 is rounded up to 55 as in their program (4 * 54 + 11 = 227). Section 4.1 of Zeiler & Fergus calls layers
-    3, 4, 5 the sparse ones; in the original layer 3 sees both halves.
-    """
-    three_four = (
-        Conv("conv3", 384, kernel=3, padding=pad(1)),
-        Conv("conv4", 384, kernel=3, padding=pad(1), groups=2, bias=1.0),
+def _cells(row: Row) -> tuple[str, ...]:
+    layer = row.layer
+    window = getattr(layer, "kernel", getattr(layer, "window", None))
+    return (
+        layer.name,
+        type(layer).__name__,
+        "x".join(map(str, row.shape)),
+        f"{window}x{window}" if window else "",
+        str(getattr(layer, "strides", "")),
+        str(row.receptive_field.size),
+        f"{row.params:,}" if row.params else "",
+        f"{row.mult_adds:,}" if row.mult_adds else "",
     )
-    layers = (
-        Conv("conv1", 96, kernel=11, strides=4, padding=round_up(4)),
-        LRN("norm1"),
-        MaxPool("pool1"),
-        Conv("conv2", 256, kernel=5, padding=pad(2), groups=2, bias=1.0),
-        LRN("norm2"),
-        MaxPool("pool2"),
-        *(three_four if middle else ()),
-        Conv("conv5", 256, kernel=3, padding=pad(1), groups=2, bias=1.0),
-        MaxPool("pool5"),
-        *_classifier(fc6, fc7, bias=1.0),
-    )
-    return Arch(layers, image_size=224)
 
 
-def _lenet5() -> Arch:
-    """LeNet-5 in its dense modern form (61,706 parameters; the 1998 net leaves out some of C3's connections)."""
-    layers = (
-        Conv("conv1", 6, kernel=5),
-        AvgPool("pool1"),
-        Conv("conv2", 16, kernel=5),
-        AvgPool("pool2"),
-        Dense("fc3", 120),
-        Dense("fc4", 84),
-        Dense("fc5", relu=False),
-    )
-    return Arch(layers, image_size=32, num_classes=10, channels=1, recipe=TUTORIAL)
+if __name__ == "__main__":  # a door: the networks by name stand one room further
+    from zfjax.zoo import main
 
-
-def _vgg16() -> Arch:
-    """VGG-16: 3x3 convolutions, 2x2 pools: 224 -> 112, 56, 28, 14, 7."""
-    layers: list[Layer] = []
-    for block, (depth, features) in enumerate(((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), start=1):
-        layers += [Conv(f"conv{block}_{i + 1}", features, kernel=3, padding=pad(1)) for i in range(depth)]
-        layers += [MaxPool(f"pool{block}", window=2, padding=VALID)]
-    recipe = Recipe(init="he", filter_rms=0.0)
-    return Arch((*layers, *_classifier()), image_size=224, recipe=recipe)
-
-
-def _tutorial_cnn(image_size: int, channels: int, recipe: Recipe) -> Arch:
-    """The tutorial's stack: 3x3 filters 32, 64, 128, 128 without padding, 2x2 pools, dropout."""
-    layers = (
-        Conv("conv1", 32, kernel=3),
-        Conv("conv2", 64, kernel=3),
-        MaxPool("pool2", window=2, padding=VALID),
-        Dropout("drop2", 0.25),
-        Conv("conv3", 128, kernel=3),
-        MaxPool("pool3", window=2, padding=VALID),
-        Conv("conv4", 128, kernel=3),
-        MaxPool("pool4", window=2, padding=VALID),
-        Dropout("drop4", 0.25),
-        Dense("fc5", 1024),
-        Dropout("drop5", 0.5),
-        Dense("fc6", relu=False),
-    )
-    return Arch(layers, image_size=image_size, num_classes=10, channels=channels, recipe=recipe)
-
-
-def _sign_mlp() -> Arch:
-    layers = (
-        Dense("fc1", 512),
-        Dropout("drop1", 0.2),
-        Dense("fc2", 512),
-        Dropout("drop2", 0.2),
-        Dense("fc3", relu=False),
-    )
-    return Arch(layers, image_size=64, num_classes=10, channels=1, recipe=dataclasses.replace(TUTORIAL, epochs=50))
-
-
-_TABLES = {
-    "zf": _zf(),
-    "zf-512": _zf((512, 1024, 512)),
-    "zf-fc2048": _zf(fc=2048),
-    "zf-fc8192": _zf(fc=8192),
-    "zf-512-fc8192": _zf((512, 1024, 512), fc=8192),
-    "zf-mini": _zf_mini(),
-    "alexnet": _alexnet(),
-    "alexnet-no34": _alexnet(middle=False),
-    "alexnet-no7": _alexnet(fc7=None),
-    "alexnet-no67": _alexnet(fc6=None, fc7=None),
-    "alexnet-no3467": _alexnet(middle=False, fc6=None, fc7=None),
-    "alexnet-fc2048": _alexnet(fc6=2048, fc7=2048),
-    "alexnet-fc8192": _alexnet(fc6=8192, fc7=8192),
-    "lenet5": _lenet5(),
-    "vgg16": _vgg16(),
-    "sign-cnn": _tutorial_cnn(64, 1, TUTORIAL),
-    "cifar-cnn": _tutorial_cnn(32, 3, dataclasses.replace(TUTORIAL, learning_rate=1e-4, epochs=250)),
-    "sign-mlp": _sign_mlp(),
-}
-ARCHS: dict[str, Arch] = {name: dataclasses.replace(arch, name=name) for name, arch in _TABLES.items()}
-
-
-def get_arch(name: str, *, num_classes: int | None = None, image_size: int | None = None, width: float = 1.0) -> Arch:
-    """An architecture of `ARCHS`, with its classifier, sizes and width adapted.
-
-    num_classes, image_size: None keeps the table's own (1000 classes and 224 pixels for the paper's networks).
-    width: factor on the features of every layer but the classifier, see `scale_width`.
-    Raises InputError for an unknown name, for a width that is not above 0, and for an image too small for a layer,
-    with the smallest that would do.
-    """
-    if name not in ARCHS:
-        raise InputError(f"unknown architecture {name!r}; choose one of {', '.join(ARCHS)}")
-    arch = scale_width(ARCHS[name], width)
-    num_classes, image_size = num_classes or arch.num_classes, image_size or arch.image_size
-    try:
-        return dataclasses.replace(arch, num_classes=num_classes, image_size=image_size)
-    except InputError as error:
-        fits = smallest_image(name, at_least=image_size)
-        raise InputError(f"{error}; the smallest image for {name} is {fits}x{fits}") from None
-
-
-def scale_width(arch: Arch, width: float) -> Arch:
-    """The same network with `width` times the features in every hidden layer; sizes and receptive fields stay.
-
-    Rounded to whole numbers: to what the groups of a convolution and of the next one divide, and at least one a group.
-    Raises InputError for a width that is not above 0.
-    """
-    if not 0 < width < math.inf:
-        raise InputError(f"the width must be a number above 0, not {width}")
-    layers = list(arch.layers)
-    next_groups = 1  # of the convolution above, which splits what this one puts out
-    for index, layer in reversed(list(enumerate(layers))):
-        if isinstance(layer, Conv | Dense) and layer.features:
-            step = math.lcm(layer.groups, next_groups) if isinstance(layer, Conv) else 1
-            features = step * max(1, round(layer.features * width / step))
-            layers[index] = dataclasses.replace(layer, features=features)
-            next_groups = layer.groups if isinstance(layer, Conv) else 1
-    return dataclasses.replace(arch, layers=tuple(layers))
-
-
-def smallest_image(name: str, *, at_least: int = 1) -> int:
-    """Side of the smallest square image, of those from `at_least` on, in which every window of a network finds room."""
-    return next(size for size in range(max(1, at_least), 1 << 12) if _fits(ARCHS[name], size))
-
-
-def _fits(arch: Arch, image_size: int) -> bool:
-    try:
-        return bool(dataclasses.replace(arch, image_size=image_size))
-    except InputError:
-        return False
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m zfjax.arch", description="Prints a network as a table.")
-    parser.add_argument("name", nargs="?", help="architecture; without it, all names and their parameter counts")
-    parser.add_argument("--image_size", type=int, help="side of the square image, pixels (default: the network's own)")
-    parser.add_argument("--num_classes", type=int, help="size of the classifier (default: the network's own)")
-    parser.add_argument("--width", type=float, default=1.0, help="factor on the features of every hidden layer")
-    flags = parser.parse_args()
-    if flags.name is None:
-        print("\n".join(f"{name:<16}{arch.param_count():>13,} parameters" for name, arch in ARCHS.items()))
-        return
-    with exit_on_bad_input():
-        options = {"num_classes": flags.num_classes, "image_size": flags.image_size, "width": flags.width}
-        print(get_arch(flags.name, **options).summary())
-
-
-if __name__ == "__main__":
     main()

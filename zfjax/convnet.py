@@ -9,8 +9,8 @@ from flax import linen as nn
 from jax.nn import initializers
 
 from zfjax import ops
+from zfjax.arch import Arch, Row
 from zfjax.layers import LRN, AvgPool, Conv, Dense, Dropout, Layer, MaxPool
-from zfjax.table import Arch, Row
 
 # Root mean square of photo pixels about their mean image. He's rule takes inputs of RMS 1, so the first layer's weights
 # are divided by this; otherwise all that follows starts that many times too large.

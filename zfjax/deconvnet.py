@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 
 from zfjax import ops
+from zfjax.arch import Arch, Row
 from zfjax.errors import InputError
 from zfjax.layers import LRN, AvgPool, Conv, Dense, Dropout, MaxPool
-from zfjax.table import Arch, Row
 from zfjax.windows import Corner, cut, inside, put
 
 if TYPE_CHECKING:  # the deconvnet takes any Forward-shaped value and never runs a convnet

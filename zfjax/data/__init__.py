@@ -6,52 +6,23 @@ Names load when first used: looking at a folder starts neither JAX nor Grain nor
 import importlib
 
 _HOME = {
-    "CLASS_NAMES": "scenes",
-    "Dataset": "sources",
-    "Scene": "scenes",
-    "Source": "sources",
-    "centre_crop": "preprocess",
-    "check_batch": "loader",
-    "crop_images": "preprocess",
-    "default_dataset": "sources",
-    "eval_batches": "loader",
-    "mean_image": "mean",
-    "open_dataset": "sources",
-    "render": "scenes",
-    "ten_crops": "preprocess",
-    "to_canvas": "images",
-    "train_batches": "loader",
+    "CLASS_NAMES": "scenes.scenes",
+    "Dataset": "dataset",
+    "Scene": "scenes.scenes",
+    "Source": "dataset",
+    "check_batch": "pipeline.batches",
+    "default_dataset": "dataset",
+    "eval_batches": "pipeline.batches",
+    "mean_image": "pipeline.mean",
+    "open_dataset": "dataset",
+    "render": "scenes.scenes",
+    "train_batches": "pipeline.batches",
 }
-_MODULES = (
-    "array_record",
-    "cache",
-    "face",
-    "folder",
-    "imagenet",
-    "images",
-    "loader",
-    "mean",
-    "objects",
-    "paint",
-    "pool",
-    "prepare",
-    "prepared",
-    "prepared_writer",
-    "preprocess",
-    "records",
-    "scenes",
-    "sources",
-    "tfds_source",
-    "tfrecord",
-    "voc",
-)
 
 __all__ = [*_HOME]
 
 
 def __getattr__(name: str):
-    if name in _MODULES:
-        return importlib.import_module(f"zfjax.data.{name}")
     if name in _HOME:
         return getattr(importlib.import_module(f"zfjax.data.{_HOME[name]}"), name)
     raise AttributeError(f"module 'zfjax.data' has no attribute {name!r}")

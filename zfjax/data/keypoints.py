@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from zfjax.data.images import to_canvas
-from zfjax.data.scenes import CLASS_NAMES, render
+from zfjax.canvas import to_canvas
+from zfjax.data.scenes.scenes import CLASS_NAMES, render
 from zfjax.errors import InputError
 
 Point = tuple[float, float]  # (x, y): a pixel at column j covers x in [j, j + 1)

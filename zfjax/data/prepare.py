@@ -1,7 +1,7 @@
 """Makes a prepared set, once: python -m zfjax.data.prepare --dataset=folder:PATH --out=PREPARED
 
 Each image is read, resized and cut as in training (section 3) and written down, so that training need not decode it
-again. `zfjax.data.prepared` has the format.
+again. `zfjax.data.prepared.reader` has the format.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from zfjax.cli.flags import parse_flags
 from zfjax.errors import InputError, exit_on_bad_input
-from zfjax.flags import parse_flags
-from zfjax.memory import keep_freed_memory
+from zfjax.runtime.malloc import keep_freed_memory
 
 if TYPE_CHECKING:
-    from zfjax.data.prepared_writer import Shard, Work
-    from zfjax.data.sources import Dataset
+    from zfjax.data.dataset import Dataset
+    from zfjax.data.prepared.writer import Shard, Work
 
 SHARD_BYTES = 128 << 20  # what a kill may cost: 682 canvases of 256x256, two seconds of work
 JPEG_SAVING = 6  # bytes of raw pixels for one of JPEG, on photos of 256x256
@@ -68,7 +68,7 @@ def main() -> None:
 
 def check(out: Path) -> None:
     """Reads the whole set against its checksums; raises InputError that names what is damaged."""
-    from zfjax.data import prepared
+    from zfjax.data.prepared import reader as prepared
 
     manifest = prepared.read_manifest(out)
     prepared.check_sizes(out, manifest)
@@ -83,10 +83,10 @@ def prepare(config: PrepareConfig) -> None:
     be read (bad_images="stop"); what was written until then stays and is used by the next call.
     """
     _check_flags(config)
-    from zfjax.data.prepared import PREPARING
-    from zfjax.data.prepared_writer import Work, finish
-    from zfjax.data.sources import open_dataset
-    from zfjax.lock import locked
+    from zfjax.data.dataset import open_dataset
+    from zfjax.data.prepared.reader import PREPARING
+    from zfjax.data.prepared.writer import Work, finish
+    from zfjax.runs.lock import locked
 
     out = Path(config.out).expanduser()
     if _is_finished(out, config) and not (out / PREPARING).exists():
@@ -120,7 +120,7 @@ def _flags(config: PrepareConfig) -> dict:
 
 
 def _is_finished(out: Path, config: PrepareConfig) -> bool:
-    from zfjax.data import prepared
+    from zfjax.data.prepared import reader as prepared
 
     if not (out / prepared.MANIFEST).exists():
         return False
@@ -139,7 +139,7 @@ def _refuse_others(out: Path, there: dict, here: dict) -> None:
 
 
 def _make_folder(out: Path) -> None:
-    from zfjax.data.prepared import MANIFEST, PREPARING
+    from zfjax.data.prepared.reader import MANIFEST, PREPARING
 
     preparing = out / PREPARING
     try:
@@ -152,8 +152,8 @@ def _make_folder(out: Path) -> None:
 
 def _begin(out: Path, config: PrepareConfig, dataset: Dataset) -> dict:
     """The settings of this preparation, recorded at its start and compared when it goes on."""
-    from zfjax.data.prepared import PREPARING
-    from zfjax.data.prepared_writer import image_names, to_json, write_whole
+    from zfjax.data.prepared.reader import PREPARING
+    from zfjax.data.prepared.writer import image_names, to_json, write_whole
 
     raw = max(1, SHARD_BYTES // (config.size**2 * config.channels))
     settings = {**_flags(config), "shard_images": raw if config.format == "raw" else raw * JPEG_SAVING}
@@ -172,7 +172,7 @@ def _begin(out: Path, config: PrepareConfig, dataset: Dataset) -> dict:
 def _write_shards(work: Work, threads: int) -> None:
     from tqdm import tqdm
 
-    from zfjax.data.prepared_writer import write_shards
+    from zfjax.data.prepared.writer import write_shards
 
     todo = [shard for shard in work.shards if not work.is_done(shard)]
     total, missing = (sum(len(shard.images) for shard in shards) for shards in (work.shards, todo))
@@ -187,7 +187,7 @@ def _write_shards(work: Work, threads: int) -> None:
 
 def _check_space(work: Work, todo: list[Shard]) -> None:
     """Says what is needed; raises InputError if the disk has less. Of raw the bytes are known, of JPEG estimated."""
-    from zfjax.data.prepared import index_dtype
+    from zfjax.data.prepared.reader import index_dtype
 
     image_bytes = work.canvas_bytes if work.format == "raw" else _jpeg_bytes(work)
     sums = 4 * work.canvas_bytes * len(work.shards)  # pixel sums of the shards, until the set is finished
@@ -231,7 +231,7 @@ def _stoppable(out: Path) -> Iterator[None]:
 
 
 def _say_result(out: Path) -> None:
-    from zfjax.data.prepared import SKIPPED, read_manifest
+    from zfjax.data.prepared.reader import SKIPPED, read_manifest
 
     manifest = read_manifest(out)
     if left_out := manifest["skipped"]:

@@ -1,0 +1,152 @@
+"""Canvases: every kind of pixel and file that pillow knows, cut and resized as the paper says."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zfjax.canvas import MATTE, to_canvas
+from zfjax.errors import InputError
+
+RED, GREY = (200, 30, 40), (120, 120, 120)
+
+
+def encode(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "image, kind, expected",
+    [
+        (Image.new("RGB", (20, 30), RED), "PNG", RED),
+        (Image.new("RGB", (20, 30), RED), "BMP", RED),
+        (Image.new("RGB", (20, 30), RED), "TIFF", RED),
+        (Image.new("RGB", (20, 30), RED).quantize(8), "GIF", RED),
+        (Image.new("L", (20, 30), 120), "JPEG", GREY),
+        (Image.new("L", (20, 30), 120), "PNG", GREY),
+        (Image.new("1", (20, 30), 1), "PNG", (255, 255, 255)),
+        (Image.new("LA", (20, 30), (120, 255)), "PNG", GREY),
+        (Image.new("LA", (20, 30), (9, 0)), "PNG", MATTE),
+        (Image.new("RGBA", (20, 30), (*RED, 255)), "PNG", RED),
+        (Image.new("RGBA", (20, 30), (*RED, 0)), "PNG", MATTE),
+        (Image.new("RGBA", (20, 30), (0, 0, 0, 128)), "WEBP", (64, 64, 64)),
+        (Image.new("CMYK", (20, 30), (0, 255, 255, 0)), "JPEG", (255, 0, 0)),
+        (Image.new("CMYK", (20, 30), (0, 255, 255, 0)), "TIFF", (255, 0, 0)),
+        (Image.new("YCbCr", (20, 30), (120, 128, 128)), "JPEG", GREY),
+        (Image.new("HSV", (20, 30), (0, 0, 120)), None, GREY),
+        (Image.new("I;16", (20, 30), 120 * 257), "PNG", GREY),
+        (Image.new("I;16", (20, 30), 120 * 257), "TIFF", GREY),
+        (Image.new("I", (20, 30), 120 * 257), "TIFF", GREY),
+        (Image.new("I", (20, 30), 120), "TIFF", GREY),
+        (Image.new("F", (20, 30), 120 / 255), "TIFF", GREY),
+        (Image.new("F", (20, 30), 120.0), "TIFF", GREY),
+    ],
+    ids=lambda value: value.mode if isinstance(value, Image.Image) else None,
+)
+def test_every_mode_becomes_rgb_and_grey(image, kind, expected):
+    data = encode(image, kind) if kind else image
+    np.testing.assert_allclose(to_canvas(data, 16, 3), np.broadcast_to(expected, (16, 16, 3)), atol=4)
+    luma = np.array(expected) @ (0.299, 0.587, 0.114)
+    np.testing.assert_allclose(to_canvas(data, 16, 1), np.full((16, 16, 1), luma), atol=4)
+
+
+def test_palette_with_a_transparent_colour_shows_the_matte():
+    image = Image.new("P", (8, 8), 1)
+    image.putpalette([0, 0, 0, *RED])
+    assert to_canvas(encode(image, transparency=1), 8).tolist() == np.broadcast_to(MATTE, (8, 8, 3)).tolist()
+    assert to_canvas(encode(image, transparency=0), 8).tolist() == np.broadcast_to(RED, (8, 8, 3)).tolist()
+
+
+def test_rgb_png_with_a_transparent_colour_shows_the_matte():
+    data = encode(Image.new("RGB", (8, 8), RED), transparency=RED)
+    assert (to_canvas(data, 8) == MATTE).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_undone(orientation):
+    upright = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 12, 3), dtype=np.uint8))
+    stored = {1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1]}
+    stored |= {5: lambda a: a.transpose(1, 0, 2), 6: lambda a: np.rot90(a), 8: lambda a: np.rot90(a, 3)}
+    stored[7] = lambda a: a[::-1, ::-1].transpose(1, 0, 2)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(Image.fromarray(np.ascontiguousarray(stored[orientation](np.asarray(upright)))), exif=exif)
+    np.testing.assert_array_equal(to_canvas(data, 12), np.asarray(upright))
+
+
+@pytest.mark.parametrize("shape", [(40, 60, 3), (60, 41, 3), (40, 60), (40, 60, 1), (40, 60, 4)])
+def test_an_image_of_the_right_size_is_cut_and_not_resampled(shape):
+    array = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    array = np.concatenate([array[..., :3], np.full((*shape[:2], 1), 255, np.uint8)], 2) if shape[-1] == 4 else array
+    size, (top, left) = min(shape[:2]), ((side - min(shape[:2])) // 2 for side in shape[:2])
+    middle = array[top : top + size, left : left + size].reshape(size, size, -1)[..., :3]
+    np.testing.assert_array_equal(to_canvas(array, size), np.broadcast_to(middle, (size, size, 3)))
+
+
+def test_cutting_before_resizing_equals_resizing_before_cutting():
+    smooth = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)).resize((400, 300))
+    whole = np.asarray(smooth.resize((128, 96), Image.Resampling.BILINEAR), np.float32)[:, 16:112]
+    assert np.abs(to_canvas(smooth, 96) - whole).max() <= 2
+
+
+def test_large_jpegs_lose_nothing_by_the_quick_decoder():
+    smooth = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8)).resize((2000, 2000))
+    exact = np.asarray(smooth.resize((64, 64), Image.Resampling.BILINEAR), np.float32)
+    assert np.abs(to_canvas(encode(smooth, "JPEG", quality=95), 64) - exact).mean() < 2
+
+
+@pytest.mark.parametrize("width, height", [(1, 5000), (5000, 1), (1, 1), (3, 2)])
+def test_extreme_shapes(width, height):
+    assert (to_canvas(encode(Image.new("RGB", (width, height), RED)), 24) == RED).all()
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (b"", "empty file"),
+        (b"hello, this is text", "not an image.*hello, this"),
+        (encode(Image.effect_noise((64, 64), 50), "JPEG")[:900], "truncated"),
+        (encode(Image.effect_noise((64, 64), 50), "PNG")[:900], "broken image"),
+        (encode(Image.effect_noise((64, 64), 50), "TIFF")[:900], "broken image|not an image"),
+        (np.zeros((4, 4, 2), np.uint8), r"uint8 \[4, 4, 2\]"),
+        (np.zeros((4, 4, 3), np.float32), r"float32 \[4, 4, 3\]"),
+        (np.zeros((0, 4, 3), np.uint8), r"uint8 \[0, 4, 3\]"),
+    ],
+)
+def test_bad_images_are_told_apart(data, message):
+    with pytest.raises(InputError, match=message):
+        to_canvas(data, 16)
+
+
+def test_decompression_bomb(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(InputError, match="bomb"):
+        to_canvas(encode(Image.new("L", (64, 64))), 16)
+
+
+def test_photos_with_exif_come_out_upright(shared_data):
+    found = 0
+    for path in sorted((shared_data / "sign_digits").glob("*/*/*.jpg")):
+        if path.stat().st_size < 100_000:
+            continue
+        with Image.open(path) as image:
+            assert image.size == (3024, 3024) and image.getexif()[0x0112] == 6
+            expected = image.transpose(Image.Transpose.ROTATE_270).resize((64, 64), Image.Resampling.BILINEAR)
+        assert np.abs(to_canvas(path.read_bytes(), 64) - np.asarray(expected, np.float32)).mean() < 2
+        found += 1
+    assert found == 3
+
+
+def test_grey_photos_become_three_equal_channels(shared_data):
+    grey = 0
+    for path in sorted((shared_data / "imagenet_samples" / "images").iterdir()):
+        with Image.open(path) as image:
+            mode = image.mode
+        if mode == "L":
+            canvas = to_canvas(path.read_bytes(), 32)
+            assert (canvas == canvas[..., :1]).all()
+            grey += 1
+    assert grey

@@ -1,0 +1,245 @@
+"""The deconvnet against autodiff with ReLU's gradient replaced, written without any of the deconvnet's own code."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+from nets import ODD, TINY, pixels, random_params, without_relu
+
+from zfjax import convnet, deconvnet
+from zfjax.deconvnet import Units, paste, strongest
+from zfjax.errors import InputError
+from zfjax.layers import LRN, AvgPool, Conv, Dense, MaxPool
+from zfjax.ops import local_response_norm
+from zfjax.zoo import get_arch
+
+# Operation by operation, every new shape would be compiled for itself: four times slower in all.
+forward = jax.jit(convnet.forward, static_argnums=0)
+project = jax.jit(deconvnet.project, static_argnums=(0, 3), static_argnames=("overlap", "norm", "seed"))
+project_map = jax.jit(deconvnet.project_map, static_argnums=(0, 3))
+
+
+@jax.custom_vjp
+def deconv_relu(x):
+    return jnp.maximum(x, 0)
+
+
+deconv_relu.defvjp(lambda x: (jnp.maximum(x, 0), None), lambda _, g: (jnp.maximum(g, 0),))
+
+
+@jax.custom_vjp
+def pass_norm(x):
+    return local_response_norm(x)
+
+
+pass_norm.defvjp(lambda x: (local_response_norm(x), None), lambda _, g: (g,))
+
+
+def plain_forward(arch, params, x, until, norm=pass_norm):
+    """The network once more, from lax and flax alone."""
+    for layer in arch.layers:
+        match layer:
+            case Conv():
+                x = jax.lax.conv_general_dilated(
+                    x,
+                    params[layer.name]["kernel"],
+                    (layer.strides, layer.strides),
+                    layer.padding,
+                    dimension_numbers=("NHWC", "HWIO", "NHWC"),
+                    feature_group_count=layer.groups,
+                )
+            case Dense():
+                x = (x.reshape(len(x), -1) @ params[layer.name]["kernel"])[:, None, None, :]
+            case MaxPool():
+                x = nn.max_pool(x, (layer.window,) * 2, (layer.strides,) * 2, layer.padding)
+            case AvgPool():
+                x = nn.avg_pool(x, (layer.window,) * 2, (layer.strides,) * 2)
+            case LRN():
+                x = norm(x)
+        if layer.name in params:
+            x = x + params[layer.name]["bias"].reshape(1, 1, 1, -1)
+            x = deconv_relu(x) if layer.relu else x
+        if layer.name == until:
+            return x
+
+
+def oracle(arch, params, images, layer, units, seed="activation", norm=pass_norm):
+    """One whole-image backward pass for every unit."""
+
+    @jax.jit
+    def backward(params, images, image, channel, row, col):
+        y, vjp = jax.vjp(lambda x: plain_forward(arch, params, x, layer, norm), images)
+        value = y[image, row, col, channel] if seed == "activation" else 1.0
+        return vjp(jnp.zeros_like(y).at[image, row, col, channel].set(value))[0][image]
+
+    return np.stack([backward(params, images, *unit) for unit in zip(*map(np.asarray, units), strict=True)])
+
+
+def some_units(arch, layer, images=2, count=5, seed=0) -> Units:
+    """Random units, and the two in opposite corners, whose windows stick out of the image."""
+    rng = np.random.default_rng(seed)
+    height, width, channels = arch.shapes()[layer]
+    sizes = (images, channels, height, width)
+    return Units(*(np.concatenate([rng.integers(0, size, count), [0, size - 1]]) for size in sizes))
+
+
+def assert_close(actual, expected, tolerance=1e-5):
+    for own, other in zip(np.asarray(actual), np.asarray(expected), strict=True):
+        assert np.abs(own - other).max() <= tolerance * np.abs(other).max()
+
+
+@functools.cache
+def case(arch, seed=0):
+    params, images = random_params(arch, seed), pixels(arch, seed=seed)
+    return params, images, forward(arch, params, images)
+
+
+@pytest.mark.parametrize(
+    ("arch", "layer"), [(TINY, name) for name in TINY.layer_names] + [(ODD, name) for name in ODD.layer_names]
+)
+def test_projection_equals_autodiff_with_relu_replaced(arch, layer):
+    params, images, fwd = case(arch)
+    units = some_units(arch, layer)
+    projection = project(arch, params, fwd, layer, units)
+    field = arch.receptive_field(layer).size
+    assert projection.pixels.shape == (7, field, field, arch.channels)
+    assert_close(paste(projection, arch.image_size), oracle(arch, params, images, layer, units))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", ["conv1", "conv2", "conv3", "conv4", "conv5", "fc7"])
+def test_full_size_zf_windowed_and_whole_equal_autodiff(layer):
+    arch = get_arch("zf", num_classes=10)
+    params, images, fwd = case(arch)
+    units = some_units(arch, layer, count=2)
+    expected = oracle(arch, params, images, layer, units)
+    assert_close(paste(project(arch, params, fwd, layer, units), 224), expected)
+    maps = fwd.activations[layer]
+    where = (units.image, units.row, units.col, units.channel)
+    lone = jnp.zeros((4, *maps.shape[1:])).at[jnp.arange(4), *where[1:]].set(maps[where])
+    assert_close(project_map(arch, params, fwd, layer, lone, image=units.image), expected)
+
+
+@pytest.mark.parametrize("layer", TINY.layer_names)
+def test_norm_vjp_seed_one(layer):
+    params, images, fwd = case(TINY)
+    units = some_units(TINY, layer)
+    projection = project(TINY, params, fwd, layer, units, norm="vjp", seed="one")
+    expected = oracle(TINY, params, images, layer, units, seed="one", norm=local_response_norm)
+    assert_close(paste(projection, TINY.image_size), expected)
+
+
+def test_without_relu_it_is_the_plain_gradient():
+    arch = without_relu(TINY)
+    params, images, fwd = case(arch)
+    units = Units(*np.array([[1], [3], [0], [0]]))
+    gradient = jax.grad(lambda x: convnet.forward(arch, params, x).activations["fc4"][1, 0, 0, 3])(images)[1:]
+    projection = project(arch, params, fwd, "fc4", units, norm="vjp", seed="one")
+    assert_close(projection.pixels, gradient)
+
+
+def test_whole_map_is_linear_where_nothing_is_rectified():
+    arch = without_relu(TINY)
+    params, _, fwd = case(arch)
+    maps = fwd.activations["conv3"]
+    units = Units(*map(np.ravel, np.meshgrid(0, *map(np.arange, (6, 4, 4)), indexing="ij")))
+    alone = paste(project(arch, params, fwd, "conv3", units), arch.image_size).sum(0)
+    assert_close(project_map(arch, params, fwd, "conv3", maps)[:1], alone[None])
+
+
+def test_nothing_leaks_from_biases():
+    params, _, fwd = case(TINY)
+    zero = jnp.zeros_like(fwd.activations["conv3"])
+    assert not project_map(TINY, params, fwd, "conv3", zero).any()
+
+
+def test_a_conv1_projection_is_the_filter_itself():
+    params, _, fwd = case(TINY)
+    units = strongest(fwd, "conv1", [2])
+    projection = project(TINY, params, fwd, "conv1", units, seed="one")
+    np.testing.assert_allclose(projection.pixels[0], params["conv1"]["kernel"][..., 2], rtol=1e-6)
+    assert projection.top[0] == units.row[0] * 2 - 1 and projection.left[0] == units.col[0] * 2 - 1
+
+
+def test_pixels_are_not_rectified_and_scale_with_the_seed():
+    params, _, fwd = case(TINY)
+    units = strongest(fwd, "conv2", [0, 1])
+    picture = project(TINY, params, fwd, "conv2", units).pixels
+    assert (picture < 0).any() and (picture > 0).any()
+    one = project(TINY, params, fwd, "conv2", units, seed="one").pixels
+    value = fwd.activations["conv2"][units.image, units.row, units.col, units.channel]
+    np.testing.assert_allclose(picture, one * value[:, None, None, None], rtol=1e-4, atol=1e-5)
+
+
+def test_strongest_conv_unit_and_its_pooled_unit_give_one_picture():
+    params, _, fwd = case(TINY)
+    for conv, pool in (("conv1", "pool1"), ("conv2", "pool2")):
+        pictures = (
+            paste(project(TINY, params, fwd, layer, strongest(fwd, layer, [0, 3])), TINY.image_size)
+            for layer in (conv, pool)
+        )
+        assert_close(*pictures)
+
+
+def test_switches_of_another_image_change_the_picture():
+    params, _, fwd = case(TINY)
+    signal = fwd.activations["conv3"][:1]
+    own, other = (project_map(TINY, params, fwd, "conv3", signal, image=jnp.array([i])) for i in (0, 1))
+    assert jnp.abs(own - other).max() > 0.01 * jnp.abs(own).max()
+
+
+def test_overlap_rules_reach_the_unpooling():
+    params, _, fwd = case(TINY)
+    units = strongest(fwd, "conv3", range(6))
+    pictures = {
+        rule: project(TINY, params, fwd, "conv3", units, overlap=rule).pixels for rule in ("sum", "max", "last")
+    }
+    assert not np.allclose(pictures["sum"], pictures["max"]) and not np.allclose(pictures["max"], pictures["last"])
+
+
+def test_strongest_by_hand():
+    params, _, fwd = case(TINY)
+    units = strongest(fwd, "conv2", [4, 1])
+    maps = np.asarray(fwd.activations["conv2"])
+    assert units.image.tolist() == [0, 0, 1, 1] and units.channel.tolist() == [4, 1, 4, 1]
+    for image, channel, row, col in zip(*units, strict=True):
+        assert maps[image, row, col, channel] == maps[image, :, :, channel].max()
+    flat = strongest(fwd, "fc4", [7])
+    assert flat.row.tolist() == flat.col.tolist() == [0, 0]
+
+
+def test_jit_and_vmap():
+    params, _, fwd = case(TINY)
+    units = strongest(fwd, "conv3", range(6))
+    eager = deconvnet.project(TINY, params, fwd, "conv3", units).pixels
+    assert_close(project(TINY, params, fwd, "conv3", units).pixels, eager)
+    each = jax.vmap(lambda *unit: project(TINY, params, fwd, "conv3", Units(*(u[None] for u in unit))).pixels[0])
+    assert_close(each(*units), eager)
+
+
+def test_bfloat16_stays_close():
+    params, _, fwd = case(TINY)
+    units = strongest(fwd, "conv3", range(6))
+    narrow = jax.tree.map(lambda x: x.astype(jnp.bfloat16) if x.dtype == jnp.float32 else x, fwd)
+    picture = project(TINY, params, narrow, "conv3", units).pixels
+    assert picture.dtype == jnp.bfloat16
+    assert_close(picture.astype(jnp.float32), project(TINY, params, fwd, "conv3", units).pixels, tolerance=0.05)
+
+
+def test_errors_name_what_is_there():
+    params, _, fwd = case(TINY)
+    unit = Units(*np.array([[0], [1], [2], [3]]))
+    project = deconvnet.project
+    with pytest.raises(InputError, match="unknown layer 'conv9'; custom has conv1, pool1"):
+        project(TINY, params, fwd, "conv9", unit)
+    with pytest.raises(InputError, match="conv1 has channel 0 to 7; asked for 9 to 9"):
+        project(TINY, params, fwd, "conv1", unit._replace(channel=np.array([9])))
+    with pytest.raises(InputError, match="seed is 'activation' or 'one', not 'two'"):
+        project(TINY, params, fwd, "conv1", unit, seed="two")
+    with pytest.raises(InputError, match="norm is"):
+        project(TINY, params, fwd, "conv1", unit, norm="forward")
+    with pytest.raises(InputError, match="signal for conv3 should be"):
+        project_map(TINY, params, fwd, "conv3", jnp.zeros((2, 1, 1, 6)))

@@ -1,0 +1,235 @@
+"""Transformed images by hand, distances of functions that are known, and the figure from end to end."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scene_run import make_scene_run, run_visualize
+
+from zfjax.errors import InputError
+from zfjax.paper.invariance import measure as invariance
+from zfjax.paper.invariance.command import Options, amounts
+from zfjax.paper.invariance.draw import draw_invariance
+from zfjax.paper.invariance.measure import (
+    Invariance,
+    default_layers,
+    invariance_curves,
+    measure_invariance,
+    responses,
+)
+from zfjax.paper.invariance.sensitivity import departure, early_change, linearity, sensitivity
+from zfjax.runs.run import load_run
+from zfjax.zoo import ARCHS, get_arch
+
+shift, scale, rotate = (
+    jax.jit(change, static_argnames=("interpolation",))
+    for change in (invariance.shift, invariance.scale, invariance.rotate)
+)
+edge = {
+    name: jax.jit(functools.partial(change, fill="edge"), static_argnames=("interpolation",))
+    for name, change in (("shift", invariance.shift), ("scale", invariance.scale), ("rotation", invariance.rotate))
+}
+IMAGE = np.random.default_rng(0).uniform(0, 255, (9, 12, 3)).astype(np.float32)
+BORDER = np.random.default_rng(1).uniform(0, 255, IMAGE.shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
+def test_no_change_changes_nothing_not_even_a_bit(interpolation):
+    for change, amount in ((shift, 0.0), (scale, 1.0), (rotate, 0.0), (rotate, 360.0)):
+        np.testing.assert_array_equal(change(IMAGE, amount, fill=BORDER, interpolation=interpolation), IMAGE)
+    for name, amount in {"shift": 0.0, "scale": 1.0, "rotation": 0.0}.items():
+        np.testing.assert_array_equal(edge[name](IMAGE, amount, interpolation=interpolation), IMAGE)
+
+
+def test_whole_shifts_are_slices():
+    down, up = shift(IMAGE, 2.0, fill=BORDER), edge["shift"](IMAGE, -3.0)
+    np.testing.assert_array_equal(down, np.concatenate([BORDER[:2], IMAGE[:-2]]))
+    np.testing.assert_array_equal(up, np.concatenate([IMAGE[3:], np.repeat(IMAGE[-1:], 3, axis=0)]))
+    np.testing.assert_array_equal(shift(IMAGE, 50.0, fill=BORDER), BORDER)
+
+
+def test_half_a_pixel_down_is_the_mean_of_two_rows():
+    rows = np.concatenate([BORDER[:1], IMAGE])  # the first blends into what the image is laid on
+    half = 0.5 * (rows[:-1] + rows[1:])
+    np.testing.assert_allclose(shift(IMAGE, 0.5, fill=BORDER), half, rtol=1e-5)
+    np.testing.assert_array_equal(shift(IMAGE, 0.4, fill=BORDER, interpolation="nearest"), IMAGE)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize("size", [8, 9])
+def test_quarters_are_those_of_numpy(quarters, size):
+    image = IMAGE[:size, :size]
+    np.testing.assert_array_equal(rotate(image, 90.0 * quarters, fill=-1.0), np.rot90(image, quarters))
+
+
+def test_a_turned_dot_goes_counterclockwise():
+    image = np.zeros((41, 41, 1), np.float32)
+    image[20, 35] = 1  # 15 to the right of the centre
+    row, column = np.unravel_index(np.argmax(rotate(image, 30.0)), (41, 41))
+    assert abs(row - (20 - 15 * 0.5)) <= 1 and abs(column - (20 + 15 * 0.866)) <= 1
+
+
+def test_twice_the_size_by_hand():
+    ramp = np.broadcast_to(np.arange(9.0, dtype=np.float32)[:, None, None], (9, 9, 1))
+    np.testing.assert_allclose(scale(ramp, 2.0)[:, 0, 0], 4 + (np.arange(9) - 4) / 2, rtol=1e-6)
+    small = np.asarray(scale(np.ones((9, 9, 1), np.float32), 0.5, fill=-1.0))[..., 0]
+    assert (small[3:6, 3:6] == 1).all() and (small[:2] == -1).all()
+
+
+TRANSFORMS = {"shift": np.array([-2.0, 0, 2]), "scale": np.array([1.0, 1.5]), "rotation": np.array([0.0, 90, 180, 35])}
+
+
+def test_an_invariant_function_gives_exactly_zero():
+    alike = lambda images: {"a": jnp.ones((len(images), 3)), "b": images[..., :1] * 0}  # noqa: E731
+    curves = jax.jit(functools.partial(invariance_curves, alike, batch_size=4))(IMAGE, TRANSFORMS)
+    assert {name: [len(curve) for curve in curves[name].values()] for name in curves} == {
+        "shift": [3, 3],
+        "scale": [2, 2],
+        "rotation": [4, 4],
+    }
+    assert all((curve == 0).all() for curve in jax.tree.leaves(curves))
+    square = IMAGE[:, :9]
+    total = lambda images: jnp.round(images).sum((1, 2, 3))[:, None]  # noqa: E731 (whole numbers: no rounding of sums)
+    turned = jax.jit(functools.partial(invariance_curves, total))(square, {"rotation": np.arange(0, 360, 90.0)})
+    assert (turned["rotation"] == 0).all()
+
+
+def test_distances_are_euclidean_and_in_the_order_of_the_amounts():
+    curves = jax.jit(functools.partial(invariance_curves, lambda images: images, fill="edge", batch_size=2))
+    found = curves(IMAGE, TRANSFORMS)
+    for name, chosen in TRANSFORMS.items():
+        by_hand = [np.linalg.norm(edge[name](IMAGE, amount) - IMAGE) for amount in chosen]
+        np.testing.assert_allclose(found[name], by_hand, rtol=1e-5)
+    assert found["shift"][1] == found["scale"][0] == found["rotation"][0] == 0
+
+
+def test_responses_are_those_of_the_copies():
+    mean = jax.jit(functools.partial(responses, lambda images: images.mean((1, 2, 3)), fill=2.0))
+    means = mean(np.full((6, 6, 1), 8.0), {"shift": np.array([0.0, 3, -6])})
+    np.testing.assert_allclose(means["shift"], [8, 5, 2])
+    with pytest.raises(InputError, match="unknown transformation 'shear'; there are shift, scale, rotation"):
+        responses(lambda images: images, IMAGE, {"shear": [1.0]})
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("zf", ["norm1", "fc7"]),
+        ("zf-mini", ["norm1", "fc7"]),
+        ("alexnet", ["pool1", "fc7"]),
+        ("alexnet-no67", ["pool1", "pool5"]),
+        ("vgg16", ["conv1_1", "fc7"]),
+        ("lenet5", ["pool1", "fc4"]),
+        ("sign-cnn", ["conv1", "fc5"]),
+        ("sign-mlp", ["fc1", "fc2"]),
+    ],
+)
+def test_first_and_last_layer(name, layers):
+    assert default_layers(get_arch(name)) == layers
+    assert all(default_layers(arch) for arch in ARCHS.values())
+
+
+def test_measures_of_curves_that_are_known():
+    shifts = np.arange(-20.0, 21)
+    away = departure("shift", shifts)
+    line, step = 3 * away, np.where(away > 0, 5.0, 0.0)
+    curves = np.stack([line, step, np.square(away), 0 * away])
+    np.testing.assert_allclose(early_change(away, curves), [0.1, 1, 0.01, np.nan])
+    straight = linearity(away, curves)
+    assert straight[0] == 1 and straight[1] < 0 and 0.8 < straight[2] < 1 and np.isnan(straight[3])
+    a, d = np.array([0.0, 1, 2]), np.array([0.0, 1, 1])  # slope 3/5; misses 0, 2/5, 1/5; spread 2/3
+    assert linearity(a, d) == pytest.approx(1 - (4 / 25 + 1 / 25) / (2 / 3))
+    lopsided = np.where(shifts > 0, away, 0)  # moves one way only: the mean of both directions counts
+    assert early_change(away, lopsided) == pytest.approx(0.05)
+    assert early_change(away, np.stack([line, step]) * 7, part=0.5).tolist() == [0.5, 1]
+
+
+def test_departures():
+    assert departure("scale", np.array([1, 1.5, 0.5])).tolist() == [0, 0.5, 0.5]
+    assert departure("rotation", np.array([0, 90, 180, 270, 350, 360])).tolist() == [0, 90, 180, 90, 10, 0]
+    with pytest.raises(InputError, match="unknown transformation 'shear'"):
+        departure("shear", np.zeros(2))
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    return make_scene_run(tmp_path_factory.mktemp("invariance") / "tiny")
+
+
+def test_a_run_is_measured_as_by_hand(run_folder):
+    run = load_run(run_folder)
+    canvases = np.random.default_rng(2).integers(0, 256, (2, 46, 46, 3), np.uint8)
+    transforms = {"shift": np.array([-5.0, 0, 5]), "rotation": np.array([0.0, 90])}
+    found = measure_invariance(run, canvases, [3, 4], transforms, layers=["fc4", "conv2"], batch_size=2)
+    assert list(found) == ["shift", "rotation"] and list(found["shift"].distances) == ["fc4", "conv2"]
+    assert found["shift"].probability.shape == (2, 3) and found["shift"].shown.shape == (2, 3, 40, 40, 3)
+    np.testing.assert_array_equal(found["shift"].shown[:, 1], canvases[:, 3:43, 3:43])
+
+    down = canvases[1].astype(np.float32)
+    down[5:], down[:5] = canvases[1, :-5], 127  # the mean of this run
+    look = jax.jit(functools.partial(invariance.see, run.arch))
+    before, after = (look((run.params, run.mean), each[None]) for each in (canvases[1], down))
+    for layer in ("fc4", "conv2"):
+        distance = np.linalg.norm(after.activations[layer] - before.activations[layer])
+        assert found["shift"].distances[layer][1, 2] == pytest.approx(distance, rel=1e-4)
+        assert found["shift"].distances[layer][1, 1] == pytest.approx(0, abs=1e-4 * float(distance))
+        norm = np.linalg.norm(before.activations[layer])
+        assert found["shift"].norms[layer][1] == pytest.approx(norm, rel=1e-4)
+        relative = sensitivity("shift", found["shift"])[layer].relative[1]
+        both = found["shift"].distances[layer][1, [0, 2]].mean()  # at a tenth of the way to 5 pixels
+        assert relative == pytest.approx(0.1 * both / norm, rel=1e-3)
+    assert found["shift"].probability[1, 2] == pytest.approx(float(jax.nn.softmax(after.logits)[0, 4]), rel=1e-4)
+
+
+def test_amounts_follow_the_flags_and_the_size_of_the_image():
+    large, small = amounts(Options(), 224), amounts(Options(), 64)
+    assert large["shift"].tolist() == list(range(-60, 61, 3)) and small["shift"].tolist() == list(range(-17, 18))
+    assert large["scale"][0] == 1 and large["scale"][-1] == 1.8 and len(large["scale"]) == 17
+    assert large["rotation"].tolist() == list(range(0, 351, 10))
+
+
+FEW = ["--invariance.shift_steps=1", "--invariance.scale_steps=2", "--invariance.rotation_steps=2"]
+
+
+def test_the_figure(run_folder, tmp_path, monkeypatch, capsys):
+    flags = [f"--ckpt={run_folder}", "--figure=invariance", f"--out={tmp_path}", "--format=svg", "--limit=20", *FEW]
+    run_visualize([*flags, "--invariance.num_images=2", "--invariance.fill=edge"], monkeypatch)
+    assert capsys.readouterr().out.strip() == str(tmp_path / "invariance.svg")
+    said = (tmp_path / "invariance.svg").read_text()
+    assert "distance at norm1" in said and "distance at fc4" in said and "the nearest pixels" in said
+
+
+def test_distances_over_norms_are_drawn_as_such(tmp_path):
+    curves = Invariance(
+        np.array([-1.0, 0, 1]),
+        {"fc4": np.array([[4.0, 0, 2]])},
+        {"fc4": np.array([8.0])},
+        np.array([[0.1, 0.9, 0.2]]),
+        np.zeros((1, 3, 4, 4, 1)),
+    )
+    draw = functools.partial(draw_invariance, {"shift": curves}, path=tmp_path / "a.svg", title="t", caption="c")
+    draw(["ball"], normalised=True)
+    said = (tmp_path / "a.svg").read_text()
+    assert "relative distance at fc4" in said and "divided by the norm" in said and "0.5" in said
+    with pytest.raises(InputError, match="1 images have 2 names"):
+        draw(["ball", "box"])
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--invariance.scale=0.5", "--invariance.scale must be above 1 and finite, not 0.5"),
+        ("--invariance.shift=nan", "--invariance.shift must be above 0 and finite, not nan"),
+        ("--invariance.rotation_steps=1", "--invariance.rotation_steps must be at least 2, not 1"),
+        ("--invariance.num_images=0", "--invariance.num_images must be at least 1, not 0"),
+        ("--invariance.layers=conv9", "unknown layer 'conv9'; tiny has conv1"),
+        ("--images=1000", "the val split has images 0 to 999; --images asks for 1000"),
+    ],
+)
+def test_wrong_flags(flag, message, run_folder, tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run_visualize([f"--ckpt={run_folder}", "--figure=invariance", f"--out={tmp_path}", flag], monkeypatch)
+    assert stop.value.code == 2 and message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,107 @@
+"""The nine strongest by sorting everything; and the pictures of Fig. 2 from a network whose answers are known."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from nets import TINY, random_params
+
+from zfjax.convnet import Forward, forward
+from zfjax.deconvnet import project, strongest
+from zfjax.paper.mining import mine, no_winners, update
+from zfjax.paper.top_activations import cut_patch, project_winners, strongest_activations
+from zfjax.preprocess import centre_crop
+from zfjax.runs.run import Run
+
+
+def batches_of(maps: np.ndarray, size: int):
+    """Batches whose "images" are activations already; the last one is filled up."""
+    for start in range(0, len(maps), size):
+        rows = np.arange(start, start + size)
+        yield {
+            "image": maps[np.minimum(rows, len(maps) - 1)],
+            "index": np.minimum(rows, len(maps) - 1).astype(np.int32),
+            "mask": rows < len(maps),
+        }
+
+
+def read(_, images) -> Forward:
+    return Forward(images, {"maps": images}, {})
+
+
+@pytest.mark.parametrize("batch", [1, 4, 7, 30])
+def test_winners_equal_sorting(batch):
+    maps = np.random.default_rng(0).integers(0, 12, (23, 3, 4, 5)).astype(np.float32)  # many ties
+    winners = mine(read, None, batches_of(maps, batch), {"maps": 5}, k=6)["maps"]
+    per_image = maps.reshape(23, 12, 5).max(1)
+    for channel in range(5):
+        order = sorted(range(23), key=lambda image: (-per_image[image, channel], image))[:6]
+        assert winners.image[channel].tolist() == order
+        assert winners.value[channel].tolist() == per_image[order, channel].tolist()
+        for image, row, col in zip(order, winners.row[channel], winners.col[channel], strict=True):
+            first = int(np.argmax(maps[image, :, :, channel]))
+            assert (int(row), int(col)) == divmod(first, 4)
+
+
+def test_fewer_images_than_places():
+    winners = mine(read, None, batches_of(np.ones((2, 1, 1, 1), np.float32), 4), {"maps": 1}, k=5)["maps"]
+    assert winners.image.tolist() == [[0, 1, -1, -1, -1]] and np.isneginf(winners.value[0, 2:]).all()
+
+
+def test_negative_values_compete_too():
+    winners = no_winners(1, 1)
+    for value, index in ((-3.0, 0), (-1.0, 1), (-2.0, 2)):
+        winners = update(winners, jnp.full((1, 1, 1, 1), value), jnp.array([index]), jnp.array([True]))
+    assert winners.image.tolist() == [[1]] and winners.value.tolist() == [[-1.0]]
+
+
+class Noise:
+    """A source of seeded noise."""
+
+    class_names = ("a",)
+
+    def __init__(self, count: int, size: int):
+        self.images = np.random.default_rng(5).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> dict:
+        return {"image": self.images[index], "label": np.int32(0), "index": np.int32(index)}
+
+    def describe(self, index: int) -> str:
+        return f"noise {index}"
+
+
+def test_features_are_the_projections_of_the_winners():
+    params = jax.tree.map(jnp.asarray, random_params(TINY))
+    params["conv2"]["bias"] = params["conv2"]["bias"].at[3].set(-1e6)  # a dead map
+    source = Noise(11, TINY.canvas_size)
+    mean = np.full((TINY.canvas_size, TINY.canvas_size, 3), 127.0, np.float32)
+    run = Run(TINY, params, mean, ("a",) * 5, {}, 0)
+    winners = strongest_activations(run, source, ["conv2"], top=3, batch_size=4)
+    assert winners["conv2"].value[3].max() == 0
+    features = project_winners(run, source, winners, {"conv2": [3, 1]}, batch_size=4)["conv2"]
+    assert features[0].index == 3 and features[0].projections.shape == (0, 19, 19, 3)
+
+    crops = centre_crop(jnp.asarray(source.images), jnp.asarray(mean), image_size=40, scale=1.0)
+    fwd = jax.jit(forward, static_argnums=0)(TINY, params, crops)
+    best = np.argsort(-np.asarray(fwd.activations["conv2"])[..., 1].max((1, 2)))[:3]
+    units = strongest(fwd, "conv2", [1])
+    units = jax.tree.map(lambda column: column[best], units)
+    expected = project(TINY, params, fwd, "conv2", units)
+    np.testing.assert_allclose(features[1].projections, expected.pixels, rtol=1e-4, atol=1e-6)
+    for n, image in enumerate(best):
+        patch, (top, left) = features[1].patches[n], (int(expected.top[n]), int(expected.left[n]))
+        seen = ~np.isnan(patch[..., 0])
+        offset = 3 + np.argwhere(seen)[0] + (top, left)  # the crop begins 3 pixels into the stored image
+        assert patch[seen][0].tolist() == source.images[image, *offset].tolist()
+
+
+def test_patches_at_the_border():
+    image = np.arange(16.0).reshape(4, 4, 1)
+    inside = cut_patch(image, 1, 1, 2)[..., 0]
+    assert inside.tolist() == [[5, 6], [9, 10]]
+    corner = cut_patch(image, -1, 3, 2)[..., 0]
+    assert np.isnan(corner[0]).all() and corner[1, 0] == 3 and np.isnan(corner[1, 1])
+    assert np.isnan(cut_patch(image, -5, -5, 2)).all() and np.isnan(cut_patch(image, 9, 0, 2)).all()

@@ -1,0 +1,200 @@
+"""Fig. 7: its maps against one forward pass a place, its measures by hand, and the picture from end to end."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+from nets import ODD, TINY
+from scene_run import make_scene_run, run_visualize
+
+from zfjax.arch import Arch, Recipe
+from zfjax.data.scenes.scenes import SceneSource
+from zfjax.errors import InputError
+from zfjax.layers import Conv, Dense
+from zfjax.paper.occlusion.command import fill_value
+from zfjax.paper.occlusion.draw import draw_occlusion
+from zfjax.paper.occlusion.measure import (
+    Fall,
+    against_truth,
+    correlation,
+    default_layer,
+    default_stride,
+    fall,
+    inside_box,
+    lowest_inside,
+    occlude_images,
+)
+from zfjax.paper.top_activations import see
+from zfjax.runs.run import Run, load_run
+from zfjax.zoo import get_arch
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    return make_scene_run(tmp_path_factory.mktemp("occlusion") / "tiny")
+
+
+def bright_pixel_run(image_size: int = 12) -> Run:
+    """Two maps that copy the first and the second channel; class k's logit is the sum of map k."""
+    layers = (Conv("conv1", 2, kernel=1), Dense("fc2", relu=False))
+    arch = Arch(layers, image_size=image_size, num_classes=2, name="bright", recipe=Recipe(crops="whole"))
+    kernel = np.zeros((1, 1, 3, 2), np.float32)
+    kernel[0, 0, 0, 0] = kernel[0, 0, 1, 1] = 1
+    sums = np.tile(0.01 * np.eye(2, dtype=np.float32), (image_size**2, 1))
+    zero = np.zeros(2, np.float32)
+    params = {"conv1": {"kernel": kernel, "bias": zero}, "fc2": {"kernel": sums, "bias": zero}}
+    return Run(arch, params, np.zeros((image_size, image_size, 3), np.float32), ("red", "green"), {}, 0)
+
+
+@pytest.fixture(scope="module")
+def bright():
+    """Red in a block of 4 x 3 pixels, green weaker but everywhere; and what Fig. 7 measures of that."""
+    canvas = np.zeros((12, 12, 3), np.uint8)
+    canvas[..., 1] = 10
+    canvas[2:6, 7:10, 0] = 200
+    (found,) = occlude_images(bright_pixel_run(), canvas[None], [0], layer="conv1", size=3, stride=1, fill=0)
+    return canvas, found
+
+
+def test_maps_are_sums_by_hand(bright):
+    canvas, found = bright
+    assert found.channel == 0
+    assert found.activity.shape == (12, 12) and found.whole_activity == 2400
+    for i, j in np.ndindex(12, 12):
+        left = canvas.astype(float)
+        left[max(0, i - 1) : i + 2, max(0, j - 1) : j + 2] = 0
+        red, green = left[..., 0].sum(), left[..., 1].sum()
+        assert found.activity[i, j] == pytest.approx(red)
+        share = 1 / (1 + np.exp(0.01 * (green - red)))
+        np.testing.assert_allclose(found.probabilities[i, j], [share, 1 - share], rtol=1e-4)
+    assert found.activity.min() == 2400 - 9 * 200
+    assert found.whole_probabilities[0] == pytest.approx(1 / (1 + np.exp(0.01 * (1440 - 2400))))
+
+
+def test_the_square_is_shown_where_the_class_is_least_probable(bright):
+    canvas, found = bright
+    np.testing.assert_array_equal(found.image, canvas)
+    row, column = np.unravel_index(found.probabilities[..., 0].argmin(), (12, 12))
+    covered = canvas.copy()
+    covered[row - 1 : row + 2, column - 1 : column + 2] = 0
+    np.testing.assert_array_equal(found.covered, covered)
+    assert (found.projection == [[[200, 0, 0]]]).all()  # the filter, times the activation
+
+
+def test_covering_the_block_lowers_map_and_class_together(bright):
+    _, found = bright
+    truth = against_truth(found, (2, 7, 6, 10))
+    assert truth.activity_hit == truth.probability_hit == 1 and truth.chance == 12 / 144
+    by_numpy = np.corrcoef(found.activity.ravel(), found.probabilities[..., 0].ravel())[0, 1]
+    assert truth.correlation == pytest.approx(by_numpy, rel=1e-5) and by_numpy > 0.8
+    inside = [found.activity[i, j] for i in range(2, 6) for j in range(7, 10)]
+    assert truth.activity.inside == pytest.approx(1 - np.mean(inside) / 2400)
+    assert truth.activity.inside > 5 * truth.activity.elsewhere
+    assert truth.probability.inside > 5 * truth.probability.elsewhere
+
+
+def test_the_strongest_map_is_chosen_by_its_maximum():
+    canvas = np.full((12, 12, 3), 50, np.uint8)  # green: a larger sum
+    canvas[..., 0] = 0
+    canvas[4, 4, 0] = 51  # red: the larger maximum
+    (found,) = occlude_images(bright_pixel_run(), canvas[None], [1], layer="conv1", size=2, stride=5)
+    assert found.channel == 0 and found.whole_activity == 51
+
+
+def test_a_run_is_measured_as_by_hand(run_folder):
+    run = load_run(run_folder)
+    source = SceneSource("val", size=46)
+    canvases = np.stack([source[n]["image"] for n in range(2)])
+    found = occlude_images(run, canvases, [3, 8], layer="pool2", size=9, stride=13, fill=200, batch_size=4)[1]
+    look = jax.jit(functools.partial(see, run.arch))
+    whole = np.asarray(look((run.params, run.mean), canvases[1:]).activations["pool2"])[0]
+    assert found.channel == whole.max((0, 1)).argmax()
+    assert found.whole_activity == pytest.approx(float(whole[..., found.channel].sum()), rel=1e-4)
+    assert found.rows.tolist() == found.columns.tolist() == [0, 13, 26, 39]
+    covered = canvases[1].copy()
+    covered[3 + 13 - 4 : 3 + 13 + 5, 3 + 39 - 4 : 3 + 40] = 200  # the crop begins 3 pixels into the canvas
+    seen = look((run.params, run.mean), covered[None])
+    summed = np.asarray(seen.activations["pool2"])[0, ..., found.channel].sum()
+    assert found.activity[1, 3] == pytest.approx(float(summed), rel=1e-4)
+    np.testing.assert_allclose(found.probabilities[1, 3], jax.nn.softmax(seen.logits)[0], rtol=1e-3)
+
+
+def test_measures_by_hand():
+    rows, columns = np.array([1, 4, 7]), np.array([0, 5])
+    inside = inside_box(rows, columns, (1.5, 0.0, 7.5, 5.0))  # the middle of pixel 7 is 7.5, just outside
+    np.testing.assert_array_equal(inside, [[True, False], [True, False], [False, False]])
+    assert correlation(np.arange(6.0), 3 - 2 * np.arange(6.0)) == pytest.approx(-1)
+    assert correlation(np.array([[1.0, 2], [3, 4]]), np.array([[1.0, 0], [0, 1]])) == pytest.approx(0)
+    assert np.isnan(correlation(np.ones(4), np.arange(4.0)))
+    values = np.array([[1.0, 4], [2, 3]])
+    inside = np.array([[True, False], [True, False]])
+    assert fall(values, 4.0, inside) == Fall(inside=0.625, elsewhere=0.125)
+    assert np.isnan(fall(values, 4.0, ~inside | True)[1]) and np.isnan(fall(values, 0.0, inside)[0])
+    assert lowest_inside(values, inside) == 1 and lowest_inside(values, ~inside) == 0
+    assert lowest_inside(np.array([[1.0, 1], [2, 1]]), inside) == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("arch", "layer"),
+    [
+        (get_arch("zf"), "conv5"),
+        (get_arch("vgg16"), "conv5_3"),
+        (get_arch("sign-cnn"), "conv4"),
+        (get_arch("sign-mlp"), "fc2"),
+        (TINY, "conv3"),
+        (ODD, "conv2"),
+    ],
+)
+def test_the_layer_to_follow(arch, layer):
+    assert default_layer(arch) == layer
+
+
+def test_defaults_grow_with_the_image():
+    assert [default_stride(size) for size in (20, 64, 128, 224)] == [1, 2, 5, 8]
+    assert (fill_value("mean"), fill_value("grey"), fill_value("12.5")) == (None, 128, 12.5)
+
+
+def test_the_picture(run_folder, tmp_path, monkeypatch, capsys):
+    flags = [f"--ckpt={run_folder}", "--figure=occlusion", f"--out={tmp_path}", "--format=svg", "--limit=30"]
+    chosen = ["--images=3,14", "--occlusion.stride=13", "--occlusion.fill=grey", "--occlusion.others=2"]
+    run_visualize([*flags, *chosen], monkeypatch)
+    assert capsys.readouterr().out.strip() == str(tmp_path / "occlusion.svg")
+    said = (tmp_path / "occlusion.svg").read_text()
+    assert "(val 3)" in said and "(val 14)" in said and "strongest map of conv3" in said
+    assert "Square of 10 on an image of 40" in said
+
+
+def test_many_answers_share_one_colour(tmp_path):
+    run = bright_pixel_run()
+    (found,) = occlude_images(run, np.full((1, 12, 12, 3), 9, np.uint8), [1], size=3, stride=3)
+    scattered = np.eye(12, dtype=np.float32)[np.arange(16) % 12].reshape(4, 4, 12)
+    found = found._replace(probabilities=scattered, whole_probabilities=np.full(12, 1 / 12))
+    names = [f"class {n}" for n in range(12)]
+    nothing = np.zeros((0, *found.projection.shape))
+    draw = functools.partial(draw_occlusion, path=tmp_path / "a.svg", title="t", caption="c")
+    draw([found], [nothing], ["val 1"], names)
+    said = (tmp_path / "a.svg").read_text()
+    assert "6 others" in said and "no other image moves this map" in said
+    with pytest.raises(InputError, match="1 images have 2 names"):
+        draw([found], [nothing], ["val 1", "val 2"], names)
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--occlusion.layer=conv9", "unknown layer 'conv9'; tiny has conv1"),
+        ("--occlusion.size=0", "size must be at least 1 and its stride 1 to 40; got 0 and 1"),
+        ("--occlusion.stride=41", "size must be at least 1 and its stride 1 to 40; got 10 and 41"),
+        ("--occlusion.fill=black", "--occlusion.fill is mean, grey or a number in 0..255, not 'black'"),
+        ("--occlusion.fill=300", "--occlusion.fill is mean, grey or a number in 0..255, not '300'"),
+        ("--occlusion.others=-1", "--occlusion.others must be at least 0, not -1"),
+    ],
+)
+def test_wrong_flags(flag, message, run_folder, tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run_visualize(
+            [f"--ckpt={run_folder}", "--figure=occlusion", f"--out={tmp_path}", "--images=3", flag], monkeypatch
+        )
+    assert stop.value.code == 2 and message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,54 @@
+"""The lock of a folder against real processes, one of which is killed."""
+
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from zfjax.errors import InputError
+from zfjax.runs.lock import locked
+
+HOLDER = """
+import sys, time
+from zfjax.runs.lock import locked
+with locked(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_second_process_is_refused_until_the_first_is_killed(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout.readline() == "held\n"
+            with pytest.raises(InputError, match=f"process {holder.pid} on .* is writing to {tmp_path}; wait for it"):
+                with locked(tmp_path):
+                    pass
+        finally:
+            holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    with locked(tmp_path):  # the file is still there and locks nothing
+        assert (tmp_path / "lock").read_text().startswith(f"process {os.getpid()} on ")
+    with locked(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_used(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot write to .*file/inside .Not a directory.; give another folder"):
+        with locked(tmp_path / "file" / "inside"):
+            pass
+
+
+def test_a_file_system_without_locks_is_used_with_a_warning(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.warns(UserWarning, match="cannot be locked .No locks available.: see that nobody else writes"):
+        with locked(tmp_path):
+            (tmp_path / "something").touch()

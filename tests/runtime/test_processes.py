@@ -1,0 +1,171 @@
+"""Several processes on this machine train as one, and end together: train.py as a user starts it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import zfjax
+from zfjax.errors import InputError
+from zfjax.runs.folder import read_metrics
+from zfjax.runtime.processes import join
+
+ROOT = Path(__file__).resolve().parents[2]
+# 54 training images in batches of 8: the sixth batch of every epoch but the first begins within the one before;
+# 21 validation images: the last batch is short, and its halves differ.
+FLAGS = ["--arch=zf-mini", "--image_size=48", "--batch_size=8", "--init=he", "--checkpoint_secs=3600"]
+
+
+@pytest.fixture(scope="module")
+def stripes(tmp_path_factory) -> Path:
+    root, rng = tmp_path_factory.mktemp("stripes"), np.random.default_rng(0)
+    for split, counts in (("train", (27, 27)), ("val", (10, 11))):
+        for label, count in zip(("across", "down"), counts, strict=True):
+            folder = root / split / label
+            folder.mkdir(parents=True)
+            for n in range(count):
+                wave = 127 + 100 * np.sin(np.arange(64) / 3 + rng.uniform(0, 6))
+                picture = np.broadcast_to(wave[:, None] if label == "across" else wave, (64, 64))
+                noisy = np.clip(picture[..., None] + rng.normal(0, 20, (64, 64, 3)), 0, 255).astype(np.uint8)
+                Image.fromarray(noisy).save(folder / f"{n:02}.png")
+    return root
+
+
+def start(stripes: Path, workdir: Path, *flags: str, devices: int = 1) -> subprocess.Popen:
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
+    if devices > 1:
+        environment["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
+    command = [sys.executable, "train.py", *FLAGS, f"--dataset=folder:{stripes}", f"--workdir={workdir}", *flags]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes)
+
+
+def start_two(stripes: Path, workdir: Path, *flags: str) -> list[subprocess.Popen]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = [f"--coordinator=127.0.0.1:{port}", "--num_processes=2"]
+    return [start(stripes, workdir, *flags, *place, f"--process_id={index}") for index in (0, 1)]
+
+
+def finish(*processes: subprocess.Popen) -> list[tuple[int, str, str]]:
+    ends = [(*process.communicate(timeout=180),) for process in processes]
+    return [(process.returncode, *texts) for process, texts in zip(processes, ends, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def alone(stripes, tmp_path_factory) -> Path:
+    """Two epochs, 12 steps, on one device."""
+    workdir = tmp_path_factory.mktemp("alone") / "run"
+    [(code, _, errors)] = finish(start(stripes, workdir, "--epochs=2"))
+    assert code == 0, errors
+    return workdir
+
+
+def assert_same_training(one: Path, other: Path, *, metrics: str = "") -> None:
+    """Parameters within 5e-5 of the largest of their array, and the same metrics, or those whose name begins so.
+
+    Adam divides a gradient by its own size, and so enlarges rounding where a gradient nearly cancels: 2e-6 of the
+    largest in most arrays, 2e-5 in one bias of 96.
+    """
+    first, second = zfjax.load_run(one), zfjax.load_run(other)
+    assert first.step == second.step == 12
+    for layer, arrays in first.params.items():
+        for name, array in arrays.items():
+            largest = float(np.abs(array).max())
+            np.testing.assert_allclose(second.params[layer][name], array, rtol=0, atol=5e-5 * largest)
+    np.testing.assert_array_equal(first.mean, second.mean)
+    for a, b in zip(read_metrics(one), read_metrics(other), strict=True):
+        assert a.keys() == b.keys()
+        for key in a.keys() - {"images_per_sec"}:
+            assert b[key] == pytest.approx(a[key], rel=1e-4, abs=1e-6) or not key.startswith(metrics), key
+
+
+@pytest.mark.slow
+def test_eight_devices_train_as_one(stripes, alone, tmp_path):
+    [(code, _, errors)] = finish(start(stripes, tmp_path / "eight", "--epochs=2", devices=8))
+    assert code == 0, errors
+    assert_same_training(alone, tmp_path / "eight")
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_and_a_lost_one_ends_both(stripes, alone, tmp_path):
+    """Killed with -9 after the first epoch, started again, and at the end equal to one process on one device."""
+    workdir = tmp_path / "two"
+    leader, other = start_two(stripes, workdir, "--epochs=2", "--checkpoint_secs=0")
+    while not list((workdir / "checkpoints").glob("[0-9]*")) and leader.poll() is None:
+        time.sleep(0.05)
+    other.send_signal(signal.SIGKILL)
+    killed = time.monotonic()
+    [(code, _, errors), _] = finish(leader, other)
+    assert time.monotonic() - killed < 120
+    assert code == 1 and errors.count("error: process 0 of 2 lost another one") == 1, errors
+    steps = [int(path.name) for path in (workdir / "checkpoints").glob("[0-9]*") if path.name.isdigit()]
+    assert steps and max(steps) < 12
+
+    (code, said, errors), (other_code, other_said, _) = finish(
+        *start_two(stripes, workdir, "--epochs=2", "--checkpoint_secs=0")
+    )
+    assert (code, other_code) == (0, 0), errors
+    assert f"going on from step {max(steps)} of 12" in said
+    assert "epoch 2/2" in said and "epoch" not in other_said
+    assert_same_training(alone, workdir, metrics="val_")  # averages over the rest of an epoch are others
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_stops_both_after_the_same_step(stripes, tmp_path):
+    leader, other = start_two(stripes, tmp_path / "run", "--epochs=200", "--checkpoint_secs=0")
+    while not list((tmp_path / "run" / "checkpoints").glob("[0-9]*")) and leader.poll() is None:
+        time.sleep(0.05)
+    other.send_signal(signal.SIGTERM)
+    (code, said, errors), (other_code, *_) = finish(leader, other)
+    assert (code, other_code) == (143, 143), errors
+    assert "the same command goes on from there" in said
+
+
+@pytest.mark.slow
+def test_bad_input_of_one_process_ends_both(stripes, alone, tmp_path):
+    before = sorted(alone.rglob("*"))
+    (code, _, errors), (other_code, *_) = finish(*start_two(stripes, alone, "--epochs=2", "--seed=1"))
+    assert code == 2 and other_code != 0
+    assert "error: " in errors and "holds a run with other settings (seed: 0 there, 1 here" in errors
+    assert sorted(alone.rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_a_process_without_data_ends_both(stripes, tmp_path):
+    """Before anything was computed together: the leader waits half a minute for the first word of the other."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = [f"--coordinator=127.0.0.1:{free.getsockname()[1]}", "--num_processes=2"]
+    leader = start(stripes, tmp_path / "run", *place, "--process_id=0")
+    other = start(tmp_path / "nothing", tmp_path / "run", *place, "--process_id=1")
+    (code, _, errors), (other_code, _, other_errors) = finish(leader, other)
+    assert (code, other_code) == (1, 2)
+    assert "error: process 0 of 2 lost another one" in errors
+    assert other_errors.endswith(f"error: folder {tmp_path / 'nothing'} does not exist\n")
+
+
+@pytest.mark.parametrize(
+    "place, message",
+    [
+        (("127.0.0.1:1234", None, 0), "belong together"),
+        (("127.0.0.1:1234", 2, 2), "--process_id must lie in 0..1 for --num_processes=2; got 2"),
+        (("127.0.0.1", 2, 0), "--coordinator must be HOST:PORT of process 0, not '127.0.0.1'"),
+    ],
+)
+def test_places_that_do_not_fit(place, message):
+    with pytest.raises(InputError, match=message):
+        join(*place)
+
+
+def test_a_lone_machine_stays_alone(monkeypatch):
+    monkeypatch.setattr("jax.distributed.initialize", pytest.fail)
+    join()

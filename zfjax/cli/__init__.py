@@ -1,0 +1,1 @@
+"""The commands: flags, checks, and what they call."""

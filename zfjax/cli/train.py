@@ -1,0 +1,84 @@
+"""Trains a convnet of the paper: python train.py --arch=zf"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from zfjax.cli.flags import parse_flags
+from zfjax.errors import exit_on_bad_input
+from zfjax.runtime.compile_cache import Programs, keep_programs
+from zfjax.runtime.malloc import keep_freed_memory
+from zfjax.train.settings import PAPER_EPOCHS, Settings, resolve, training
+from zfjax.zoo import Arch
+
+
+@dataclass(frozen=True)
+class Which:
+    """What is trained and where to; a class of its own so that --help begins with it."""
+
+    arch: str = "zf"
+    """Architecture; `python -m zfjax.arch` lists them."""
+    workdir: str | None = None
+    """Run folder; None: runs/ARCH."""
+    seed: int = 0
+    """Of the initial weights, the order of images, crops and dropout."""
+    keep_epochs: tuple[int, ...] = PAPER_EPOCHS
+    """Epochs whose checkpoints are kept for ever (Fig. 4)."""
+    coordinator: str | None = None
+    """HOST:PORT of process 0 where several processes train together; None: alone, or what a TPU pod or Slurm tells."""
+    num_processes: int | None = None
+    """How many processes train together; the batch is divided among all their devices."""
+    process_id: int | None = None
+    """Which of them this one is, from 0; process 0 alone writes and reports."""
+
+
+@dataclass(frozen=True)
+class TrainConfig(Programs, Settings, Which):
+    """Trains a convnet; stop it at any time with Ctrl-C, the same command goes on where it was.
+
+    Flags that are None take the architecture's recipe: the paper's (section 3) for the ZF and AlexNet families.
+    """
+
+
+def run(config: TrainConfig) -> None:
+    """Finds the other processes, opens the data and trains."""
+    arch = resolve(config, config.arch)  # before the imports that take seconds: a wrong flag is answered at once
+    from zfjax.runtime.processes import ending_together, join
+
+    keep_programs(config.programs)
+    keep_freed_memory()
+    join(config.coordinator, config.num_processes, config.process_id)
+    with ending_together():  # where one process finds no data, the others must not wait for it
+        _train(config, arch)
+
+
+def _train(config: TrainConfig, arch: Arch) -> None:
+    from zfjax.data import default_dataset, open_dataset
+    from zfjax.runtime.processes import leads
+    from zfjax.train.loop import train
+
+    name = config.dataset or default_dataset(config.data_dir)
+    options = {"data_dir": config.data_dir, "bad_images": config.bad_images}
+    dataset = open_dataset(name, canvas_size=arch.canvas_size, channels=arch.channels, **options)
+    arch = dataclasses.replace(arch, num_classes=len(dataset.class_names))
+    reason = "" if config.dataset else f" ({_why(name)}; choose with --dataset)"
+    if leads():
+        print(f"training {arch.name} at {arch.image_size}x{arch.image_size} on {dataset.origin}{reason}", flush=True)
+    workdir = config.workdir or f"runs/{arch.name}"
+    options = {"seed": config.seed, "keep_epochs": config.keep_epochs}
+    train(dataset=dataset, **training(config, arch, name, workdir, **options))
+
+
+def _why(name: str) -> str:
+    return "found in --data_dir" if name == "imagenet2012" else "imagenet2012 is not in the data folder"
+
+
+def main() -> None:
+    config = parse_flags(TrainConfig)
+    with exit_on_bad_input():
+        run(config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Prepared sets: canvases stored once, read with little or no decoding."""

@@ -1,0 +1,192 @@
+"""Prepared sets: canvases made once by `python -m zfjax.data.prepare`, read with little or no decoding.
+
+PATH/manifest.json       what it was made from, class names, the size and checksum of every file; written last, so
+                         its presence makes the folder a prepared set
+     train-00000.raw     images one after the other: uint8 [S, S, C], or (.jpeg) whole JPEG files
+     train-index.npy     INDEX, one row an image;  val-* likewise
+     mean.npy            float32 [S, S, C], the mean of the train images as they are read from here
+     skipped.txt         one line for each image that was left out, if any was
+     preparing/          only while it is being made: settings, side data of the shards, the lock
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from zfjax.canvas import to_canvas
+from zfjax.errors import BadImage, InputError
+
+VERSION = 1
+MANIFEST, PREPARING, MEAN, SKIPPED = "manifest.json", "preparing", "mean.npy", "skipped.txt"
+SPLITS = ("train", "val")
+FORMATS = ("raw", "jpeg")
+JPEG_QUALITY = 95
+
+
+def index_dtype(name_bytes: int) -> np.dtype:
+    """One row of an index: label, which shard, where in it and how long, and where the image came from (UTF-8)."""
+    fields = [
+        ("label", "<i4"),
+        ("shard", "<i4"),
+        ("offset", "<i8"),
+        ("size", "<i4"),
+        ("name", f"S{max(1, name_bytes)}"),
+    ]
+    return np.dtype(fields)
+
+
+def index_file(split: str) -> str:
+    return f"{split}-index.npy"
+
+
+def shard_file(split: str, number: int, format: str) -> str:
+    return f"{split}-{number:05}.{format}"
+
+
+def encode(image: np.ndarray, format: str) -> bytes:
+    """A uint8 [S, S, C] image as it is stored."""
+    if format == "raw":
+        return image.tobytes()
+    file = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "JPEG", quality=JPEG_QUALITY)
+    return file.getvalue()
+
+
+def decode(data: bytes, format: str, *, size: int, channels: int) -> np.ndarray:
+    """The uint8 [size, size, channels] image of stored bytes, read-only if raw; raises InputError for broken bytes."""
+    if format == "raw":
+        return np.frombuffer(data, np.uint8).reshape(size, size, channels)
+    return to_canvas(data, size, channels)
+
+
+class PreparedSource:
+    """The images of one split, in Grain's random-access protocol.
+
+    Holds no open file and no position: any number of threads and forked processes may read. The index is mapped.
+    """
+
+    def __init__(self, root: Path, split: str, manifest: dict):
+        self.root, self.split = root, split
+        self.format, self.size, self.channels = (manifest["settings"][key] for key in ("format", "size", "channels"))
+        self.dataset, self.class_names = manifest["settings"]["dataset"], tuple(manifest["class_names"])
+        self._index = _load(root / index_file(split), mmap_mode="r")
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        label, shard, offset, size, _ = self._index[int(index)].tolist()
+        path = self.root / shard_file(self.split, shard, self.format)
+        # Opened every time: 30,000 images of 256x256 a second and core against 32,000 with open files and 34,000 from
+        # a memory map, but ImageNet's 1,900 shards are more than a process may hold open, and mapped ones count as its
+        # memory.
+        try:
+            file = os.open(path, os.O_RDONLY)
+            try:
+                data = os.pread(file, size, offset)
+            finally:
+                os.close(file)
+            if len(data) < size:
+                raise InputError(f"has {len(data)} of its {size} bytes")
+            image = decode(data, self.format, size=self.size, channels=self.channels)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror}); record {index}") from error
+        except InputError as error:
+            raise BadImage(f"{path}: record {index} ({self.describe(index)}) {error}") from error
+        return {"image": image, "label": np.int32(label), "index": np.int32(index)}
+
+    def describe(self, index: int) -> str:
+        return self._index[int(index)]["name"].decode(errors="surrogateescape")
+
+
+def open_prepared(
+    path: str | Path, *, canvas_size: int, channels: int = 3
+) -> tuple[PreparedSource, PreparedSource, np.ndarray]:
+    """The train and val images of a prepared folder, and the mean image of train: float32 [S, S, C] in 0..255.
+
+    Looks at the sizes of all files. Raises InputError that says how to prepare where the images have another size or
+    number of channels than asked for, and that names what is missing or damaged.
+    """
+    root = Path(path).expanduser()
+    manifest = read_manifest(root)
+    settings = manifest["settings"]
+    for flag, wanted in (("size", canvas_size), ("channels", channels)):
+        if settings[flag] != wanted:
+            raise InputError(
+                f"{root} was prepared with --{flag}={settings[flag]}, and --{flag}={wanted} is needed here; prepare "
+                f"{settings['dataset']} with --{flag}={wanted} into another folder"
+            )
+    check_sizes(root, manifest)
+    train, val = (PreparedSource(root, split, manifest) for split in SPLITS)
+    return train, val, _load(root / MEAN)
+
+
+def read_manifest(root: Path) -> dict:
+    """What a prepared folder says of itself; raises InputError where there is none, or one of another version."""
+    try:
+        manifest = json.loads((root / MANIFEST).read_bytes())
+        if manifest["version"] != VERSION:
+            raise InputError(f"{root} is a prepared set of version {manifest['version']}; this program reads {VERSION}")
+        for key in ("settings", "class_names", "files", "origin"):
+            manifest[key]
+    except FileNotFoundError:
+        raise InputError(_what_is_there(root)) from None
+    except OSError as error:
+        raise InputError(f"cannot read {root / MANIFEST} ({error.strerror})") from error
+    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{root / MANIFEST} is damaged ({error}); prepare the data set again") from error
+    return manifest
+
+
+def check_sizes(root: Path, manifest: dict) -> None:
+    """Raises InputError that names the first file that is missing or has another size than when it was written."""
+    there = {entry.name: entry.stat().st_size for entry in os.scandir(root) if entry.is_file()}
+    for name, written in manifest["files"].items():
+        if there.get(name) != written["bytes"]:
+            found = f"has {there[name]:,} of its {written['bytes']:,} bytes" if name in there else "is missing"
+            raise InputError(f"{root / name} {found}; copy it again, or prepare {root} again")
+
+
+def check_contents(root: Path, manifest: dict) -> None:
+    """Reads every file against its checksum, with a progress bar; raises InputError that names the damaged ones."""
+    from tqdm import tqdm
+
+    total, damaged = sum(written["bytes"] for written in manifest["files"].values()), []
+    with tqdm(total=total, desc="checking", unit="B", unit_scale=True) as bar:
+        for name, written in manifest["files"].items():
+            checksum = 0
+            with (root / name).open("rb", buffering=0) as file:
+                while block := file.read(1 << 20):
+                    checksum = zlib.crc32(block, checksum)
+                    bar.update(len(block))
+            if checksum != written["crc32"]:
+                damaged.append(name)
+    if damaged:
+        more = f" and {len(damaged) - 5} more" if len(damaged) > 5 else ""
+        raise InputError(
+            f"{root}: {', '.join(damaged[:5])}{more} of {len(manifest['files'])} files differ from what was written; "
+            f"copy them again, or prepare {root} again"
+        )
+
+
+def _what_is_there(root: Path) -> str:
+    if (root / PREPARING).is_dir():
+        return f"{root} is not finished; give the command that began it (python -m zfjax.data.prepare ...) again"
+    if not root.exists():
+        return f"prepared set {root} does not exist"
+    make = f"python -m zfjax.data.prepare --dataset=folder:{root} --out=OTHER_FOLDER"
+    return f"{root} is no prepared set: it has no {MANIFEST}; if it holds images, prepare them: {make}"
+
+
+def _load(path: Path, **options) -> np.ndarray:
+    try:
+        return np.load(path, allow_pickle=False, **options)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is damaged ({error}); copy it again, or prepare the data set again") from error

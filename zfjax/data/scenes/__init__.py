@@ -1,0 +1,1 @@
+"""The embedded data set: scenes rendered from (seed, index), with known boxes and keypoints."""

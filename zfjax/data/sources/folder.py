@@ -1,0 +1,116 @@
+"""Image folders: PATH/{train,val}/CLASS/*.jpg, one folder a class."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from zfjax.canvas import to_canvas
+from zfjax.errors import BadImage, InputError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+VAL_NAMES = ("val", "validation", "valid", "test")
+
+
+class FolderSource:
+    """The images of one split, in Grain's random-access protocol; files are read and decoded when asked for."""
+
+    def __init__(self, files: list[tuple[str, int]], class_names: tuple[str, ...], *, canvas_size: int, channels: int):
+        self.files, self.class_names = files, class_names
+        self.canvas_size, self.channels = canvas_size, channels
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        path, label = self.files[index]
+        try:
+            image = to_canvas(Path(path).read_bytes(), self.canvas_size, self.channels)
+        except InputError as error:
+            raise BadImage(f"{path}: {error}") from error
+        except OSError as error:
+            raise BadImage(f"{path}: cannot be read ({error.strerror})") from error
+        return {"image": image, "label": np.int32(label), "index": np.int32(index)}
+
+    def describe(self, index: int) -> str:
+        return self.files[index][0]
+
+
+def open_folder(path: str | Path, *, canvas_size: int, channels: int = 3) -> tuple[FolderSource, FolderSource]:
+    """The train and val images of a folder; classes are train's folders in sorted order.
+
+    classes.tsv or classes.txt in the folder (lines of folder name, then readable name) gives readable class names.
+    Raises InputError that names the folder when a part is missing, empty, or unknown to train.
+    """
+    root = Path(path).expanduser()
+    if not root.is_dir():
+        raise InputError(f"folder {root} {'is a file, not a folder' if root.exists() else 'does not exist'}")
+    train_root, val_root = _train_root(root), _val_root(root)
+    folders = _class_folders(train_root)
+    if len(folders) < 2:
+        found = f"only the class folder {folders[0]}" if folders else "no class folders"
+        raise InputError(f"{train_root} has {found}; give each of two or more classes a folder with its images")
+    if unknown := sorted(set(_class_folders(val_root)) - set(folders)):
+        raise InputError(
+            f"{val_root} has the class {unknown[0]}, which {train_root} lacks; its classes must be train's"
+        )
+    train, val = list_files(train_root, folders), list_files(val_root, folders)
+    filled = {label for _, label in train}
+    if empty := [folder for label, folder in enumerate(folders) if label not in filled]:
+        raise InputError(f"{train_root / empty[0]} has no images; put {_kinds()} files there or remove the folder")
+    if not val:
+        raise InputError(f"{val_root} has no images; put some {_kinds()} files of every class in {val_root}/CLASS")
+    names = _readable_names(root)
+    class_names = tuple(names.get(folder, folder) for folder in folders)
+    sources = (FolderSource(files, class_names, canvas_size=canvas_size, channels=channels) for files in (train, val))
+    return next(sources), next(sources)
+
+
+def _train_root(root: Path) -> Path:
+    if not (root / "train").is_dir():
+        raise InputError(
+            f"folder {root} has no train folder; expected {root}/train/CLASS/*.jpg and {root}/val/CLASS/*.jpg"
+        )
+    return root / "train"
+
+
+def _val_root(root: Path) -> Path:
+    for name in VAL_NAMES:
+        if (root / name).is_dir():
+            return root / name
+    raise InputError(
+        f"folder {root} has no val folder (nor {', '.join(VAL_NAMES[1:])}); "
+        f"move some images of every class from {root}/train/CLASS to {root}/val/CLASS"
+    )
+
+
+def _class_folders(root: Path) -> list[str]:
+    with os.scandir(root) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+
+
+def list_files(root: Path, folders: list[str]) -> list[tuple[str, int]]:
+    """(path, place of its folder in `folders`) of every image, sorted within its folder; a missing folder has none."""
+    files = []
+    for label, folder in enumerate(folders):
+        if (root / folder).is_dir():
+            names = sorted(os.listdir(root / folder))
+            images = (name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+            files += [(str(root / folder / name), label) for name in images]
+    return files
+
+
+def _kinds() -> str:
+    return ", ".join(suffix[1:] for suffix in SUFFIXES)
+
+
+def _readable_names(root: Path) -> dict[str, str]:
+    """Folder name -> readable name; a header line does no harm, for no folder is called so."""
+    for file, separator in (("classes.tsv", "\t"), ("classes.txt", None)):
+        if (root / file).is_file():
+            lines = (root / file).read_text(encoding="utf-8", errors="replace").splitlines()
+            parts = [line.split(separator, -1 if separator else 1) for line in lines]
+            return {part[0].strip(): part[1].strip() for part in parts if len(part) > 1 and part[1].strip()}
+    return {}

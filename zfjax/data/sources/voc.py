@@ -1,0 +1,63 @@
+"""PASCAL VOC of TensorFlow Datasets: images that may show several classes (Table 6)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zfjax.canvas import to_canvas
+from zfjax.data.sources.tfds import Records, prepared_builder
+from zfjax.errors import BadImage, InputError
+
+SPLITS = ("train", "validation")  # the labels of VOC 2012's test images are not public
+
+
+class VocSource:
+    """The images of one split; a label is int8 [classes]: 1 present, 0 absent, -1 if only there as "difficult"."""
+
+    def __init__(self, name: str, records: Any, class_names: tuple[str, ...], **canvas: int):
+        self.name, self.records, self.class_names = name, records, class_names
+        self.canvas = canvas  # size and channels, as `to_canvas` takes them
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+        try:
+            record = self.records[int(index)]
+            image = to_canvas(record["image"], **self.canvas)
+        except InputError as error:
+            raise BadImage(f"{self.describe(index)} ({self.records.describe(int(index))}): {error}") from error
+        label = np.zeros(len(self.class_names), np.int8)
+        label[np.asarray(record["labels"], int)] = -1
+        label[np.asarray(record["labels_no_difficult"], int)] = 1
+        return {"image": image, "label": label, "index": np.int32(index)}
+
+    def describe(self, index: int) -> str:
+        return f"{self.name} record {index}"
+
+
+def open_voc(
+    name: str, *, canvas_size: int, channels: int = 3, data_dir: str | Path | None = None
+) -> tuple[VocSource, VocSource]:
+    """Training and validation images of "voc/2012" or another of its years; prepared if absent.
+
+    Raises InputError as `zfjax.data.open_dataset` does, and for a set that is made otherwise.
+    """
+    builder = prepared_builder(name, data_dir)
+    features = builder.info.features
+    if wrong := [key for key in ("image", "labels", "labels_no_difficult") if key not in features]:
+        raise InputError(f"{name} has no {wrong[0]}; only TFDS sets made like voc/2012 will do")
+    class_names = tuple(features["labels"].feature.names)
+    return tuple(
+        VocSource(
+            f"{name} {split}",
+            Records(builder, split, ("image",)),
+            class_names,
+            size=canvas_size,
+            channels=channels,
+        )
+        for split in SPLITS
+    )

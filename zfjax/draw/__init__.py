@@ -1,0 +1,1 @@
+"""How anything is drawn: pages, tiles of pictures, tables as text. No JAX."""

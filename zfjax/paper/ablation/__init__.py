@@ -1,0 +1,1 @@
+"""Table 3: networks with layers removed or resized."""

@@ -1,0 +1,1 @@
+"""Fig. 3: a network drawn with its sizes."""

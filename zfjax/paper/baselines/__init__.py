@@ -1,0 +1,1 @@
+"""A convnet beside other classifiers on the same pixels."""

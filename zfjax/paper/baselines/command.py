@@ -1,0 +1,175 @@
+"""The tutorial's table: a convnet beside a feed-forward net and scikit-learn's classifiers on one data set."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from zfjax.draw.markdown import TextTable, make_folder, markdown, read_json, write_json, write_text
+from zfjax.errors import InputError
+from zfjax.paper.ablation.table import short_name
+from zfjax.paper.numbers import BASELINES
+from zfjax.runs.folder import open_run, read_metrics
+from zfjax.train.settings import Settings, resolve, training
+from zfjax.zoo import Arch
+
+if TYPE_CHECKING:
+    from zfjax.data import Dataset
+    from zfjax.paper.baselines.measure import Score
+
+SCALES = {
+    "smoke": {"dataset": "scenes", "epochs": 1},
+    "small": {"dataset": "scenes"},
+    "imagenet": {"dataset": "imagenet2012"},
+}
+FEED_FORWARD, CNN = "feed-forward", "CNN"
+TUTORIAL_TEST_IMAGES = 413
+
+
+class Plan(NamedTuple):
+    """What is compared, and where it goes. cnn: the architecture whose pixels all systems see."""
+
+    settings: Settings
+    out: Path
+    cnn: str = "sign-cnn"
+    split: str = "own"
+    seed: int = 0
+    train_images: int | None = None
+
+
+def reproduce(plan: Plan) -> TextTable:
+    """Trains and scores what is not in OUT/baselines.json yet, one system after the other, and writes OUT/baselines.md.
+
+    Raises InputError for wrong flags, data, and results of other settings; SystemExit when it was stopped.
+    """
+    archs = _networks(plan)
+    make_folder(plan.out)
+    data = _open(plan, archs[CNN])
+    archs = {system: dataclasses.replace(arch, num_classes=len(data.class_names)) for system, arch in archs.items()}
+    book = _open_book(plan, data, archs[CNN])
+    parts = None
+    for system in BASELINES:
+        if system in archs:
+            score = _network(plan, system, archs[system], data, book)
+        elif not (score := _known(book, system)):
+            from zfjax.paper.baselines.measure import classifier, fit_and_score, pixels
+
+            parts = parts or (pixels(data.train), pixels(data.val))
+            print(f"{system} on {len(data.train):,} images", flush=True)
+            score = fit_and_score(classifier(system), *parts)
+        book["systems"][system] = {**book["systems"].get(system, {}), **score._asdict()}
+        table = describe(plan, book, data, archs)
+        write_text(plan.out / "baselines.md", markdown(table))
+        write_json(plan.out / "baselines.json", {**book, **table._asdict()})
+    return table
+
+
+def _networks(plan: Plan) -> dict[str, Arch]:
+    """Both networks, for images of the same size and depth."""
+    cnn = resolve(plan.settings, plan.cnn)
+    plain = resolve(dataclasses.replace(plan.settings, image_size=cnn.image_size), "sign-mlp")
+    return {FEED_FORWARD: dataclasses.replace(plain, channels=cnn.channels), CNN: cnn}
+
+
+def _open(plan: Plan, arch: Arch) -> Dataset:
+    from zfjax.data import open_dataset
+    from zfjax.paper.ablation.measure import with_fewer
+    from zfjax.paper.baselines.measure import random_split
+
+    settings = plan.settings
+    options = {"canvas_size": arch.canvas_size, "channels": arch.channels, "data_dir": settings.data_dir}
+    data = open_dataset(settings.dataset, **options)
+    return with_fewer(random_split(data) if plan.split == "random" else data, plan.train_images)
+
+
+def _open_book(plan: Plan, data: Dataset, arch: Arch) -> dict:
+    """What was found so far. Raises InputError when that was on other images."""
+    about = {
+        "dataset": data.name,
+        "split": plan.split,
+        "train_images": len(data.train),
+        "test_images": len(data.val),
+        "image_size": arch.image_size,
+        "channels": arch.channels,
+    }
+    path = plan.out / "baselines.json"
+    there = read_json(path) or {"about": about}
+    before = there.get("about", {})
+    if differing := [key for key in about if before.get(key) != about[key]]:
+        shown = "; ".join(f"{key}: {before.get(key)!r} there, {about[key]!r} here" for key in differing)
+        raise InputError(f"{path} holds results of other settings ({shown}); repeat them or give another --out")
+    return {"about": about, "systems": there.get("systems", {})}
+
+
+def _known(book: dict, system: str, **same: object) -> Score | None:
+    from zfjax.paper.baselines.measure import Score
+
+    entry = book["systems"].get(system, {})
+    if "hits" not in entry or any(entry.get(key) != value for key, value in same.items()):
+        return None
+    return Score(*(entry[name] for name in Score._fields))
+
+
+def _network(plan: Plan, system: str, arch: Arch, data: Dataset, book: dict) -> Score:
+    """Trains in OUT/runs/ARCH unless it is there. The seconds are those of the updates, over all interruptions."""
+    part = {"split": plan.split} | ({} if plan.train_images is None else {"train_images": plan.train_images})
+    workdir, same = plan.out / "runs" / arch.name, {"arch": arch.name, "epochs": arch.recipe.epochs}
+    options = training(plan.settings, arch, data.name, workdir, seed=plan.seed, **part)
+    there = open_run(workdir, options["config"], may_differ=options["may_differ"])
+    if there and (known := _known(book, system, **same)):
+        return known
+    from zfjax.paper.baselines.measure import Score
+    from zfjax.paper.evaluation.measure import probabilities
+    from zfjax.runs.run import load_run
+    from zfjax.train.loop import train
+
+    print(f"{system} ({arch.name}) on {len(data.train):,} images", flush=True)
+    train(dataset=data, **options)
+    shares, labels = probabilities(load_run(workdir), data.val, crops=1)
+    steps = max(1, len(data.train) // arch.recipe.batch_size)
+    seconds = sum(steps * arch.recipe.batch_size / line["images_per_sec"] for line in read_metrics(workdir))
+    book["systems"][system] = same
+    return Score(int((shares.argmax(axis=1) == labels).sum()), len(labels), seconds)
+
+
+def describe(plan: Plan, book: dict, data: Dataset, archs: dict[str, Arch]) -> TextTable:
+    """The table of the systems scored so far, in the tutorial's order, and where the numbers are from."""
+    columns = (f"accuracy %, {short_name(data.name)}", "right", "95 % interval", "seconds")
+    systems = [system for system in BASELINES if system in book["systems"]]
+    return TextTable(
+        "A convnet and other classifiers on the same pixels",
+        ("system", *columns, "tutorial: accuracy %, Sign Language Digits"),
+        tuple(_cells(system, book["systems"][system]) for system in systems),
+        _notes(plan, book, data, archs),
+    )
+
+
+def _cells(system: str, entry: dict) -> tuple[str, ...]:
+    from zfjax.paper.evaluation.measure import wilson_interval
+
+    hits, count = entry["hits"], entry["count"]
+    low, high = wilson_interval(hits, count)
+    interval = f"{100 * low:.1f} to {100 * high:.1f}"
+    ours = (f"{100 * hits / count:.2f}", f"{hits:,} of {count:,}", interval, f"{entry['seconds']:.0f}")
+    return (system, *ours, f"{BASELINES[system]:.2f}")
+
+
+def _notes(plan: Plan, book: dict, data: Dataset, archs: dict[str, Arch]) -> tuple[str, ...]:
+    cnn, plain = archs[CNN], archs[FEED_FORWARD]
+    pixels = f"{cnn.image_size}x{cnn.image_size} {'grey' if cnn.channels == 1 else 'RGB'} pixels / 255"
+    random = (
+        "both splits pooled and divided again at random (a fifth for testing, random_state 8), as the tutorial does"
+    )
+    split = random if plan.split == "random" else "the data set's own split"
+    entries = book["systems"].items()
+    limits = [f"{system}: {entry['note']}." for system, entry in entries if entry.get("note")]
+    return (
+        f"Ours: {data.name}, {len(data.train):,} training and {len(data.val):,} test images in "
+        f"{len(data.class_names)} classes, {split}; {pixels}, for the networks less their mean image.",
+        f"Networks: {plain.name}, {plain.recipe.epochs} epochs; {cnn.name}, {cnn.recipe.epochs} epochs; seed "
+        f"{plan.seed}; their seconds are those of the updates alone.",
+        *limits,
+        f"Tutorial: {TUTORIAL_TEST_IMAGES} test images of Sign Language Digits, a random split whose training and test "
+        f"images share signers{', as in ours' if plan.split == 'random' else '; --split=random divides ours so too'}.",
+    )

@@ -1,0 +1,1 @@
+"""Table 1 and Fig. 8: the same part of different objects covered."""

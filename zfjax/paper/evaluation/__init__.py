@@ -1,0 +1,1 @@
+"""Table 2: errors of runs and ensembles, and what is taken for what."""

@@ -1,0 +1,88 @@
+"""Table 2: top-1 and top-5 error of a run, or of several averaged, over one crop or the paper's ten."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from zfjax.arch import Arch
+from zfjax.convnet import forward
+from zfjax.data import Source, eval_batches
+from zfjax.errors import InputError
+from zfjax.preprocess import centre_crop, ten_crops
+from zfjax.runs.run import Run
+
+
+class ErrorRate(NamedTuple):
+    """A share of wrong answers, with its 95 % interval."""
+
+    rate: float
+    low: float
+    high: float
+    count: int
+
+
+def probabilities(
+    run: Run,
+    source: Source,
+    *,
+    crops: int = 10,
+    indices: Sequence[int] | None = None,
+    batch_size: int = 32,
+    progress: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Softmax outputs [N, K], averaged over the crops, and the labels [N], in the order of the source.
+
+    crops: 1, the centre, or 10, corners and centre with their mirror images (section 3). Raises InputError for others.
+    """
+    if crops not in (1, 10):
+        raise InputError(f"crops is 1 or 10, not {crops}")
+    count = len(source) if indices is None else len(indices)
+    score = jax.jit(functools.partial(_softmax, run.arch, crops=crops))
+    rows, labels = [], []
+    with tqdm(total=count, desc="evaluating", unit=" images", disable=not progress) as bar:
+        for batch in eval_batches(source, batch_size=min(batch_size, count), indices=indices):
+            rows.append(np.asarray(score(run.params, run.mean, batch["image"]))[batch["mask"]])
+            labels.append(batch["label"][batch["mask"]])
+            bar.update(len(labels[-1]))
+    return np.concatenate(rows), np.concatenate(labels)
+
+
+def error_rate(probabilities: np.ndarray, labels: np.ndarray, k: int = 1) -> ErrorRate:
+    """Share of images whose label is not among the k most probable; of equal ones the first classes count.
+
+    probabilities: [N, K]. labels: [N].
+    """
+    top = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    wrong = int((top != labels[:, None]).all(axis=1).sum())
+    return ErrorRate(wrong / len(labels), *wilson_interval(wrong, len(labels)), len(labels))
+
+
+def wilson_interval(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % score interval of a share (Wilson 1927): never below 0 or above 1, right for few images too."""
+    share, spread = hits / count, z**2 / count
+    middle = (share + spread / 2) / (1 + spread)
+    half = z * math.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Counts [K, K]: row, the true class; column, the most probable one."""
+    counts = np.zeros((probabilities.shape[1],) * 2, np.int64)
+    np.add.at(counts, (labels, probabilities.argmax(axis=1)), 1)
+    return counts
+
+
+def _softmax(arch: Arch, params: dict, mean: jax.Array, images: jax.Array, *, crops: int) -> jax.Array:
+    options = {"image_size": arch.image_size, "scale": arch.recipe.input_scale}
+    views = ten_crops(images, mean, **options) if crops == 10 else centre_crop(images, mean, **options)[None]
+    # one view after the other: ten at once would hold ten times the activations
+    shares = jax.lax.map(lambda view: jax.nn.softmax(forward(arch, params, view).logits), views)
+    return jnp.mean(shares, axis=0)

@@ -1,0 +1,1 @@
+"""Fig. 4: features during training, and how soon each layer settles."""

@@ -1,0 +1,98 @@
+"""Fig. 2: the strongest activations of feature maps in pixels, beside the image patches that caused them."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from zfjax.draw.page import COLUMN_WIDTH_IN, LABEL_PT, TEXT_WIDTH_IN, label, page, save
+from zfjax.draw.tiles import PERCENTILE, grid, near_square, show_patch, tile, to_display, with_header
+from zfjax.errors import InputError
+
+
+class FeatureMap(NamedTuple):
+    """What Fig. 2 shows of one feature map: its k strongest activations, at most one per image."""
+
+    index: int
+    projections: np.ndarray  # [k, h, w, C] signed, C = 1 or 3, one receptive field each
+    patches: np.ndarray  # [k, h, w, C] in 0..255, the same windows of the images, NaN outside the image
+    activations: np.ndarray  # [k], strongest first
+
+
+def draw_features(
+    maps: Sequence[FeatureMap],
+    path: str | Path,
+    *,
+    title: str,
+    caption: str,
+    percentile: float = PERCENTILE,
+    columns: int | None = None,
+) -> None:
+    """Draws one layer of Fig. 2: on the left grids of projections, on the right the image patches they came from.
+
+    maps: all with the same window [h, w]; one with fewer activations than the others keeps empty places.
+    caption: where the pictures come from (run, data set, count); it follows a description of what is drawn.
+    columns: maps side by side in each half. Raises InputError for no maps, unequal windows or a path that won't do.
+    """
+    height, width, k = _common_shape(maps)
+    columns = columns or near_square(len(maps))
+    gap = math.ceil(width / 30)  # grows with the window: conv1 (7 px) and conv5 (139 px) come out in like proportions
+    projections = [grid(to_display(each.projections, percentile=percentile), k, gap) for each in maps]
+    patches = [grid(show_patch(each.patches), k, gap) for each in maps]
+
+    grid_height, grid_width, _ = projections[0].shape
+    between = math.ceil(grid_width / 9)
+    half = columns * (grid_width + between) + between  # from the left block to the right one
+    width_in = COLUMN_WIDTH_IN if columns == 1 else TEXT_WIDTH_IN
+    inch = 2 * (half - between) / width_in
+    header = math.ceil(1.5 * LABEL_PT / 72 * inch)  # room for the label above a grid
+    left, right = (tile(with_header(grids, header), columns, between, 255) for grids in (projections, patches))
+    middle = np.full((len(left), half - left.shape[1], 3), 255, np.uint8)
+
+    roomy = grid_width > 0.65 * inch  # for the activations beside the number of the map
+    text = f"{_features_caption(k, (height, width), percentile, roomy)} {caption}"
+    figure, axes = page(np.concatenate([left, middle, right], axis=1), title=title, caption=text, width_in=width_in)
+    for place, each in enumerate(maps):
+        row, column = divmod(place, columns)
+        x, y = column * (grid_width + between), row * (header + grid_height + between) + 0.75 * header
+        label(axes, x, y, f"{each.index}")
+        label(axes, half + x, y, f"{each.index}")
+        if roomy:
+            label(axes, half + x + grid_width, y, _span(each.activations), ha="right", color="0.45")
+    save(figure, path)
+
+
+def _common_shape(maps: Sequence[FeatureMap]) -> tuple[int, int, int]:
+    """(height, width, k) of the windows of all maps, k being the most activations that one of them has."""
+    if not maps:
+        raise InputError("no feature maps to draw")
+    for each in maps:
+        shapes = np.shape(each.projections), np.shape(each.patches), np.shape(each.activations)
+        if [len(shape) for shape in shapes] != [4, 4, 1] or len({shape[0] for shape in shapes}) > 1:
+            raise InputError(f"map {each.index}: projections, patches and activations do not match: {shapes}")
+    windows = {array.shape[1:3] for each in maps for array in (each.projections, each.patches)}
+    k = max(len(each.activations) for each in maps)
+    if len(windows) > 1 or k == 0:
+        raise InputError(f"feature maps need one window size and some activation, got {sorted(windows)} and k = {k}")
+    return *windows.pop(), k
+
+
+def _features_caption(k: int, window: tuple[int, int], percentile: float, roomy: bool) -> str:
+    units = f"the {k} strongest activations" if k > 1 else "the strongest activation"
+    span = "and the range of these activations" if k > 1 else "and its activation"
+    return (
+        f"Left: {units} of each map, projected down to pixels; mid-grey is zero, each picture scaled by the "
+        f"{percentile:g} percentile of its non-zero magnitudes. Right: the image patches that caused them, "
+        f"receptive field {window[0]}×{window[1]} px; light grey is outside the image. "
+        f"Labels: number of the map{f', {span}' if roomy else ''}."
+    )
+
+
+def _span(activations: np.ndarray) -> str:
+    """The strongest and the weakest activation, three digits each."""
+    if len(activations) == 0:
+        return ""
+    ends = [f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}" for value in (activations[0], activations[-1])]
+    return "–".join(dict.fromkeys(ends))

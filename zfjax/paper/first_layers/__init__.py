@@ -1,0 +1,1 @@
+"""Fig. 6: filters of the first layer, and two networks side by side."""

@@ -1,0 +1,1 @@
+"""Fig. 5: features and answers under shift, scale and rotation."""

@@ -1,0 +1,1 @@
+"""Fig. 7: a square over the image, the strongest map, the answer."""

@@ -1,0 +1,121 @@
+"""Fig. 7: what a square that covers part of the image does to its strongest map and to the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zfjax.errors import InputError
+from zfjax.paper.pictures import choose_pictures
+from zfjax.paper.view import Drawn, View
+
+if TYPE_CHECKING:
+    from zfjax.paper.occlusion.measure import Occlusion
+
+GREY = 128.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """Fig. 7. Size, stride and fill of the square are choices: the paper's text gives none."""
+
+    layer: str = ""
+    """Layer whose strongest map is followed; empty: the last convolution."""
+    size: int | None = None
+    """Side of the square in pixels of the network's image; None: a quarter of the image."""
+    stride: int | None = None
+    """Pixels from one place of the square to the next; None: 8 on an image of 224, in proportion on others."""
+    fill: str = "mean"
+    """What the square shows: mean (the mean image), grey (128), or a number in 0..255."""
+    others: int = 3
+    """Projections of the map from other images."""
+
+
+def draw(view: View, options: Options) -> Drawn:
+    """One picture, a row an image. The result is a list of (Occlusion, projections from other images).
+
+    Raises InputError for a layer that there is not and for a square that will not do.
+    """
+    from zfjax.paper.occlusion.draw import draw_occlusion
+    from zfjax.paper.occlusion.measure import default_layer, default_stride, occlude_images
+
+    if options.others < 0:
+        raise InputError(f"--occlusion.others must be at least 0, not {options.others}")
+    run, side = view.run, view.run.arch.image_size
+    layer = run.arch.row(options.layer or default_layer(run.arch)).layer.name
+    square = {
+        "size": max(1, round(side / 4)) if options.size is None else options.size,
+        "stride": default_stride(side) if options.stride is None else options.stride,
+        "fill": fill_value(options.fill),
+    }
+    pictures = choose_pictures(view)
+    common = {"overlap": view.overlap, "norm": view.norm, "progress": view.progress}
+    canvases, labels = pictures.canvases, pictures.labels
+    images = occlude_images(run, canvases, labels, layer=layer, batch_size=view.batch_size, **square, **common)
+    others = _others(view, canvases, images, layer, options.others, common)
+    path = view.path("occlusion")
+    title = f"{run.arch.name}: a square over the image, the strongest map of {layer} and the answer"
+    caption = (
+        f"{_choices(square, side, options.fill)} {_class(pictures.known.all())} {view.origin} {_data(view, options)}"
+    )
+    style = {"title": title, "caption": caption, "percentile": view.percentile}
+    draw_occlusion(images, others, pictures.names, run.class_names, path, **style)
+    return Drawn([path], list(zip(images, others, strict=True)))
+
+
+def fill_value(text: str) -> float | None:
+    """ "mean" -> None, "grey" -> 128, "20" -> 20. Raises InputError for anything else."""
+    named = {"mean": None, "grey": GREY}
+    if text in named:
+        return named[text]
+    try:
+        value = float(text)
+    except ValueError:
+        value = np.nan
+    if not 0 <= value <= 255:
+        raise InputError(f"--occlusion.fill is mean, grey or a number in 0..255, not {text!r}")
+    return value
+
+
+def _others(
+    view: View, canvases: np.ndarray, images: list[Occlusion], layer: str, count: int, common: dict
+) -> list[np.ndarray]:
+    """Of each image's map the strongest activations in other images of the searched split, projected down."""
+    empty = [np.zeros((0, *image.projection.shape), np.float32) for image in images]
+    if not count:
+        return empty
+    from zfjax.paper.top_activations import project_winners, strongest_activations
+
+    source, maps = view.source, sorted({image.channel for image in images})
+    # one more than wanted: the image itself may be among them
+    search = {"top": count + 1, "indices": view.searched(source), "batch_size": view.batch_size}
+    winners = strongest_activations(view.run, source, [layer], **search, progress=view.progress)
+    features = {each.index: each for each in project_winners(view.run, source, winners, {layer: maps}, **common)[layer]}
+    found = []
+    for canvas, image in zip(canvases, images, strict=True):
+        feature = features[image.channel]
+        # a map's winners are in order of strength, and what is left out of its pictures, silent ones, comes last
+        numbers = winners[layer].image[image.channel, : len(feature.projections)]
+        new = [rank for rank, number in enumerate(numbers) if not np.array_equal(source[int(number)]["image"], canvas)]
+        found.append(feature.projections[new[:count]])
+    return found
+
+
+def _choices(square: dict, side: int, fill: str) -> str:
+    shown = {"mean": "the mean image", "grey": f"grey ({GREY:g})"}.get(fill, f"grey value {fill}")
+    return (
+        f"Square of {square['size']} on an image of {side} pixels, every {square['stride']} pixels, cut off at the "
+        f"border, showing {shown}: choices of this figure, the paper's text states none."
+    )
+
+
+def _class(known: bool) -> str:
+    return "The class is the true one." if known else "The class is the most probable one of the uncovered image."
+
+
+def _data(view: View, options: Options) -> str:
+    searched = len(view.searched(view.source))
+    among = f"The other images are the strongest among {searched:,} of {view.dataset.name}, {view.split} split."
+    return among if options.others else ""

@@ -1,0 +1,84 @@
+"""The images of a figure that shows a few: by number, by file, or a random choice of right answers."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from zfjax.errors import InputError
+from zfjax.paper.view import View
+
+CANDIDATES = 8  # images looked at for each one wanted, until as many right answers of different classes are found
+
+
+class Pictures(NamedTuple):
+    """Images as canvases, with the class that a figure follows for each."""
+
+    canvases: np.ndarray  # uint8 [N, S, S, C]
+    labels: np.ndarray  # int [N]: the true class; of files, the most probable one
+    names: tuple[str, ...]  # "val 17", or a file's name
+    known: np.ndarray  # bool [N]: whether the label is the true one
+
+
+def choose_pictures(view: View, count: int | None = None) -> Pictures:
+    """`view.images`: numbers in the split or image files, with commas between; empty: `count` random ones.
+
+    The random ones are of different classes and classified rightly, as far as there are such among the first few.
+    Raises InputError for a number or file that there is not, and for a data set with other classes than the run's.
+    """
+    named = [part for part in view.images.split(",") if part]
+    if named and not all(part.lstrip("-").isdigit() for part in named):
+        return _files(view, named)
+    view.require_classes()
+    source = view.source
+    for number in map(int, named):
+        if not 0 <= number < len(source):
+            raise InputError(f"the {view.split} split has images 0 to {len(source) - 1}; --images asks for {number}")
+    chosen = [int(part) for part in named] or _random(view, count or view.num_images)
+    records = [source[number] for number in chosen]
+    canvases, labels = (np.stack([record[key] for record in records]) for key in ("image", "label"))
+    names = tuple(f"{view.split} {number}" for number in chosen)
+    return Pictures(canvases, labels.astype(int), names, np.ones(len(labels), bool))
+
+
+def _files(view: View, paths: list[str]) -> Pictures:
+    canvases = np.stack([_read(view, path) for path in paths])
+    labels = _answers(view, canvases)
+    return Pictures(canvases, labels, tuple(Path(path).name for path in paths), np.zeros(len(paths), bool))
+
+
+def _read(view: View, path: str) -> np.ndarray:
+    from zfjax.canvas import to_canvas
+
+    try:
+        return to_canvas(Path(path).read_bytes(), view.run.mean.shape[0], view.run.arch.channels)
+    except OSError as error:
+        raise InputError(f"--images: cannot read {path} ({error.strerror})") from error
+    except InputError as error:
+        raise InputError(f"--images: {path}: {error}") from error
+
+
+def _random(view: View, count: int) -> list[int]:
+    source = view.source
+    order = np.random.default_rng(view.seed).permutation(len(view.searched(source)))[: CANDIDATES * count].tolist()
+    records = [source[number] for number in order]
+    right = _answers(view, np.stack([record["image"] for record in records])) == [r["label"] for r in records]
+    labels = [int(record["label"]) for record in records]
+    first = {label: place for place, label in reversed([*enumerate(labels)]) if right[place]}
+    rank = sorted(range(len(order)), key=lambda place: (not right[place], first.get(labels[place]) != place, place))
+    return [order[place] for place in rank[:count]]
+
+
+def _answers(view: View, canvases: np.ndarray) -> np.ndarray:
+    """The most probable class of each."""
+    import jax
+
+    from zfjax.paper.top_activations import see
+
+    look = jax.jit(lambda variables, images: see(view.run.arch, variables, images).logits)
+    call = functools.partial(look, (view.run.params, view.run.mean))
+    batches = range(0, len(canvases), view.batch_size)
+    return np.concatenate([np.asarray(call(canvases[i : i + view.batch_size])) for i in batches]).argmax(axis=1)

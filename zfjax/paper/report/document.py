@@ -1,0 +1,110 @@
+"""A report as data, and its two forms: Markdown beside its pictures, and one HTML page that holds everything."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import jinja2
+
+Verdict = Literal["holds", "does not hold", "not testable here"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text. Columns whose heading begins with "paper" are shown apart: they are not ours."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file below the report's folder, as a relative path, and what it shows."""
+
+    path: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One figure or table of the paper, done again. measures: the numbers that claims are judged by."""
+
+    title: str
+    text: str = ""
+    tables: tuple[Table, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    measures: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper as an inequality, with what came out here."""
+
+    claim: str
+    inequality: str
+    measured: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Document:
+    """conditions: name -> value, what the numbers depend on (data, sizes, epochs, machine, versions). remark: what a
+    reader of the claims must know."""
+
+    title: str
+    conditions: dict[str, str]
+    claims: tuple[Claim, ...]
+    sections: tuple[Section, ...]
+    remark: str = ""
+
+
+def section_from_dict(stored: dict) -> Section:
+    """The inverse of `dataclasses.asdict` after a way through JSON."""
+    tables = (
+        Table(t["title"], tuple(t["columns"]), tuple(tuple(row) for row in t["rows"]), t["note"])
+        for t in stored["tables"]
+    )
+    pictures = tuple(Picture(**picture) for picture in stored["pictures"])
+    return Section(stored["title"], stored["text"], tuple(tables), pictures, stored["measures"])
+
+
+def write_report(document: Document, folder: Path) -> tuple[Path, Path]:
+    """Writes report.md and report.html into the folder that the pictures are in; returns their paths."""
+    mime = {".png": "image/png", ".svg": "image/svg+xml"}
+
+    def embedded(path: str) -> str:
+        data = base64.b64encode((folder / path).read_bytes()).decode()
+        return f"data:{mime[Path(path).suffix]};base64,{data}"
+
+    loader = jinja2.PackageLoader("zfjax.paper.report")
+    options = {"loader": loader, "trim_blocks": True, "lstrip_blocks": True, "undefined": jinja2.StrictUndefined}
+    written = []
+    for name, escape in (("report.md", False), ("report.html", True)):
+        environment = jinja2.Environment(autoescape=escape, **options)
+        environment.filters |= {"embedded": embedded, "cell": _cell, "counts": _counts}
+        environment.tests["of_the_paper"] = lambda column: column.startswith("paper")
+        text = environment.get_template(f"{name}.jinja").render(document=document)
+        draft = folder / f".{name}.{os.getpid()}.tmp"
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, folder / name)
+        written.append(folder / name)
+    return tuple(written)
+
+
+def _cell(text: str) -> str:
+    """What a Markdown table cell must not hold."""
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _counts(claims: Sequence[Claim]) -> str:
+    """ "5 hold, 2 do not hold, 2 not testable here"."""
+    said = {"holds": "hold", "does not hold": "do not hold", "not testable here": "not testable here"}
+    numbers = {verdict: sum(claim.verdict == verdict for claim in claims) for verdict in said}
+    return ", ".join(f"{number} {said[verdict]}" for verdict, number in numbers.items() if number)

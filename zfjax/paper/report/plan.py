@@ -1,0 +1,69 @@
+"""What a report is made from, and the sizes it comes in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from zfjax.train.settings import Settings
+
+MAIN, RIVAL = "zf", "alexnet"  # the network of all figures, and the one that Fig. 6 compares it with
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is looked at. None: all there is."""
+
+    searched: int | None = None  # images that strongest activations are looked for in
+    maps: int = 16
+    images: int = 3  # a row each in Figs. 5 and 7
+    truth: int = 0  # scenes on which occlusion is held against the objects' true boxes
+    train_per_class: tuple[int, ...] = (15, 30)
+    folds: int = 5
+    scratch_epochs: int = 70  # of few images; the paper does not say how many
+    keypoint_images: int = 5
+    baseline_images: int | None = None  # to train the classifiers on
+
+
+EXTENTS = {
+    "smoke": Extent(
+        searched=300,
+        maps=4,
+        images=2,
+        truth=5,
+        train_per_class=(5, 15),
+        folds=2,
+        scratch_epochs=30,
+        keypoint_images=10,
+        baseline_images=200,
+    ),
+    "small": Extent(truth=100, train_per_class=(5, 15), folds=3, keypoint_images=30),
+    "imagenet": Extent(truth=0),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A report in a folder. archs: the networks of Table 3. transfer: a data set with other classes, or None: half of
+    the classes are kept back for that. keypoints: a file for Table 1, where the data set has none."""
+
+    settings: Settings
+    scale: str
+    out: Path
+    archs: tuple[str, ...]
+    seeds: tuple[int, ...] = (0,)
+    train_images: int | None = None
+    transfer: str | None = None
+    keypoints: str | None = None
+
+    @property
+    def extent(self) -> Extent:
+        return EXTENTS[self.scale]
+
+    @property
+    def runs(self) -> Path:
+        return self.out / "runs"
+
+    def run(self, name: str) -> Path:
+        """The folder of a network of Table 3, of the first seed."""
+        return self.runs / (f"{name}-seed{self.seeds[0]}" if self.seeds[0] else name)

@@ -1,0 +1,1 @@
+"""Tables 4 to 7, Fig. 9: new classifiers on frozen layers."""

@@ -1,0 +1,187 @@
+"""Frozen features: what the layers of a trained network make of the images of another data set (section 5)."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from zfjax.arch import Arch
+from zfjax.convnet import forward
+from zfjax.data import Source, eval_batches
+from zfjax.errors import InputError
+from zfjax.layers import Conv, Dense, Dropout
+from zfjax.preprocess import centre_crop, ten_crops
+from zfjax.runs.run import Run
+
+
+class Survey(NamedTuple):
+    """What one look at every image of a source tells."""
+
+    labels: np.ndarray  # int [N]
+    fingerprint: str  # of all pixels and labels, in order
+
+
+def numbered_layers(arch: Arch) -> tuple[str, ...]:
+    """The output of layer 1, 2, ... as the paper counts: a convolution or dense layer with what follows it.
+
+    In Fig. 3's network: norm1, norm2, conv3, conv4, pool5, fc6, fc7, fc8. Dropout is no output: it is off here.
+    """
+    outputs: list[str] = []
+    for layer in arch.layers:
+        if isinstance(layer, Conv | Dense):
+            outputs.append(layer.name)
+        elif outputs and not isinstance(layer, Dropout):
+            outputs[-1] = layer.name
+    return tuple(outputs)
+
+
+def choose_layers(arch: Arch, text: str) -> list[str]:
+    """ "1..3,5,fc7" -> names of layers; empty: the one below the classifier. Raises InputError for any other."""
+    outputs = numbered_layers(arch)
+    if not text:
+        return [outputs[-2:][0]]
+    chosen: list[str] = []
+    for part in filter(None, text.split(",")):
+        first, dots, last = part.partition("..")
+        if first.isdigit() and (last.isdigit() if dots else True):
+            numbers = range(int(first), int(last if dots else first) + 1)
+            if wrong := [n for n in (*numbers, int(last or first)) if not 1 <= n <= len(outputs)]:
+                raise InputError(f"{arch.name} has layers 1 to {len(outputs)}; --layers asks for {wrong[0]}")
+            if not numbers:
+                raise InputError(f"--layers={part} counts down; write {last}..{first}")
+            chosen += [outputs[n - 1] for n in numbers]
+        else:
+            chosen.append(arch.row(part).layer.name)
+    return list(dict.fromkeys(chosen))
+
+
+def survey(source: Source, *, batch_size: int = 256, progress: bool = False) -> Survey:
+    """Looks at every image once: at its label, and at its pixels for a fingerprint of the whole."""
+    labels, digest = [], hashlib.sha256()
+    with tqdm(total=len(source), desc="looking", unit=" images", disable=not progress) as bar:
+        for batch in eval_batches(source, batch_size=min(batch_size, len(source))):
+            images = batch["image"][batch["mask"]]
+            labels.append(batch["label"][batch["mask"]])
+            digest.update(images.tobytes())
+            bar.update(len(images))
+    found = np.concatenate(labels).astype(int)
+    digest.update(found.tobytes())
+    return Survey(found, digest.hexdigest()[:16])
+
+
+def run_fingerprint(run: Run) -> str:
+    """Of all that decides a run's features: its layers, parameters, mean image and the scale of its input."""
+    layers = {key: value for key, value in run.arch.to_dict().items() if key not in ("name", "recipe", "num_classes")}
+    digest = hashlib.sha256(json.dumps([layers, run.arch.recipe.input_scale]).encode())
+    for leaf in (run.mean, *jax.tree.leaves(run.params)):
+        digest.update(np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def extract(
+    run: Run,
+    source: Source,
+    layers: Sequence[str],
+    folder: Path,
+    *,
+    crops: int = 1,
+    batch_size: int = 32,
+    progress: bool = False,
+) -> dict[str, np.ndarray]:
+    """The outputs of the layers for every image: {layer: float32 [N, h * w * C], read from folder/LAYER.npy as needed}.
+
+    folder: of this run and this source alone; layers that lie there already are not computed again. The others take
+    one pass together, and each file appears when it is whole. crops: 1, the centre, or 10 whose features are averaged.
+    Raises InputError when the disk has no room for them.
+    """
+    files = {layer: folder / f"{layer}.npy" for layer in layers}
+    missing = [layer for layer in layers if not files[layer].exists()]
+    if missing:
+        _compute(run, source, {layer: files[layer] for layer in missing}, crops, batch_size, progress)
+    return {layer: np.load(file, mmap_mode="r") for layer, file in files.items()}
+
+
+def _compute(run: Run, source: Source, files: dict[str, Path], crops: int, batch_size: int, progress: bool) -> None:
+    sizes = {layer: math.prod(run.arch.shapes()[layer]) for layer in files}
+    folder = next(iter(files.values())).parent
+    _make_room(folder, 4 * len(source) * sum(sizes.values()))
+    parts = {layer: file.with_name(f"{file.name}.{os.getpid()}.part") for layer, file in files.items()}
+    look = jax.jit(functools.partial(_outputs, run.arch, layers=tuple(files), crops=crops))
+    try:
+        shapes = {layer: (len(source), size) for layer, size in sizes.items()}
+        arrays = {
+            layer: np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shapes[layer])
+            for layer, part in parts.items()
+        }
+        row = 0
+        with tqdm(total=len(source), desc="features", unit=" images", disable=not progress) as bar:
+            for batch in eval_batches(source, batch_size=min(batch_size, len(source))):
+                count = int(batch["mask"].sum())
+                for layer, values in look(run.params, run.mean, batch["image"]).items():
+                    arrays[layer][row : row + count] = np.asarray(values)[:count]
+                row += count
+                bar.update(count)
+        for layer, part in parts.items():
+            arrays[layer].flush()
+            os.replace(part, files[layer])
+    except OSError as error:
+        raise InputError(f"cannot write features into {folder} ({error.strerror}); give another --cache") from error
+    finally:
+        for part in parts.values():
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+
+def _outputs(arch: Arch, params: dict, mean: jax.Array, images: jax.Array, *, layers: tuple[str, ...], crops: int):
+    options = {"image_size": arch.image_size, "scale": arch.recipe.input_scale}
+
+    def look(view: jax.Array) -> dict[str, jax.Array]:
+        activations = forward(arch, params, view).activations
+        return {layer: activations[layer].reshape(len(view), -1) for layer in layers}
+
+    if crops == 1:
+        return look(centre_crop(images, mean, **options))
+    views = ten_crops(images, mean, **options)
+    # added up one after the other: ten at once would hold ten times the features
+    nothing = jax.tree.map(jnp.zeros_like, jax.eval_shape(look, views[0]))
+    total, _ = jax.lax.scan(lambda total, view: (jax.tree.map(jnp.add, total, look(view)), None), nothing, views)
+    return jax.tree.map(lambda features: features / len(views), total)
+
+
+def _make_room(folder: Path, size: int) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in folder.glob("*.part"):
+            if not _alive(int(part.suffixes[-2][1:])):
+                part.unlink()  # of a process that was killed
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise InputError(f"cannot write features into {folder} ({error.strerror}); give another --cache") from error
+    if size > free:
+        raise InputError(
+            f"the features take {size / 1e9:.1f} GB and {folder} has {free / 1e9:.1f} GB left; "
+            f"give another --cache or fewer --layers"
+        )
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,1 @@
+"""Units: their strongest images, and all maps for one image."""

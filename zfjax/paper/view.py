@@ -1,0 +1,140 @@
+"""A run, the images that it is shown, and where its pictures go: what all figures have in common."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from zfjax.errors import InputError
+
+if TYPE_CHECKING:
+    from zfjax.data import Dataset, Source
+    from zfjax.paper.mining import Winners
+    from zfjax.runs.run import Run
+
+
+class LeftOut(InputError):
+    """This run or data set cannot have that figure; --figure=all goes on without it."""
+
+
+class Drawn(NamedTuple):
+    """What a figure's `draw` leaves behind: the files, and the arrays that they show."""
+
+    paths: list[Path]
+    result: Any
+
+
+@dataclass(frozen=True)
+class View:
+    """How a run is looked at. ckpt: its folder. out: folder of the pictures. The rest are visualize.py's flags."""
+
+    ckpt: str
+    run: Run
+    out: Path
+    layers: str = ""
+    maps: str = ""
+    num_maps: int = 16
+    top: int = 9
+    images: str = ""
+    num_images: int = 3
+    split: Literal["val", "train"] = "val"
+    limit: int | None = None
+    dataset_name: str | None = None
+    data_dir: str | None = None
+    overlap: Literal["sum", "max", "last"] = "sum"
+    norm: Literal["identity", "vjp"] = "identity"
+    percentile: float = 99.5
+    format: Literal["png", "pdf", "svg"] = "png"
+    batch_size: int = 32
+    seed: int = 0
+    progress: bool = True
+
+    @property
+    def name(self) -> str:
+        """The run's, for captions."""
+        return Path(self.ckpt).resolve().name
+
+    @property
+    def origin(self) -> str:
+        """A sentence for captions: which network this is."""
+        return f"Run {self.name} ({self.run.arch.name}), step {self.run.step:,}."
+
+    @functools.cached_property
+    def dataset(self) -> Dataset:
+        """The images, by default of the data set that the run was trained on; opened once."""
+        from zfjax.data import open_dataset
+
+        name, data_dir = self.dataset_name or self.run.config["dataset"], self.data_dir or self.run.config["data_dir"]
+        canvas, channels = self.run.mean.shape[0], self.run.arch.channels
+        options = {"data_dir": data_dir, "bad_images": self.run.config.get("bad_images", "stop")}
+        return open_dataset(name, canvas_size=canvas, channels=channels, **options)
+
+    @property
+    def source(self) -> Source:
+        """The split to look at."""
+        return {"val": self.dataset.val, "train": self.dataset.train}[self.split]
+
+    def searched(self, source: Source) -> range:
+        """Numbers of the images to search: all, or the first `limit`."""
+        return range(min(self.limit or len(source), len(source)))
+
+    def about(self, source: Source) -> str:
+        """A sentence for captions: how many images of which split of which data set."""
+        split = "training" if source is self.dataset.train else "validation"
+        return f"Images: {len(self.searched(source)):,} of the {split} split of {self.dataset.name}."
+
+    def require_classes(self) -> None:
+        """Raises LeftOut unless the data set has the run's classes, which a probability of the true label needs."""
+        there, known = self.dataset.class_names, self.run.class_names
+        if there != known:
+            raise LeftOut(
+                f"{self.dataset.name} has other classes ({', '.join(there[:3])}, ...) than the run {self.name} "
+                f"({', '.join(known[:3])}, ...)"
+            )
+
+    def path(self, stem: str) -> Path:
+        """The file of a picture."""
+        return self.out / f"{stem}.{self.format}"
+
+    def chosen_layers(self, kinds: tuple[type, ...] = ()) -> list[str]:
+        """The layers asked for, else those of the given kinds, else all convolutions (else all dense layers)."""
+        from zfjax.layers import Conv, Dense
+
+        if self.layers:
+            return [self.run.arch.row(name).layer.name for name in self.layers.split(",")]
+        for wanted in (kinds, (Conv,), (Dense,)):
+            if wanted and (names := [layer.name for layer in self.run.arch.layers if isinstance(layer, wanted)]):
+                return names
+        return []
+
+    def chosen_maps(self, layer: str) -> list[int]:
+        """The maps asked for; empty: none in particular. Raises InputError for a number that the layer lacks."""
+        there = self.run.arch.shapes()[layer][2]
+        maps = numbers(self.maps, "maps")
+        if wrong := [number for number in maps if not 0 <= number < there]:
+            raise InputError(f"{layer} has maps 0 to {there - 1}; --maps asks for {wrong[0]}")
+        return maps
+
+    def responding_maps(self, layer: str, winners: Winners) -> list[int]:
+        """The maps asked for, or a random choice of `num_maps` of those that respond to any image."""
+        responding = np.flatnonzero(winners.value[:, 0] != 0)
+        chosen = self.chosen_maps(layer)
+        if not set(chosen or responding) & set(responding):
+            which = f"the maps {self.maps}" if chosen else "all maps"
+            raise InputError(
+                f"{layer}: {which} are silent on every image, so there is nothing to project; leave it out"
+            )
+        count = min(self.num_maps, len(responding))
+        return chosen or sorted(np.random.default_rng(self.seed).choice(responding, count, replace=False).tolist())
+
+
+def numbers(text: str, flag: str) -> list[int]:
+    """ "3,17,40" -> [3, 17, 40]. Raises InputError for anything else."""
+    try:
+        return [int(number) for number in text.split(",") if number]
+    except ValueError:
+        raise InputError(f"--{flag} takes numbers like 3,17,40, not {text!r}") from None

@@ -1,0 +1,240 @@
+"""The small files of a run folder: settings, class names, mean image, metrics. Standard library and numpy alone.
+
+    runs/NAME/config.json     every resolved flag, "arch", "versions"; written last, so its presence makes the run
+              classes.txt     one name a line
+              mean.npy        float32 [S, S, C]
+              metrics.jsonl   one JSON object a line
+              checkpoints/    zfjax.runs.checkpoint
+              figures/
+
+Each file is written whole or not at all: into NAME.part, flushed to the disk, then renamed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+from collections.abc import Collection, Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from zfjax.errors import InputError
+
+CONFIG, CLASSES, MEAN, METRICS, CHECKPOINTS = "config.json", "classes.txt", "mean.npy", "metrics.jsonl", "checkpoints"
+_SHOWN = 6  # differences named in a refusal; two architectures differ in dozens of keys
+
+
+def open_run(workdir: str | Path, config: dict, *, may_differ: Collection[str] = ("versions",)) -> bool:
+    """Makes the folder; True if it holds a run of this `config` to go on with, False if a run may be created in it:
+    where there is none, or one of another config without a checkpoint.
+
+    Call it before the mean image is computed, so that a wrong folder is refused at once.
+    may_differ: keys ("epochs", "arch.recipe.epochs") that may change between restarts; what they are now replaces what
+    was recorded.
+    Raises InputError when the folder cannot be made or written, when it holds a run of another configuration (it
+    says which keys differ), and when it holds files named like a run's that no run of ours has put there.
+    """
+    workdir = _writable(Path(workdir))
+    if not (workdir / CONFIG).exists():
+        _refuse_foreign(workdir)
+        return False
+    there, here = read_config(workdir), json.loads(_json(config))
+    if differing := _differences(there, here, may_differ):
+        if not any((workdir / CHECKPOINTS).glob("[0-9]*")):
+            return False  # nothing was learnt yet: a run that failed to start must not stand in the way of the next
+        shown = "; ".join(differing[:_SHOWN]) + (f"; and {len(differing) - _SHOWN} more" * (len(differing) > _SHOWN))
+        raise InputError(f"{workdir} holds a run with other settings ({shown}); repeat them or give another folder")
+    if there != here:
+        _write(workdir / CONFIG, _json(config))
+    return True
+
+
+def create_run(
+    workdir: str | Path,
+    config: dict,
+    class_names: Sequence[str],
+    mean: np.ndarray,
+    *,
+    may_differ: Collection[str] = ("versions",),
+) -> Path:
+    """Writes the small files of a new run, or goes on with the one that is there; returns the folder.
+
+    mean: [S, S, C]. A kill at any moment leaves no run (and the next call completes it) or a whole one.
+    Raises InputError as `open_run` does, and for a class name of two lines.
+    """
+    workdir = Path(workdir)
+    if open_run(workdir, config, may_differ=may_differ):
+        return workdir
+    if bad := [name for name in class_names if not name.strip() or name.splitlines() != [name]]:
+        raise InputError(f"class names must be one line each; got {bad[0]!r}")
+    buffer = io.BytesIO()
+    np.save(buffer, np.asarray(mean, np.float32))
+    try:
+        part = _stage(workdir / CONFIG, _json(config))  # its presence says whose the files beside it are
+        _write(workdir / CLASSES, "".join(f"{name}\n" for name in class_names).encode())
+        _write(workdir / MEAN, buffer.getvalue())
+        commit(part, workdir / CONFIG)
+    except OSError as error:
+        raise InputError(f"cannot write the run folder {workdir} ({error.strerror}); give another folder") from error
+    return workdir
+
+
+def find_run(path: str | Path) -> Path:
+    """The run folder at `path`; raises InputError, with what may have been meant, when there is none."""
+    path = Path(path)
+    if (path / CONFIG).is_file():
+        return path
+    if not path.is_dir():
+        raise InputError(f"no run folder at {path}: there is {'a file' if path.exists() else 'nothing'} there")
+    runs = sorted(child.name for child in path.iterdir() if (child / CONFIG).is_file())
+    above = next((parent for parent in path.absolute().parents[:2] if (parent / CONFIG).is_file()), None)
+    hint = f"it holds the runs {', '.join(runs)}" if runs else f"the run is {above}" if above else "give a run folder"
+    raise InputError(f"{path} is not a run folder: it has no {CONFIG}; {hint}")
+
+
+def versions() -> dict[str, str]:
+    """What a run was made with: Python and the packages that its numbers may depend on."""
+    packages = ("zfjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "pillow")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
+
+
+def read_config(workdir: str | Path) -> dict:
+    """What the run was started with; raises InputError when the file is damaged."""
+    path = Path(workdir) / CONFIG
+    try:
+        config = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path} ({error}); put back the file that the training wrote") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{path} must hold a JSON object; got {type(config).__name__}")
+    return config
+
+
+def read_class_names(workdir: str | Path) -> tuple[str, ...]:
+    """The class names in the order of the logits; raises InputError when the file is missing."""
+    path = Path(workdir) / CLASSES
+    try:
+        return tuple(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path} ({error}); it should hold one class name a line") from error
+
+
+def read_mean(workdir: str | Path) -> np.ndarray:
+    """The mean image, float32 [S, S, C]; raises InputError when the file is missing or damaged."""
+    path = Path(workdir) / MEAN
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"cannot read {path} ({error}); it should hold the mean image [S, S, C]") from error
+
+
+def append_metrics(workdir: str | Path, record: dict) -> None:
+    """Adds one JSON line; numbers of numpy and JAX become plain ones. Raises InputError when it cannot be written."""
+    path = Path(workdir) / METRICS
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record, default=_plain) + "\n")
+    except OSError as error:
+        raise InputError(f"cannot write {path} ({error.strerror}); free some space and start again") from error
+
+
+def read_metrics(workdir: str | Path) -> list[dict]:
+    """All records in order; a line that a kill has cut short is left out, and no file is no records."""
+    return [record for _, record in _metric_lines(Path(workdir) / METRICS)]
+
+
+def truncate_metrics(workdir: str | Path, step: int) -> None:
+    """Drops the records with a "step" above `step`, and cut lines: what a resumed run will write again."""
+    path = Path(workdir) / METRICS
+    kept = "".join(f"{line}\n" for line, record in _metric_lines(path) if record.get("step", 0) <= step)
+    if path.exists() and kept.encode() != path.read_bytes():
+        _write(path, kept.encode())
+
+
+def _metric_lines(path: Path) -> Iterator[tuple[str, dict]]:
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):  # the first digits of a cut line parse too
+            yield line, record
+
+
+def _writable(workdir: Path) -> Path:
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        probe = workdir / ".probe.part"  # os.access knows neither read-only mounts nor that root may do all
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"cannot use {workdir} as a run folder ({error.strerror}); give another folder") from error
+    return workdir
+
+
+def _refuse_foreign(workdir: Path) -> None:
+    if (workdir / f"{CONFIG}.part").exists():
+        return  # half created by us: what lies there is ours to write again
+    if taken := [name for name in (CLASSES, MEAN, METRICS, CHECKPOINTS) if (workdir / name).exists()]:
+        raise InputError(f"{workdir} has {', '.join(taken)} but no {CONFIG}: it is not a run; give another folder")
+
+
+def _differences(there: dict, here: dict, may_differ: Collection[str]) -> list[str]:
+    """ "key: this there, that here" for every leaf that differs, flags before the insides of the architecture."""
+    old, new = dict(_leaves(there)), dict(_leaves(here))
+    keys = sorted({**old, **new}, key=lambda key: key.count("."))
+    keys = [key for key in keys if not any(f"{key}.".startswith(f"{free}.") for free in may_differ)]
+    values = [(key, _shown(old, key), _shown(new, key)) for key in keys]
+    return [f"{key}: {a} there, {b} here" for key, a, b in values if a != b]
+
+
+def _leaves(value, prefix: str = "") -> Iterator[tuple[str, object]]:
+    match value:
+        case dict() if value:
+            for key, child in value.items():
+                yield from _leaves(child, f"{prefix}.{key}" if prefix else str(key))
+        case list() if value:
+            for index, child in enumerate(value):
+                yield from _leaves(child, f"{prefix}.{index}")
+        case _:
+            yield prefix, value
+
+
+def _shown(leaves: dict, key: str) -> str:
+    return json.dumps(leaves[key]) if key in leaves else "nothing"
+
+
+def _plain(value):
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def _json(config: dict) -> bytes:
+    return (json.dumps(config, indent=2, default=_plain) + "\n").encode()
+
+
+def _write(path: Path, data: bytes) -> None:
+    commit(_stage(path, data), path)
+
+
+def _stage(path: Path, data: bytes) -> Path:
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return part
+
+
+def commit(part: Path, path: Path) -> None:
+    """Gives a file that is whole on the disk its name, and waits until the name is there too."""
+    os.replace(part, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the rename itself is on the disk before the next file is begun
+    finally:
+        os.close(folder)

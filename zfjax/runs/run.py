@@ -1,0 +1,94 @@
+"""A run folder as a reader sees it: the network, its parameters alone, and what it was trained with."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from zfjax.runs.checkpoint import DamagedCheckpoint, restore, steps
+from zfjax.errors import InputError
+from zfjax.layers import Conv, Dense
+from zfjax.runs.folder import CHECKPOINTS, find_run, read_class_names, read_config, read_mean
+from zfjax.arch import Arch
+
+
+class Run(NamedTuple):
+    """A trained network and all that is needed to use it."""
+
+    arch: Arch
+    params: dict[str, dict[str, jax.Array]]  # params["conv1"]["kernel"] is HWIO
+    mean: np.ndarray  # float32 [S, S, C]
+    class_names: tuple[str, ...]
+    config: dict
+    step: int
+
+
+def load_run(path: str | Path, step: int | None = None) -> Run:
+    """Reads a run folder: the parameters of `step`, or of the newest whole checkpoint.
+
+    Warns in one line when a damaged newer checkpoint is passed over. Raises InputError when the path is no run
+    folder, has no (such) checkpoint, or holds parameters that do not fit its architecture.
+    """
+    workdir = find_run(path)
+    config = read_config(workdir)
+    arch, names = _arch(workdir, config), read_class_names(workdir)
+    if len(names) != arch.num_classes:
+        raise InputError(f"{workdir}/classes.txt has {len(names)} names; the network has {arch.num_classes} classes")
+    mean = read_mean(workdir)
+    step, params = _newest_params(workdir, arch) if step is None else (step, _params(workdir, arch, step))
+    return Run(arch, params, mean, names, config, step)
+
+
+def _arch(workdir: Path, config: dict) -> Arch:
+    try:
+        return Arch.from_dict(config["arch"])
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{workdir}/config.json holds no architecture that this version knows ({error!r})") from error
+
+
+def _newest_params(workdir: Path, arch: Arch) -> tuple[int, dict]:
+    failed = None
+    for step in reversed(steps(workdir)):
+        try:
+            return step, _params(workdir, arch, step)
+        except _Damaged as error:
+            failed = failed or error
+            warnings.warn(f"passed over a checkpoint: {error}", stacklevel=3)
+    raise failed or InputError(f"{workdir} has no checkpoint yet; the first is written when an epoch ends")
+
+
+class _Damaged(InputError):
+    """One step of several cannot be read."""
+
+
+def _params(workdir: Path, arch: Arch, step: int) -> dict:
+    if step not in (there := steps(workdir)):
+        listed = f"it has {', '.join(map(str, there))}" if there else "it has none yet"
+        raise InputError(f"{workdir} has no checkpoint of step {step}; {listed}")
+    try:
+        return restore(workdir.absolute() / CHECKPOINTS / str(step), {"params": expected_params(arch)})["params"]
+    except DamagedCheckpoint as error:
+        raise _Damaged(f"the checkpoint of step {step} in {workdir} is damaged: {error}") from error
+
+
+def expected_params(arch: Arch) -> dict[str, dict[str, jax.ShapeDtypeStruct]]:
+    """The float32 parameters that an architecture has: kernels [k, k, in / groups, out] or [in, out], and biases."""
+    params = {}
+    for row in arch.rows:
+        match row.layer:
+            case Conv(kernel=kernel, groups=groups):
+                shape = (kernel, kernel, row.input_shape[2] // groups, row.shape[2])
+            case Dense():
+                shape = (math.prod(row.input_shape), row.shape[2])
+            case _:
+                continue
+        shapes = {"kernel": shape, "bias": shape[-1:]}
+        params[row.layer.name] = {name: jax.ShapeDtypeStruct(of, np.float32) for name, of in shapes.items()}
+    return params

@@ -1,0 +1,1 @@
+"""The machine: devices, processes, compiled programs, malloc, the compiler's flags."""

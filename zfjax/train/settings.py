@@ -1,0 +1,122 @@
+"""What scripts that train are told by flags, and what it comes to. Starts no JAX: a wrong flag is answered at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+from zfjax.errors import InputError
+from zfjax.runs.folder import versions
+from zfjax.zoo import Arch, Recipe, get_arch
+
+# What may change when a run goes on: none of it touches the numbers that come out, but for the width, and that the
+# layers of the recorded network tell.
+MAY_DIFFER = ("versions", "workdir", "data_dir", "bad_images", "checkpoint_secs", "keep_epochs", "width")
+PAPER_EPOCHS = (1, 2, 5, 10, 20, 30, 40, 64)  # those of Fig. 4
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Flags of every training. Those that are None take the architecture's recipe."""
+
+    dataset: str | None = None
+    """scenes | folder:PATH (PATH/{train,val}/CLASS/*.jpg) | prepared:PATH (by zfjax.data.prepare) | TFDS name; None:
+    imagenet2012 where it is found, else scenes."""
+    data_dir: str | None = None
+    """Where TFDS keeps its data sets, or a folder with ImageNet's class folders; None: ~/tensorflow_datasets."""
+    image_size: int | None = None
+    """Side of the network's input in pixels; None: the architecture's own."""
+    width: float | None = None
+    """Factor on the features of every hidden layer, e.g. 0.25 for small data; None: 1."""
+    epochs: int | None = None
+    """Passes over the training images."""
+    batch_size: int | None = None
+    """Images per update, over all devices together."""
+    learning_rate: float | None = None
+    """Initial step size."""
+    optimizer: Literal["sgd", "adam"] | None = None
+    """sgd has momentum 0.9."""
+    weight_decay: float | None = None
+    """Of kernels; the paper does not mention one, Krizhevsky et al. have 5e-4. With adam it is decoupled (AdamW)."""
+    init: Literal["paper", "he", "glorot"] | None = None
+    """paper: N(0, 0.01^2); on small data sets it does not leave the plateau it starts on, he does."""
+    schedule: Literal["plateau", "cosine", "constant"] | None = None
+    """plateau: a tenth of the rate when validation stalls."""
+    patience: int = 5
+    """Epochs without progress after which plateau drops the rate."""
+    warmup_steps: int | None = None
+    """Updates over which the rate rises to its full value."""
+    crops: Literal["ten", "random", "whole"] | None = None
+    """ten: one of the paper's ten crops; random: any crop, flipped or not; whole: the image as it is."""
+    subtract_mean: bool | None = None
+    """Whether the mean image of the training set is removed."""
+    filter_rms: float | None = None
+    """Radius that convolution filters are scaled back to after every update; 0: off."""
+    input_scale: float | None = None
+    """Factor on pixels of 0..255 after the mean is removed."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16: activations and gradients in bfloat16, parameters in float32."""
+    grad_accum: int = 1
+    """Parts that a batch is computed in, one after the other, where memory is small; dropout is drawn for each."""
+    bad_images: Literal["stop", "skip"] = "stop"
+    """What a broken image does. skip: the next one takes its place, and the end of the training lists them."""
+    checkpoint_secs: float = 300.0
+    """Seconds between checkpoints within an epoch; there is one at the end of each epoch anyway."""
+
+
+def resolve(settings: Settings, name: str) -> Arch:
+    """The architecture of a name, with the flags in place of the parts of its recipe that they name.
+
+    Raises InputError for flags that cannot be, and as `get_arch` does.
+    """
+    width = 1.0 if settings.width is None else settings.width
+    arch = get_arch(name, image_size=settings.image_size, width=width)
+    flags = {field.name: getattr(settings, field.name) for field in fields(Recipe)}
+    given = {flag: value for flag, value in flags.items() if value is not None}
+    for flag in ("epochs", "batch_size", "learning_rate"):
+        if given.get(flag, 1) <= 0:
+            raise InputError(f"--{flag} must be above 0, not {given[flag]}")
+    return dataclasses.replace(arch, recipe=dataclasses.replace(arch.recipe, **given))
+
+
+def fill(settings: Settings, defaults: dict) -> Settings:
+    """The same settings, where flags that are None take the value that `defaults` has for them."""
+    missing = {flag: value for flag, value in defaults.items() if getattr(settings, flag) is None}
+    return dataclasses.replace(settings, **missing)
+
+
+def training(
+    settings: Settings,
+    arch: Arch,
+    dataset: str,
+    workdir: str | Path,
+    *,
+    seed: int = 0,
+    keep_epochs: Collection[int] = (),
+    **more: object,
+) -> dict:
+    """The keywords of `zfjax.train.loop.train` but for the opened data set.
+
+    arch: as trained, with the data set's number of classes. dataset: its name. more: what else the run folder records,
+    such as the part of the data set that is used.
+    """
+    flags = {field.name: getattr(settings, field.name) for field in fields(Settings)}
+    flags |= {"workdir": str(workdir), "seed": seed, "keep_epochs": tuple(keep_epochs), "dataset": dataset}
+    flags |= {"image_size": arch.image_size, **dataclasses.asdict(arch.recipe), **more}
+    # a cosine ends with the epochs, so that another number of them is another training
+    free = () if arch.recipe.schedule == "cosine" else ("epochs", "arch.recipe.epochs")
+    return {
+        "arch": arch,
+        "workdir": workdir,
+        "config": {"arch_name": arch.name, **flags, "arch": arch.to_dict(), "versions": versions()},
+        "may_differ": (*MAY_DIFFER, *free),
+        "seed": seed,
+        "precision": settings.precision,
+        "grad_accum": settings.grad_accum,
+        "patience": settings.patience,
+        "checkpoint_secs": settings.checkpoint_secs,
+        "keep_epochs": keep_epochs,
+    }
