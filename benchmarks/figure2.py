@@ -45,15 +45,17 @@ def open_run(config: Config):
     """A Run of random weights, and the images."""
     from benchmarks.inputs import MEAN, network
     from zfjax.data import open_dataset
+    from zfjax.preprocess import Preprocess
     from zfjax.runs.run import Run
 
     arch, params = network(config.image_size)
-    mean = np.full((arch.canvas_size, arch.canvas_size, 3), MEAN, np.float32)
+    side = Preprocess.of(arch).smallest_side
+    mean = np.full((side, side, 3), MEAN, np.float32)
     name = f"folder:{config.folder}" if config.folder else "scenes"
-    source = open_dataset(name, canvas_size=arch.canvas_size).train
+    source = open_dataset(name, canvas_size=side).train
     if max(config.images, *config.rss_images) > len(source):
         raise InputError(f"{name} has {len(source)} training images, too few for --images={config.images}")
-    return Run(arch, params, mean, source.class_names, {}, 0), source
+    return Run(arch, params, Preprocess.of(arch, mean), mean, source.class_names, {}, 0), source
 
 
 def our_search(run, source, count: int, batch_size: int) -> dict:
@@ -81,7 +83,7 @@ def our_forward(run, source, count: int, batch_size: int) -> Callable[[], None]:
 
     def logits() -> None:
         for batch in eval_batches(source, batch_size=batch_size, indices=range(count)):
-            look((run.params, run.mean), batch["image"]).block_until_ready()
+            look(run.variables, batch["image"]).block_until_ready()
 
     return logits
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.timing import COLUMNS, agree, interleave, show, start, table
-from zfjax.zoo import Arch
+from zfjax.arch import Arch
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmarks.operations import forward_mult_adds, projection_mult_adds, train_mult_adds
 from benchmarks.timing import interleave, machine, show, spread, start
+from zfjax.arch import Arch
 from zfjax.errors import InputError
-from zfjax.zoo import Arch
 
 LAYER = "conv5"  # one unit of it is projected in every image
 KINDS = {"forward": forward_mult_adds, "training step": train_mult_adds}
@@ -64,6 +64,7 @@ def programs(arch: Arch, params: dict, batch: int, limit_gb: float) -> dict[str,
     from benchmarks.inputs import MEAN, canvases, crops
     from zfjax.convnet import ConvNet, forward
     from zfjax.deconvnet import project, strongest
+    from zfjax.preprocess import Preprocess
     from zfjax.train.step import Plateau, TrainState, make_optimizer, train_step
 
     def compiled(program, *args, **more):
@@ -83,8 +84,10 @@ def programs(arch: Arch, params: dict, batch: int, limit_gb: float) -> dict[str,
     tx, own = make_optimizer(arch.recipe), jax.tree.map(jnp.array, params)  # a copy, for the step consumes it
     state = TrainState(jnp.int32(0), own, tx.init(params), Plateau(jnp.float32(0), jnp.int32(0), jnp.int32(0)))
     inputs = {"label": np.zeros(batch, np.int32), "crop": np.zeros((batch, 3), np.int32)}
-    inputs["image"] = canvases(batch, arch.canvas_size)
-    rest = inputs, np.full((arch.canvas_size, arch.canvas_size, 3), MEAN, np.float32), jax.random.key(0)
+    side = Preprocess.of(arch).smallest_side
+    inputs["image"] = canvases(batch, side)
+    mean = np.full((side, side, 3), MEAN, np.float32)
+    rest = inputs, Preprocess.of(arch, mean), jax.random.key(0)
     step = functools.partial(train_step, net=ConvNet(arch), tx=tx, total_steps=1000)
     step = compiled(jax.jit(step, donate_argnums=0), state, *rest)
 

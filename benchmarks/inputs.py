@@ -7,9 +7,10 @@ import math
 
 import numpy as np
 
+from zfjax.arch import Arch
 from zfjax.layers import Dropout
 from zfjax.runs.run import expected_params
-from zfjax.zoo import Arch, get_arch
+from zfjax.zoo import get_arch
 
 MEAN = 120.0  # of all pixels, for the sake of having one to remove
 

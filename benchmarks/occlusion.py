@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.timing import COLUMNS, agree, best, interleave, show, start, table
+from zfjax.arch import Arch
 from zfjax.errors import InputError
-from zfjax.zoo import Arch
 
 LABEL = 7  # the class whose logit is followed
 

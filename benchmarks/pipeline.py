@@ -63,7 +63,7 @@ def our_pipelines(photos: Path, out: Path, batch_size: int, cores: int) -> dict[
     from zfjax.data.prepared.reader import open_prepared
     from zfjax.data.sources.folder import open_folder
     from zfjax.data.sources.pool import Subset
-    from zfjax.preprocess import crop_images
+    from zfjax.preprocess import Preprocess
 
     sources = {"zfjax, from files": open_folder(photos, canvas_size=CANVAS)[0]}
     for format in ("raw", "jpeg"):
@@ -71,7 +71,7 @@ def our_pipelines(photos: Path, out: Path, batch_size: int, cores: int) -> dict[
             prepare(PrepareConfig(out=str(out / format), dataset=f"folder:{photos}", format=format))
         sources[f"zfjax, prepared {format}"] = open_prepared(out / format, canvas_size=CANVAS)[0]
     mean = jnp.full((CANVAS, CANVAS, 3), 120.0)
-    cut = jax.jit(lambda images, crop: crop_images(images, crop, mean, image_size=CROP, scale=1.0))
+    cut = jax.jit(Preprocess(CANVAS, CROP, mean).crops)
 
     def canvases(source) -> Batches:
         options = {"batch_size": batch_size, "image_size": CROP, "crops": "random", "seed": 0}

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.operations import projection_mult_adds
 from benchmarks.timing import agree, best, interleave, show, spread, start
-from zfjax.zoo import Arch
+from zfjax.arch import Arch
 
 TOLERANCE = 1e-4
 CONVOLUTIONS = ("conv1", "conv2", "conv3", "conv4", "conv5")

@@ -16,9 +16,8 @@ from zfjax.runs.run import Run
 
 def crop(run: Run, images: np.ndarray) -> torch.Tensor:
     """The centres of uint8 canvases [N, S, S, 3], mean removed: [N, 3, size, size] in channels_last."""
-    margin = (run.arch.canvas_size - run.arch.image_size) // 2
-    inside = slice(margin, margin + run.arch.image_size)
-    return torch_images(images[:, inside, inside].astype(np.float32) - run.mean[inside, inside])
+    visible = run.preprocess.visible
+    return torch_images(visible(images).astype(np.float32) - visible(run.mean))
 
 
 def search(

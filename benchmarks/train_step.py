@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.timing import COLUMNS, agree, interleave, show, start, table
-from zfjax.zoo import Arch
+from zfjax.arch import Arch
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,21 @@ def our_step(arch: Arch, params: dict, batch: dict[str, np.ndarray]) -> Callable
 
     from benchmarks.inputs import MEAN
     from zfjax.convnet import ConvNet
+    from zfjax.preprocess import Preprocess
     from zfjax.train.step import Plateau, TrainState, make_optimizer, train_step
 
     tx = make_optimizer(arch.recipe)
     params = jax.tree.map(jnp.array, params)
     plateau = Plateau(jnp.float32(0), jnp.int32(0), jnp.int32(0))
     state = TrainState(jnp.int32(0), params, tx.init(params), plateau)
-    mean = jnp.full((arch.canvas_size, arch.canvas_size, 3), MEAN, jnp.float32)
+    side = batch["image"].shape[1]
+    preprocess = Preprocess.of(arch, jnp.full((side, side, 3), MEAN, jnp.float32))
     step = functools.partial(train_step, net=ConvNet(arch), tx=tx, total_steps=1000)
     step, key = jax.jit(step, donate_argnums=0), jax.random.key(0)
 
     def run() -> tuple:
         nonlocal state
-        state, sums = jax.block_until_ready(step(state, batch, mean, key))
+        state, sums = jax.block_until_ready(step(state, batch, preprocess, key))
         return state, sums
 
     return run
@@ -69,7 +71,7 @@ def torch_step(arch: Arch, params: dict, batch: dict[str, np.ndarray], *, compil
     tx = torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, fused=True)
     see = torch.compile(net) if compiled else net
     images, labels = torch.from_numpy(batch["image"]), torch.from_numpy(batch["label"]).long()
-    mean = torch.full((arch.canvas_size, arch.canvas_size, 3), MEAN)
+    mean = torch.full((*batch["image"].shape[1:3], 3), MEAN)
 
     def run() -> tuple:
         loss = F.cross_entropy(see(crop(images, batch["crop"], mean, arch.image_size)), labels)
@@ -131,13 +133,15 @@ def compare(arch: Arch, params: dict, batch: dict[str, np.ndarray], compiled: bo
 def run(config: Config) -> None:
     from benchmarks.inputs import canvases, network
     from benchmarks.operations import matmul_rate, peak_sentence, train_mult_adds
+    from zfjax.preprocess import Preprocess
 
     arch, params = network(config.image_size)
     arch = dataclasses.replace(arch, recipe=dataclasses.replace(arch.recipe, learning_rate=1e-4))
     rng = np.random.default_rng(2)
-    room = arch.canvas_size - arch.image_size
+    side = Preprocess.of(arch).smallest_side
+    room = side - arch.image_size
     batch = {
-        "image": canvases(config.batch_size, arch.canvas_size),
+        "image": canvases(config.batch_size, side),
         "label": rng.integers(0, arch.num_classes, config.batch_size, dtype=np.int32),
         "crop": rng.integers(0, (room + 1, room + 1, 2), (config.batch_size, 3), dtype=np.int32),
     }

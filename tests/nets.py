@@ -4,9 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from zfjax.arch import Arch, Recipe
+from zfjax.arch import Arch
 from zfjax.layers import LRN, AvgPool, Conv, Dense, MaxPool, pad, round_up
-from zfjax.runs.run import expected_params
+from zfjax.preprocess import Preprocess
+from zfjax.recipe import Recipe
+from zfjax.runs.run import Run
 
 HE = Recipe(init="he")
 
@@ -50,19 +52,38 @@ def pixels(arch: Arch, count: int = 2, seed: int = 0) -> np.ndarray:
 
 
 def random_params(arch: Arch, seed: int = 0) -> dict:
-    """Parameters without structure: He-sized kernels and biases far from zero, so that leaking biases show."""
+    """Parameters without structure: He-sized kernels, biases and statistics far from zero, so that leaks show."""
     rng = np.random.default_rng(seed)
     params = {}
-    for layer, shapes in expected_params(arch).items():
-        kernel = shapes["kernel"].shape
-        scale = np.sqrt(2 / np.prod(kernel[:-1])) / (60 if layer == arch.layers[0].name else 1)
-        params[layer] = {
-            "kernel": rng.normal(scale=scale, size=kernel).astype(np.float32),
-            "bias": rng.normal(scale=0.3, size=kernel[-1]).astype(np.float32),
+    for row in arch.rows:
+        if not row.param_shapes:
+            continue
+        kernel = row.param_shapes.get("kernel", (1, *row.shape[2:]))
+        scale = np.sqrt(2 / np.prod(kernel[:-1])) / (60 if row.inputs == ("image",) else 1)
+        spread = {"kernel": (0, scale), "bias": (0, 0.3), "scale": (1, 0.3), "mean": (0, 0.3), "var": (2, 0.3)}
+        params[row.name] = {
+            name: rng.normal(*spread[name], size=shape).astype(np.float32) for name, shape in row.param_shapes.items()
         }
     return params
 
 
+def run_of(arch: Arch, params: dict, mean: np.ndarray, class_names: tuple[str, ...], config=None, step: int = 0) -> Run:
+    """A run as `load_run` gives it, of these parts."""
+    preprocess = dataclasses.replace(Preprocess.of(arch, mean), smallest_side=len(mean))
+    return Run(arch, params, preprocess, mean, class_names, config or {}, step)
+
+
+def canvas_side(arch: Arch) -> int:
+    return Preprocess.of(arch).smallest_side
+
+
+def middle(canvases: np.ndarray, mean: np.ndarray, size: int) -> np.ndarray:
+    """What a network sees of canvases whose mean is removed, by plain numpy."""
+    start = (canvases.shape[1] - size) // 2
+    inside = np.s_[:, start : start + size, start : start + size]
+    return canvases[inside].astype(np.float32) - np.asarray(mean, np.float32)[None][inside]
+
+
 def without_relu(arch: Arch) -> Arch:
-    layers = (dataclasses.replace(x, relu=False) if isinstance(x, Conv | Dense) else x for x in arch.layers)
+    layers = (dataclasses.replace(x, relu=False) if x.relu else x for x in arch.layers)
     return dataclasses.replace(arch, layers=tuple(layers))

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from nets import TINY, random_params
+from nets import TINY, canvas_side, random_params
 
 from zfjax.data.scenes.scenes import CLASS_NAMES
 from zfjax.runs.checkpoint import Checkpoints
@@ -16,7 +16,7 @@ SCENES = dataclasses.replace(TINY, num_classes=len(CLASS_NAMES))
 
 def random_run(path: Path) -> Path:
     """TINY for the ten classes of scenes, at 40 of 46 pixels, never trained."""
-    side = SCENES.canvas_size
+    side = canvas_side(SCENES)
     config = {"arch": SCENES.to_dict(), "dataset": "scenes", "data_dir": None}
     create_run(path, config, CLASS_NAMES, np.full((side, side, 3), 127.0))
     with Checkpoints(path) as checkpoints:

@@ -15,7 +15,7 @@ _HOME = {
     "get_arch": "zoo",
     "Arch": "arch",
     "ReceptiveField": "arch",
-    "Recipe": "arch",
+    "Recipe": "recipe",
     "ConvNet": "convnet",
     "Forward": "convnet",
     "forward": "convnet",

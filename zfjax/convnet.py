@@ -1,7 +1,8 @@
 """The convnet: images up to logits, with every activation and every switch on the way (section 2, Fig. 3)."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, assert_never
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +10,23 @@ from flax import linen as nn
 from jax.nn import initializers
 
 from zfjax import ops
-from zfjax.arch import Arch, Row
-from zfjax.layers import LRN, AvgPool, Conv, Dense, Dropout, Layer, MaxPool
+from zfjax.arch import STATISTICS, Arch, Row
+from zfjax.layers import (
+    IMAGE,
+    LRN,
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    Dense,
+    Dropout,
+    GlobalAvgPool,
+    Identity,
+    Layer,
+    MaxPool,
+    pair,
+)
 
 # Root mean square of photo pixels about their mean image. He's rule takes inputs of RMS 1, so the first layer's weights
 # are divided by this; otherwise all that follows starts that many times too large.
@@ -23,12 +39,14 @@ class Forward(NamedTuple):
     logits: jax.Array  # float32 [N, num_classes]
     activations: dict[str, jax.Array]  # "conv1" (after ReLU), "pool1", ...: [N, h, w, C]; fully connected: [N, 1, 1, C]
     switches: dict[str, jax.Array]  # "pool1", ...: uint8 [N, h, w, C], place of the maximum within its window
+    statistics: dict[str, dict[str, jax.Array]] = {}  # {"bn1": {"mean", "var"}}, as a training goes on with
 
 
 class ConvNet(nn.Module):
     """An architecture as a Flax module: `.apply({"params": params}, images, train=..., rngs=...)` -> Forward.
 
-    images: float [N, size, size, channels], mean removed. `train=True` turns dropout on; rngs={"dropout": key}.
+    images: float [N, size, size, channels], mean removed. `train=True` turns dropout on, has BatchNorm use the batch's
+    own statistics and return the running ones as `Forward.statistics`; rngs={"dropout": key}.
     dtype: type of the computation, float32 or bfloat16; parameters and logits stay float32.
     Raises ValueError when the images are not of the architecture's size.
     """
@@ -41,105 +59,124 @@ class ConvNet(nn.Module):
         size, channels = self.arch.image_size, self.arch.channels
         if images.shape[1:] != (size, size, channels):
             raise ValueError(f"{self.arch.name} takes images [N, {size}, {size}, {channels}], not {list(images.shape)}")
-        x = images.astype(self.dtype)
-        activations, switches = {}, {}
+        maps = {IMAGE: images.astype(self.dtype)}
+        switches, statistics = {}, {}
+        first = next((row for row in self.arch.rows if row.param_shapes), None)
         for row in self.arch.rows:
-            name = row.layer.name
-            match row.layer:
-                case Conv() as layer:
-                    x = _Conv(layer, row.input_shape[2], *_initializers(self.arch, row), name=name)(x)
-                case Dense() as layer:
-                    x = _Dense(layer, row.shape[2], *_initializers(self.arch, row), name=name)(x)
-                case MaxPool() as layer:
-                    x, switches[name] = ops.max_pool(x, layer.window, layer.strides, layer.padding)
-                case Dropout() as layer:
-                    x = nn.Dropout(layer.rate, name=name)(x, deterministic=not train)
-                case layer:
-                    x = apply_layer(layer, {}, x)
-            activations[name] = x
-        return Forward(x.reshape(len(x), -1).astype(jnp.float32), activations, switches)
+            name, layer, inputs = row.name, row.layer, [maps[each] for each in row.inputs]
+            params = {}
+            if row.param_shapes:
+                starts = _initializers(self.arch, row, row is first)
+                params = {name: _Params(row.param_shapes, starts, name=name)()}
+            match layer:
+                case MaxPool():
+                    x, switches[name] = ops.max_pool(inputs[0], layer.window, layer.strides, layer.padding)
+                    maps[name] = nn.relu(x) if layer.relu else x
+                case BatchNorm() if train:
+                    maps[name], statistics[name] = _normalise_batch(layer, params[name], inputs[0])
+                case Dropout():
+                    x = nn.Dropout(layer.rate, name=name)(inputs[0], deterministic=not train)
+                    maps[name] = nn.relu(x) if layer.relu else x
+                case _:
+                    maps[name] = apply_layer(layer, params, inputs)
+        last, activations = maps[self.arch.layer_names[-1]], {name: maps[name] for name in self.arch.layer_names}
+        return Forward(last.reshape(len(last), -1).astype(jnp.float32), activations, switches, statistics)
 
 
-class _Conv(nn.Module):
-    layer: Conv
-    inputs: int
-    kernel_init: initializers.Initializer
-    bias_init: initializers.Initializer
+class _Params(nn.Module):
+    """The parameters of one layer, {name: array}, under the layer's name in the tree."""
 
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        layer = self.layer
-        shape = (layer.kernel, layer.kernel, self.inputs // layer.groups, layer.features)
-        kernel = self.param("kernel", self.kernel_init, shape)
-        bias = self.param("bias", self.bias_init, (layer.features,))
-        return apply_layer(layer, {layer.name: {"kernel": kernel, "bias": bias}}, x)
-
-
-class _Dense(nn.Module):
-    layer: Dense
-    features: int
-    kernel_init: initializers.Initializer
-    bias_init: initializers.Initializer
+    shapes: dict[str, tuple[int, ...]]
+    starts: dict[str, initializers.Initializer]
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        kernel = self.param("kernel", self.kernel_init, (math.prod(x.shape[1:]), self.features))
-        bias = self.param("bias", self.bias_init, (self.features,))
-        return apply_layer(self.layer, {self.layer.name: {"kernel": kernel, "bias": bias}}, x)
+    def __call__(self) -> dict[str, jax.Array]:
+        return {name: self.param(name, self.starts[name], shape) for name, shape in self.shapes.items()}
 
 
-def apply_layer(layer: Layer, params: dict, x: jax.Array) -> jax.Array:
-    """What one layer makes of [N, H, W, C] in evaluation: [N, h, w, C'], or [N, 1, 1, C'] of a fully connected one.
+def apply_layer(layer: Layer, params: dict, inputs: Sequence[jax.Array]) -> jax.Array:
+    """What one layer makes of its inputs [N, H, W, C] in evaluation: [N, h, w, C'].
 
-    params: {layer: {"kernel", "bias"}}, in which layers without parameters need no entry.
+    params: {layer: {"kernel", "bias", ...}}, in which layers without parameters need no entry.
     """
+    x, own = inputs[0], params.get(layer.name, {})
     match layer:
         case Conv():
-            options = {"strides": layer.strides, "padding": layer.padding, "groups": layer.groups}
-            return _activate(
-                ops.conv(x, params[layer.name]["kernel"], **options), params[layer.name]["bias"], layer.relu
-            )
+            options = {"strides": layer.strides, "padding": layer.padding, "dilation": layer.dilation}
+            y = _add_bias(ops.conv(x, own["kernel"], groups=layer.groups, **options), own)
         case Dense():
-            kernel = params[layer.name]["kernel"].astype(x.dtype)
-            y = (x.reshape(len(x), -1) @ kernel).reshape(len(x), 1, 1, kernel.shape[1])
-            return _activate(y, params[layer.name]["bias"], layer.relu)
+            kernel = own["kernel"].astype(x.dtype)
+            y = _add_bias((x.reshape(len(x), -1) @ kernel).reshape(len(x), 1, 1, kernel.shape[1]), own)
         case MaxPool():
             # without switches; `ops.max_pool` would compute its input again for each of the windows that share it
-            return nn.max_pool(x, (layer.window,) * 2, (layer.strides,) * 2, layer.padding)
+            y = nn.max_pool(x, pair(layer.window), pair(layer.strides), layer.padding)
         case AvgPool():
-            return ops.avg_pool(x, layer.window, layer.strides)
+            y = ops.avg_pool(x, layer.window, layer.strides, layer.padding, layer.count_include_pad)
+        case GlobalAvgPool():
+            y = x.astype(jnp.float32).mean(axis=(1, 2), keepdims=True).astype(x.dtype)
         case LRN():
-            return ops.local_response_norm(x, layer.n, layer.k, layer.alpha, layer.beta)
-        case Dropout():
-            return x
+            y = ops.local_response_norm(x, layer.n, layer.k, layer.alpha, layer.beta)
+        case BatchNorm():
+            y = _normalise(layer, own, x, own["mean"], own["var"])
+        case Concat():
+            y = jnp.concatenate(inputs, axis=-1)
+        case Add():
+            y = sum(inputs[1:], x)
+        case Dropout() | Identity():
+            y = x
+        case _:
+            assert_never(layer)
+    return nn.relu(y) if layer.relu else y
 
 
-def _activate(y, bias, relu: bool):
-    y = y + bias.astype(y.dtype).reshape(1, 1, 1, -1)
-    return nn.relu(y) if relu else y
+def _add_bias(y: jax.Array, own: dict[str, jax.Array]) -> jax.Array:
+    return y + own["bias"].astype(y.dtype).reshape(1, 1, 1, -1) if "bias" in own else y
 
 
-def _initializers(arch: Arch, row: Row) -> tuple[initializers.Initializer, initializers.Initializer]:
-    """Of the kernel and the bias. Biases of 1 go with weights of 0.01, which hardly pass a signal on; He's and Glorot's
-    rules take biases of 0: with 1, alexnet began at a loss of 5 in place of 2.3 and stayed behind for epochs."""
-    first = next(other for other in arch.rows if other.params)
+def _normalise(layer: BatchNorm, own: dict[str, jax.Array], x: jax.Array, mean: jax.Array, var: jax.Array) -> jax.Array:
+    """In float32: in bfloat16 the difference of two large numbers would be lost."""
+    slope = own["scale"] * jax.lax.rsqrt(var + layer.eps)
+    shift = own["bias"] - mean * slope
+    y = x.astype(jnp.float32) * slope.reshape(1, 1, 1, -1) + shift.reshape(1, 1, 1, -1)
+    return y.astype(x.dtype)
+
+
+def _normalise_batch(layer: BatchNorm, own: dict[str, jax.Array], x: jax.Array):
+    """By the mean and variance over batch and places; and the running statistics, which take the unbiased variance."""
+    wide = x.astype(jnp.float32)
+    mean = wide.mean(axis=(0, 1, 2))
+    var = jnp.square(wide - mean.reshape(1, 1, 1, -1)).mean(axis=(0, 1, 2))
+    y = _normalise(layer, own, x, mean, var)
+    count = math.prod(x.shape[:3])
+    seen = {"mean": mean, "var": var * (count / max(1, count - 1))}
+    running = {name: layer.momentum * own[name] + (1 - layer.momentum) * seen[name] for name in STATISTICS}
+    return nn.relu(y) if layer.relu else y, jax.lax.stop_gradient(running)
+
+
+def _initializers(arch: Arch, row: Row, first: bool) -> dict[str, initializers.Initializer]:
+    """Of each parameter. Biases of 1 go with weights of 0.01, which hardly pass a signal on; He's and Glorot's rules
+    take biases of 0: with 1, alexnet began at a loss of 5 in place of 2.3 and stayed behind for epochs."""
+    zeros, ones = initializers.zeros, initializers.ones
+    if not isinstance(row.layer, Conv | Dense):
+        return {"scale": ones, "bias": zeros, "mean": zeros, "var": ones}
     match arch.recipe.init:
         case "paper":
-            return initializers.normal(0.01), initializers.constant(row.layer.bias)
+            return {"kernel": initializers.normal(0.01), "bias": initializers.constant(row.layer.bias or 0.0)}
         case "glorot":
-            return initializers.glorot_uniform(), initializers.zeros
+            return {"kernel": initializers.glorot_uniform(), "bias": zeros}
         case "he":
-            rms = max(1.0, PIXEL_RMS * arch.recipe.input_scale) if row == first else 1.0
-            return initializers.variance_scaling(2.0 / rms**2, "fan_in", "normal"), initializers.zeros
+            rms = max(1.0, PIXEL_RMS * arch.input_scale) if first else 1.0
+            return {"kernel": initializers.variance_scaling(2.0 / rms**2, "fan_in", "normal"), "bias": zeros}
     raise ValueError(f"init is 'paper', 'he' or 'glorot', not {arch.recipe.init!r}")
 
 
 def init_params(key: jax.Array, arch: Arch) -> dict:
-    """Random parameters {layer: {"kernel", "bias"}}, float32, by the architecture's recipe (section 3)."""
+    """Random parameters {layer: {"kernel", "bias", ...}}, float32, by the architecture's recipe (section 3)."""
     images = jax.ShapeDtypeStruct((1, arch.image_size, arch.image_size, arch.channels), jnp.float32)
     return ConvNet(arch).lazy_init(key, images)["params"]
 
 
 def forward(arch: Arch, params: dict, images: jax.Array) -> Forward:
-    """Runs the network as in evaluation: no dropout. images: float32 [N, size, size, channels], mean removed."""
+    """Runs the network as in evaluation: no dropout, running statistics. images: float32 [N, size, size, channels], as
+    `Preprocess` makes them."""
     return ConvNet(arch).apply({"params": params}, images)

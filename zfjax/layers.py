@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+Pair = int | tuple[int, int]  # rows, columns; an int means both
 Padding = tuple[tuple[int, int], tuple[int, int]]  # ((top, bottom), (left, right))
 Shape = tuple[int, int, int]  # height, width, channels
 
 VALID: Padding = ((0, 0), (0, 0))
+IMAGE = "image"  # what layers that read the image name as their input
 
 
 def pad(size: int) -> Padding:
@@ -20,47 +22,69 @@ def round_up(strides: int) -> Padding:
     return ((0, strides - 1), (0, strides - 1))
 
 
+def pair(value: Pair) -> tuple[int, int]:
+    """The same size for rows and columns."""
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+
 @dataclass(frozen=True)
-class Conv:
-    """Convolution, bias, and ReLU. `bias` is what the biases start from with the paper's weights."""
+class _Layer:
+    """What every kind has. inputs: names of the layers it reads, or "image"; empty: the layer before it in the table.
+    relu: whether its result is rectified at the end."""
 
     name: str
+    inputs: tuple[str, ...] = field(default=(), kw_only=True)
+    relu: bool = field(default=False, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Conv(_Layer):
+    """Convolution, bias, and ReLU. `bias` is what the biases start from with the paper's weights; None: no biases.
+
+    `dilation` puts that many places between the cells of a window (1: none are skipped).
+    """
+
     features: int
-    kernel: int
-    strides: int = 1
+    kernel: Pair
+    strides: Pair = 1
     padding: Padding = VALID
     groups: int = 1
-    relu: bool = True
-    bias: float = 0.0
+    bias: float | None = 0.0
+    dilation: Pair = 1
+    relu: bool = field(default=True, kw_only=True)
 
 
 @dataclass(frozen=True)
-class MaxPool:
+class MaxPool(_Layer):
     """Max pooling that records its switches."""
 
-    name: str
-    window: int = 3
-    strides: int = 2
+    window: Pair = 3
+    strides: Pair = 2
     padding: Padding = round_up(2)
 
 
 @dataclass(frozen=True)
-class AvgPool:
-    """Average pooling without padding."""
+class AvgPool(_Layer):
+    """Average pooling. `count_include_pad`: whether padding counts as zeros in the mean, or not at all."""
 
-    name: str
-    window: int = 2
-    strides: int = 2
+    window: Pair = 2
+    strides: Pair = 2
+    padding: Padding = VALID
+    count_include_pad: bool = True
 
 
 @dataclass(frozen=True)
-class LRN:
+class GlobalAvgPool(_Layer):
+    """The mean over all places of each map."""
+
+
+@dataclass(frozen=True)
+class LRN(_Layer):
     """Contrast normalisation across maps, b = a / (k + alpha * sum over n neighbours of a^2)^beta.
 
     `alpha` is NOT divided by n, as Krizhevsky et al. 2012 write it (PyTorch and Caffe divide: there it is 5e-4).
     """
 
-    name: str
     n: int = 5
     k: float = 2.0
     alpha: float = 1e-4
@@ -68,22 +92,45 @@ class LRN:
 
 
 @dataclass(frozen=True)
-class Dense:
-    """Fully connected layer on the flattened input, and ReLU. `features=None`: one per class (the classifier)."""
+class BatchNorm(_Layer):
+    """(x - mean) / sqrt(var + eps) * scale + bias for each map: over the batch in training, by running statistics
+    otherwise, which keep `momentum` of their old value at each step (Ioffe & Szegedy 2015)."""
 
-    name: str
-    features: int | None = None
-    relu: bool = True
-    bias: float = 0.0
+    eps: float = 1e-5
+    momentum: float = 0.9
 
 
 @dataclass(frozen=True)
-class Dropout:
+class Dense(_Layer):
+    """Fully connected layer on the flattened input, and ReLU. `features=None`: one per class (the classifier).
+    `bias` as of Conv."""
+
+    features: int | None = None
+    bias: float | None = 0.0
+    relu: bool = field(default=True, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Dropout(_Layer):
     """Sets a share `rate` of its input to zero and scales up the rest, in training only."""
 
-    name: str
     rate: float = 0.5
 
 
-Layer = Conv | MaxPool | AvgPool | LRN | Dense | Dropout
-KINDS = {kind.__name__: kind for kind in (Conv, MaxPool, AvgPool, LRN, Dense, Dropout)}
+@dataclass(frozen=True)
+class Concat(_Layer):
+    """The maps of all its inputs, one after the other."""
+
+
+@dataclass(frozen=True)
+class Add(_Layer):
+    """The sum of its inputs."""
+
+
+@dataclass(frozen=True)
+class Identity(_Layer):
+    """Its input, under another name or rectified."""
+
+
+Layer = Conv | MaxPool | AvgPool | GlobalAvgPool | LRN | BatchNorm | Dense | Dropout | Concat | Add | Identity
+KINDS: dict[str, type[Layer]] = {kind.__name__: kind for kind in Layer.__args__}

@@ -10,14 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from zfjax.convolution import NO_PADDING, Padding, Pair, conv, conv_transpose, pair
+from zfjax.convolution import conv, conv_transpose
+from zfjax.layers import VALID, Padding, Pair, pair
 
 __all__ = ["avg_pool", "avg_unpool", "conv", "conv_transpose", "local_response_norm", "max_pool", "max_unpool", "peaks"]
 
 Overlap = Literal["sum", "max", "last"]
 
 
-def max_pool(x, window: Pair = 3, strides: Pair = 2, padding: Padding = NO_PADDING) -> tuple[jax.Array, jax.Array]:
+def max_pool(x, window: Pair = 3, strides: Pair = 2, padding: Padding = VALID) -> tuple[jax.Array, jax.Array]:
     """Max pooling that records where each maximum was (section 2.1, "switches").
 
     x: [N, H, W, C]. Returns the maxima [N, h, w, C] and the switches, uint8 [N, h, w, C]: the maximum's offset in its
@@ -35,7 +36,7 @@ def max_unpool(
     shape: tuple[int, ...],
     window: Pair = 3,
     strides: Pair = 2,
-    padding: Padding = NO_PADDING,
+    padding: Padding = VALID,
     overlap: Overlap = "sum",
 ) -> jax.Array:
     """Puts every value back where its maximum was, zero elsewhere (section 2.1, "Unpooling").
@@ -68,19 +69,54 @@ def peaks(x) -> tuple[jax.Array, jax.Array, jax.Array]:
     return of_rows.max(axis=1), rows, jnp.argmax(strongest, axis=1)
 
 
-def avg_pool(x, window: Pair = 2, strides: Pair = 2) -> jax.Array:
-    """Mean over windows, no padding: [N, H, W, C] -> [N, h, w, C]."""
-    size, steps = pair(window), pair(strides)
-    zero = np.zeros((), x.dtype)  # a traced zero would hide from JAX that this is a sum, and it could not be transposed
-    total = lax.reduce_window(x, zero, lax.add, (1, *size, 1), (1, *steps, 1), "VALID")
-    return total / (size[0] * size[1])
+def avg_pool(
+    x, window: Pair = 2, strides: Pair = 2, padding: Padding = VALID, count_include_pad: bool = True
+) -> jax.Array:
+    """Mean over windows: [N, H, W, C] -> [N, h, w, C]. count_include_pad: padding counts as zeros, or not at all."""
+    counts = _avg_counts(x.shape[1:3], window, strides, padding, count_include_pad)
+    return _window_sum(x, window, strides, padding) / jnp.asarray(counts, x.dtype)
 
 
-def avg_unpool(y, shape: tuple[int, ...], window: Pair = 2, strides: Pair = 2) -> jax.Array:
+def avg_unpool(
+    y,
+    shape: tuple[int, ...],
+    window: Pair = 2,
+    strides: Pair = 2,
+    padding: Padding = VALID,
+    count_include_pad: bool = True,
+) -> jax.Array:
     """The exact adjoint of `avg_pool`: spreads each value evenly over its window. shape: the [N, H, W, C] pooled."""
-    forward = functools.partial(avg_pool, window=window, strides=strides)
+    counts = _avg_counts(shape[1:3], window, strides, padding, count_include_pad)
+    return spread(y / jnp.asarray(counts, y.dtype), shape, window, strides, padding)
+
+
+def spread(y, shape: tuple[int, ...], window: Pair, strides: Pair, padding: Padding = VALID) -> jax.Array:
+    """The adjoint of summing over windows: each value to all cells of its window. shape: the [N, H, W, C] summed."""
+    forward = functools.partial(_window_sum, window=window, strides=strides, padding=padding)
     (x,) = jax.linear_transpose(forward, jax.ShapeDtypeStruct(shape, y.dtype))(y)
     return x
+
+
+def avg_counts(size, window: Pair, strides: Pair, padding: Padding) -> np.ndarray:
+    """How many cells of each window lie inside a map of `size`, at least 1: float32 [1, h, w, 1]."""
+    inside = [
+        np.maximum(np.minimum(starts + k, n + before) - np.maximum(starts, before), 0)
+        for n, k, s, (before, after) in zip(size, pair(window), pair(strides), padding, strict=True)
+        for starts in [np.arange((n + before + after - k) // s + 1) * s]
+    ]
+    return np.maximum(np.multiply.outer(*inside), 1).astype(np.float32)[None, :, :, None]
+
+
+def _avg_counts(size, window: Pair, strides: Pair, padding: Padding, count_include_pad: bool) -> np.ndarray | float:
+    if count_include_pad or padding == VALID:
+        return float(np.prod(pair(window)))
+    return avg_counts(size, window, strides, padding)
+
+
+def _window_sum(x, window: Pair, strides: Pair, padding: Padding) -> jax.Array:
+    zero = np.zeros((), x.dtype)  # a traced zero would hide from JAX that this is a sum, and it could not be transposed
+    edges = ((0, 0), *padding, (0, 0))
+    return lax.reduce_window(x, zero, lax.add, (1, *pair(window), 1), (1, *pair(strides), 1), edges)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))

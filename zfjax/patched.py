@@ -7,14 +7,16 @@ billion multiply-adds an image.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from zfjax.arch import Arch
+from zfjax import ops
+from zfjax.arch import POINT, Arch, Geometry, Row, Spans
 from zfjax.convnet import Forward, apply_layer
-from zfjax.layers import VALID, AvgPool, Conv, Dense, MaxPool
+from zfjax.layers import IMAGE, VALID, AvgPool, Conv, MaxPool
 from zfjax.windows import Corner, cut, inside, put
 
 
@@ -26,6 +28,16 @@ class _Change(NamedTuple):
     corner: Corner
 
 
+class _Place(NamedTuple):
+    """A window of places of a map."""
+
+    corner: Corner
+    size: tuple[int, int]
+
+
+_Maps = _Change | jax.Array  # or whole maps [U, H, W, C]
+
+
 def forward_changed(
     arch: Arch, params: dict, image: jax.Array, whole: Forward, window: jax.Array, corner: Corner
 ) -> Forward:
@@ -35,56 +47,79 @@ def forward_changed(
     what takes the place of the image at the corners; it must not stick out. Equal to the whole computation up to
     rounding.
     """
-    maps: _Change | jax.Array = _Change(image, window, corner)
-    activations = {}
+    maps: dict[str, _Maps] = {IMAGE: _Change(image, window, corner)}
+    places: dict[tuple, _Place | None] = {}  # layers that see alike share their corners
     for row in arch.rows:
-        layer = row.layer
-        if isinstance(maps, _Change):
-            maps = _step(layer, params, maps, whole.activations[layer.name][0])
+        inputs = [maps[name] for name in row.inputs]
+        kind = (arch.spans(row.name).get(IMAGE), row.shape[:2])
+        if kind not in places:
+            places[kind] = _affected(*kind, window.shape[1:3], corner)
+        place, changes = places[kind], [each for each in inputs if isinstance(each, _Change)]
+        if place is None or row.geometry is None or len(changes) < len(inputs):
+            maps[row.name] = apply_layer(row.layer, params, [_complete(each) for each in inputs])
         else:
-            maps = apply_layer(layer, params, maps)
-        activations[layer.name] = _complete(maps) if isinstance(maps, _Change) else maps
+            changed = _on_window(row, row.geometry, params, changes, place)
+            maps[row.name] = _Change(whole.activations[row.name][0], changed, place.corner)
+    activations = {row.name: _complete(maps[row.name]) for row in arch.rows}
     logits = activations[arch.layer_names[-1]]
     return Forward(logits.reshape(len(window), -1).astype(jnp.float32), activations, {})
 
 
-def _step(layer, params, change: _Change, base: jax.Array) -> _Change | jax.Array:
-    """One layer on the window alone, or on whole maps where the window would be as large."""
-    if isinstance(layer, Dense):
-        return apply_layer(layer, params, _complete(change))
-    if not isinstance(layer, Conv | MaxPool | AvgPool):  # each place by itself
-        return _Change(base, apply_layer(layer, params, change.window), change.corner)
-    reach = layer.kernel if isinstance(layer, Conv) else layer.window
-    # Of places `strides` apart this many can see a cell of the window, whatever its position.
-    size = tuple((length + reach - 2) // layer.strides + 1 for length in change.window.shape[1:3])
-    if any(ours >= theirs for ours, theirs in zip(size, base.shape[:2], strict=True)):
-        return apply_layer(layer, params, _complete(change))
-    padding = VALID if isinstance(layer, AvgPool) else layer.padding
-    corner = Corner(
-        *(  # the first place that sees the window, or one before it where the last would lie outside
-            jnp.clip(-(-(start + before - reach + 1) // layer.strides), 0, end - length)
-            for start, (before, _), end, length in zip(change.corner, padding, base.shape[:2], size, strict=True)
-        )
+def _affected(spans: Spans, shape: tuple[int, int], window: tuple[int, int], corner: Corner) -> _Place | None:
+    """Which places of a map may see a window of the image; None: as many as there are.
+
+    Unit i sees i * stride + low ... i * stride + high, so the first that sees the window is the quotient rounded up,
+    and so many can see a cell of it, whatever its position. What would stick out is moved inwards.
+    """
+    if spans is None:
+        return None
+    rows, columns = ((length + span.size - 2) // span.stride + 1 for length, span in zip(window, spans, strict=True))
+    if rows >= shape[0] or columns >= shape[1]:
+        return None
+    first = (
+        jnp.clip(-(-(start - span.high) // span.stride), 0, end - length)
+        for start, span, end, length in zip(corner, spans, shape, (rows, columns), strict=True)
     )
-    seen = Corner(*(start * layer.strides - before for start, (before, _) in zip(corner, padding, strict=True)))
-    extent = tuple((length - 1) * layer.strides + reach for length in size)
-    unpadded = layer if isinstance(layer, AvgPool) else dataclasses.replace(layer, padding=VALID)
+    return _Place(Corner(*first), (rows, columns))
+
+
+def _on_window(row: Row, geometry: Geometry, params: dict, changes: Sequence[_Change], place: _Place) -> jax.Array:
+    """One layer at these places alone: [U, *size, C]."""
+    layer, seen, reach = row.layer, place.corner, place.size
+    if geometry != POINT:
+        steps = list(zip(place.corner, geometry.strides, geometry.padding, strict=True))
+        seen = Corner(*(start * step - before for start, step, (before, _) in steps))
+        sizes = zip(place.size, geometry.strides, geometry.extent, strict=True)
+        rows, columns = ((length - 1) * step + extent for length, step, extent in sizes)
+        reach = rows, columns
     outside = -jnp.inf if isinstance(layer, MaxPool) else 0
-    return _Change(base, apply_layer(unpadded, params, _look(change, seen, extent, outside)), corner)
+    if isinstance(layer, Conv | MaxPool | AvgPool):
+        layer = dataclasses.replace(layer, padding=VALID)
+    windows = apply_layer(layer, params, [_look(each, seen, reach, outside) for each in changes])
+    if isinstance(row.layer, AvgPool) and not row.layer.count_include_pad:
+        # the mean over a whole window is too small where the window sticks out
+        counts = ops.avg_counts(row.input_shape[:2], geometry.window, geometry.strides, geometry.padding)
+        there = cut(jnp.asarray(counts), jnp.zeros_like(place.corner.top), place.corner, place.size, fill=1)
+        windows = windows * (geometry.window[0] * geometry.window[1] / there)
+    return windows
 
 
 def _look(change: _Change, seen: Corner, extent: tuple[int, int], outside: float) -> jax.Array:
     """What lies at the corners `seen`: the window where it is, the base around it, `outside` beyond the map."""
     images = jnp.arange(len(change.window))
+    if seen is change.corner and extent == change.window.shape[1:3]:
+        return change.window
     unchanged = cut(change.base[None], jnp.zeros_like(images), seen, extent, outside)
     place = Corner(*(there - here for there, here in zip(seen, change.corner, strict=True)))
     changed = inside(place, extent, change.window.shape[1:3])
     return jnp.where(changed, cut(change.window, images, place, extent), unchanged)
 
 
-def _complete(change: _Change) -> jax.Array:
+def _complete(maps: _Maps) -> jax.Array:
     """Whole maps, [U, H, W, C]."""
-    size = change.base.shape[:2]
-    place = Corner(-change.corner.top, -change.corner.left)
-    changed = inside(place, size, change.window.shape[1:3])
-    return jnp.where(changed, put(change.window, change.corner, size), change.base)
+    if not isinstance(maps, _Change):
+        return maps
+    size = maps.base.shape[:2]
+    place = Corner(-maps.corner.top, -maps.corner.left)
+    changed = inside(place, size, maps.window.shape[1:3])
+    return jnp.where(changed, put(maps.window, maps.corner, size), maps.base)

@@ -1,49 +1,162 @@
-"""From stored uint8 canvases to what a network sees, on the device and inside jit (section 3).
+"""Pictures -> what a network sees, as a value: size, crop, mean, scale, order of the colours (section 3).
 
-Crops, flips and the mean's subtraction happen here and not on the host: uint8 canvases are a third of the bytes of
-float32 crops, and the host needs its cores to decode.
+A picture becomes a canvas on the host, uint8 and square (`zfjax.canvas`); crops, flips and the mean's subtraction
+happen on the device: uint8 canvases are a third of the bytes of float32 crops, and the host needs its cores to decode.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from zfjax.canvas import ten_crop_offsets
+from zfjax.canvas import Picture, Resampling, ten_crop_offsets, to_canvas
+from zfjax.errors import InputError
+
+if TYPE_CHECKING:
+    from zfjax.arch import Arch
+
+Colours = Literal["RGB", "BGR", "grey"]
 
 
-def crop_images(images: jax.Array, crop: jax.Array, mean: jax.Array, *, image_size: int, scale: float) -> jax.Array:
-    """Each image less the mean image, cut at its own place, flipped if asked, times scale.
+@dataclass(frozen=True)
+class Preprocess:
+    """What becomes of a picture before a network sees it; called on pictures, it does it.
 
-    images: uint8 [N, S, S, C]. crop: int32 [N, 3], (top, left, flip). mean: [S, S, C] in 0..255, cut at the same place
-    and before the flip. Returns float32 [N, image_size, image_size, C].
+    A picture's smallest side is resized to `smallest_side` and its centre square cut out: the canvas, uint8
+    [smallest_side, smallest_side, channels], whose middle `crop` x `crop` pixels the network sees, as
+    (pixels - mean) * scale / std. A pytree: mean and std are its leaves, the rest is static.
     """
 
-    def crop_one(image: jax.Array, offset: jax.Array) -> jax.Array:
-        start, shape = (offset[0], offset[1], 0), (image_size, image_size, image.shape[-1])
-        window = jax.lax.dynamic_slice(image, start, shape).astype(jnp.float32)
-        window = window - jax.lax.dynamic_slice(mean, start, shape)
-        return jnp.where(offset[2] != 0, window[:, ::-1], window)
+    smallest_side: int
+    crop: int
+    mean: jax.Array | np.ndarray | None = None  # of canvases: [smallest_side, smallest_side, channels] or [channels]
+    std: jax.Array | np.ndarray | None = None  # [channels]
+    scale: float = 1.0  # multiplies pixels of 0..255 once the mean is removed
+    colours: Colours = "RGB"  # in which order the network takes them; canvases, mean and std are RGB
+    resampling: Resampling = "bilinear"
 
-    return jax.vmap(crop_one)(images, crop) * jnp.float32(scale)
+    @classmethod
+    def of(cls, arch: Arch, mean: np.ndarray | None = None) -> Preprocess:
+        """As an architecture is trained here: canvases of 256 for 224 pixels (section 3), or no larger than what the
+        network sees where the recipe takes no crops."""
+        whole = arch.recipe.crops == "whole"
+        return cls(
+            smallest_side=arch.image_size if whole else round(arch.image_size * 8 / 7),
+            crop=arch.image_size,
+            mean=mean,
+            scale=arch.input_scale,
+            colours="grey" if arch.channels == 1 else "RGB",
+        )
+
+    @property
+    def channels(self) -> int:
+        return 1 if self.colours == "grey" else 3
+
+    def __call__(self, pictures: Picture | Sequence[Picture]) -> jax.Array:
+        """What the network sees of one picture, or of several: float32 [N, crop, crop, channels].
+
+        pictures: bytes of image files, pillow images or uint8 arrays [H, W(, 1, 3 or 4)], of any size. An array
+        [N, H, W, C] is N pictures. Raises InputError for what is no picture.
+        """
+        several = isinstance(pictures, Sequence) and not isinstance(pictures, bytes)
+        several = several or getattr(pictures, "ndim", 0) == 4
+        return self.centre(np.stack([self.canvas(picture) for picture in (pictures if several else [pictures])]))
+
+    def canvas(self, picture: Picture) -> np.ndarray:
+        """uint8 [smallest_side, smallest_side, channels], RGB; raises InputError for what is no picture."""
+        return to_canvas(picture, self.smallest_side, self.channels, self.resampling)
+
+    def centre(self, canvases: jax.Array | np.ndarray) -> jax.Array:
+        """The middle of every canvas as the network sees it: [N, S, S, C] -> float32 [N, crop, crop, C]."""
+        return self._crop_all(canvases, ten_crop_offsets(canvases.shape[1], self.crop)[4])
+
+    def ten(self, canvases: jax.Array | np.ndarray) -> jax.Array:
+        """The paper's ten crops of every canvas: float32 [10, N, crop, crop, C].
+
+        In order: top left, top right, bottom left, bottom right, centre; then the same five flipped.
+        """
+        return jnp.stack([self._crop_all(canvases, each) for each in ten_crop_offsets(canvases.shape[1], self.crop)])
+
+    def crops(self, canvases: jax.Array, offsets: jax.Array) -> jax.Array:
+        """Each canvas cut at its own place and flipped if asked: float32 [N, crop, crop, C].
+
+        offsets: int32 [N, 3], (top, left, flip). The mean is cut at the same place and before the flip.
+        """
+
+        def crop_one(canvas: jax.Array, offset: jax.Array) -> jax.Array:
+            start, shape = (offset[0], offset[1], 0), (self.crop, self.crop, canvas.shape[-1])
+            window = jax.lax.dynamic_slice(canvas, start, shape).astype(jnp.float32)
+            if self.mean is not None:
+                whole = self.mean.ndim == 3
+                window -= jax.lax.dynamic_slice(self.mean, start, shape) if whole else _per_channel(self.mean, 3)
+            return jnp.where(offset[2] != 0, window[:, ::-1], window)
+
+        return self._scaled(jax.vmap(crop_one)(canvases, offsets))
+
+    def visible(self, canvases: Any) -> Any:
+        """What of every canvas the network sees, as it is: [..., S, S, C] -> [..., crop, crop, C]."""
+        start = (canvases.shape[-2] - self.crop) // 2
+        return canvases[..., start : start + self.crop, start : start + self.crop, :]
+
+    def visible_mean(self) -> jax.Array | np.ndarray:
+        """The colour that the network sees as zero, at each place: float32 [crop, crop, channels] in 0..255."""
+        shape = (self.smallest_side, self.smallest_side, self.channels)
+        mean = np.zeros(shape, np.float32) if self.mean is None else self.mean
+        return self.visible(mean if mean.ndim == 3 else jnp.broadcast_to(mean, shape))
+
+    def normalise(self, pixels: jax.Array | np.ndarray) -> jax.Array:
+        """What the network sees of pixels that are cut already: [..., crop, crop, C] in 0..255 -> float32."""
+        return self._scaled(pixels - self.visible_mean())
+
+    def to_dict(self) -> dict:
+        """Plain data for JSON, without a mean image, which is a file of its own."""
+        mean, std = (None if a is None or np.ndim(a) > 1 else np.asarray(a).tolist() for a in (self.mean, self.std))
+        return {**dataclasses.asdict(dataclasses.replace(self, mean=None, std=None)), "mean": mean, "std": std}
+
+    @classmethod
+    def from_dict(cls, data: dict, mean: np.ndarray | None = None) -> Preprocess:
+        """Rebuilds it from `to_dict`; mean: the mean image. Raises InputError for values that do not fit together."""
+        stored = {name: None if data[name] is None else np.float32(data[name]) for name in ("mean", "std")}
+        made = cls(**{**data, **stored})
+        if not 1 <= made.crop <= made.smallest_side:
+            raise InputError(f"a crop of {made.crop} pixels does not fit into a canvas of {made.smallest_side}")
+        if made.mean is None and mean is not None:
+            made = dataclasses.replace(made, mean=mean)
+        for name in ("mean", "std"):
+            value = getattr(made, name)
+            shapes = [(made.channels,), (made.smallest_side, made.smallest_side, made.channels)][: 2 - (name == "std")]
+            if value is not None and value.shape not in shapes:
+                raise InputError(f"the {name} must have the shape {' or '.join(map(str, shapes))}, not {value.shape}")
+        return made
+
+    def _crop_all(self, canvases, offset: tuple[int, int, int]) -> jax.Array:
+        top, left, flip = offset
+        rows, columns = slice(top, top + self.crop), slice(left, left + self.crop)
+        window = canvases[:, rows, columns].astype(jnp.float32)
+        if self.mean is not None:
+            whole = self.mean.ndim == 3
+            window = window - (self.mean[None, rows, columns] if whole else _per_channel(self.mean, 4))
+        window = self._scaled(window)
+        return window[:, :, ::-1] if flip else window
+
+    def _scaled(self, pixels) -> jax.Array:
+        pixels = pixels * jnp.float32(self.scale)
+        pixels = pixels if self.std is None else pixels / _per_channel(self.std, pixels.ndim)
+        return pixels[..., ::-1] if self.colours == "BGR" else pixels
 
 
-def centre_crop(images: jax.Array, mean: jax.Array, *, image_size: int, scale: float) -> jax.Array:
-    """The middle of every image less the mean's, times scale: float32 [N, image_size, image_size, C]."""
-    return _crop_all(images, mean, ten_crop_offsets(images.shape[1], image_size)[4], image_size, scale)
+def _per_channel(values, ndim: int):
+    return values.reshape((1,) * (ndim - 1) + (-1,))
 
 
-def ten_crops(images: jax.Array, mean: jax.Array, *, image_size: int, scale: float) -> jax.Array:
-    """The paper's ten crops of every image: float32 [10, N, image_size, image_size, C].
-
-    In order: top left, top right, bottom left, bottom right, centre; then the same five flipped.
-    """
-    offsets = ten_crop_offsets(images.shape[1], image_size)
-    return jnp.stack([_crop_all(images, mean, offset, image_size, scale) for offset in offsets])
-
-
-def _crop_all(images, mean, offset: tuple[int, int, int], image_size: int, scale: float) -> jax.Array:
-    top, left, flip = offset
-    rows, columns = slice(top, top + image_size), slice(left, left + image_size)
-    window = (images[:, rows, columns].astype(jnp.float32) - mean[None, rows, columns]) * jnp.float32(scale)
-    return window[:, :, ::-1] if flip else window
+jax.tree_util.register_dataclass(
+    Preprocess,
+    data_fields=["mean", "std"],
+    meta_fields=["smallest_side", "crop", "scale", "colours", "resampling"],
+)

@@ -12,14 +12,16 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from nets import canvas_side
 from PIL import Image
 
-from zfjax.arch import Arch, Recipe
+from zfjax.arch import Arch
 from zfjax.data import dataset as sources
 from zfjax.data import mean_image, open_dataset, prepare, train_batches
 from zfjax.data.prepared import reader as prepared
 from zfjax.errors import InputError
 from zfjax.layers import Conv, Dense, MaxPool
+from zfjax.recipe import Recipe
 from zfjax.runs.run import load_run
 from zfjax.train.loop import train
 
@@ -381,7 +383,7 @@ def test_training_from_it_ends_with_the_same_bits(photos, tmp_path):
     layers = (Conv("conv1", 4, kernel=3, strides=2), MaxPool("pool1"), Dense("fc2", relu=False))
     recipe = Recipe(crops="random", epochs=1, batch_size=8, init="he")
     arch = Arch(layers=layers, image_size=18, num_classes=2, recipe=recipe)
-    assert arch.canvas_size == 21
+    assert canvas_side(arch) == 21
     stored = run_prepare(photos, tmp_path / "set", size=21)
     for name, dataset in (("direct", f"folder:{photos}"), ("stored", f"prepared:{stored}")):
         train(arch, open_dataset(dataset, canvas_size=21), tmp_path / name, config={"arch": arch.to_dict()})

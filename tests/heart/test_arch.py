@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from nets import canvas_side
 
 from zfjax.arch import Arch
 from zfjax.errors import InputError
@@ -88,7 +89,7 @@ def test_norm_comes_after_pooling_in_zf_and_before_it_in_alexnet():
 def test_get_arch_adapts_head_and_sizes():
     arch = get_arch("zf", num_classes=10, image_size=128)
     assert arch.shapes()["fc8"] == (1, 1, 10) and arch.shapes()["conv1"] == (62, 62, 96)
-    assert arch.canvas_size == 146 and get_arch("zf").canvas_size == 256
+    assert canvas_side(arch) == 146 and canvas_side(get_arch("zf")) == 256
 
 
 def test_an_image_too_small_is_refused_with_the_smallest_that_fits():
@@ -104,8 +105,6 @@ def test_bad_tables_are_refused():
         Arch((Conv("conv1", 4, kernel=3), Conv("conv1", 4, kernel=3)), image_size=20)
     with pytest.raises(InputError, match="2 groups do not divide 3 -> 4 maps"):
         Arch((Conv("conv1", 4, kernel=3, groups=2),), image_size=20)
-    with pytest.raises(InputError, match="same at the top and on the left"):
-        Arch((MaxPool("pool1", padding=((1, 0), (0, 1))),), image_size=20)
     with pytest.raises(InputError, match="unknown layer 'conv9'; zf has conv1"):
         get_arch("zf").receptive_field("conv9")
 

@@ -11,9 +11,10 @@ from nets import ODD, TINY, pixels, random_params
 from test_deconvnet import plain_forward
 
 from zfjax import convnet
-from zfjax.arch import Arch, Recipe
+from zfjax.arch import Arch
 from zfjax.convnet import ConvNet, init_params
 from zfjax.layers import Dense, Dropout
+from zfjax.recipe import Recipe
 from zfjax.zoo import ARCHS, get_arch
 
 forward = jax.jit(convnet.forward, static_argnums=0)
@@ -77,7 +78,7 @@ def test_biases_start_at_zero_where_the_weights_carry_the_signal():
 
 @pytest.mark.parametrize(("init", "scale"), [("he", 1.0), ("he", 1 / 255), ("glorot", 1 / 255)])
 def test_activations_neither_explode_nor_vanish_at_the_start(init, scale):
-    arch = dataclasses.replace(TINY, recipe=Recipe(init=init, input_scale=scale))
+    arch = dataclasses.replace(TINY, recipe=Recipe(init=init), input_scale=scale)
     fwd = forward(arch, init_params(jax.random.key(0), arch), pixels(arch) * scale)
     assert 1e-2 < jnp.std(fwd.activations["fc4"]) < 10
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from nets import TINY, random_params
+from nets import TINY, canvas_side, middle, random_params, run_of
 from PIL import Image
 
 from zfjax.cli import reproduce
@@ -23,8 +23,7 @@ from zfjax.paper.ablation.measure import Errors, fixed_sample, mean_and_deviatio
 from zfjax.paper.ablation.table import LABELS, MEASURES, Plan, Row, describe, record
 from zfjax.paper.evaluation.measure import ErrorRate
 from zfjax.paper.numbers import ABLATIONS
-from zfjax.preprocess import centre_crop
-from zfjax.runs.run import Run, load_run
+from zfjax.runs.run import load_run
 from zfjax.train.settings import Settings, fill
 from zfjax.zoo import get_arch
 
@@ -33,7 +32,7 @@ class Labelled:
     """Seeded noise with labels 0, 1, ... in turn."""
 
     def __init__(self, count: int, arch, seed: int):
-        size = arch.canvas_size
+        size = canvas_side(arch)
         self.images = np.random.default_rng(seed).integers(0, 256, (count, size, size, arch.channels), dtype=np.uint8)
         self.classes = arch.num_classes
         self.class_names = tuple("abcdefghij"[: arch.num_classes])
@@ -83,11 +82,11 @@ def run_script(monkeypatch):
 @pytest.mark.parametrize("classes", [5, 7])
 def test_errors_against_a_loop_over_the_images(classes):
     arch = dataclasses.replace(TINY, num_classes=classes)
-    data, mean = noise(arch), np.full((arch.canvas_size, arch.canvas_size, 3), 127.0, np.float32)
+    data, mean = noise(arch), np.full((canvas_side(arch), canvas_side(arch), 3), 127.0, np.float32)
     params = jax.tree.map(jnp.asarray, random_params(arch))
     sample = fixed_sample(20, 13)
-    errors = measure(Run(arch, params, mean, data.class_names, {}, 0), data, sample=sample, batch_size=8)
-    logits = jax.jit(lambda images: forward(arch, params, centre_crop(images, mean, image_size=40, scale=1.0)).logits)
+    errors = measure(run_of(arch, params, mean, data.class_names, {}, 0), data, sample=sample, batch_size=8)
+    logits = jax.jit(lambda images: forward(arch, params, middle(images, mean, 40)).logits)
 
     def wrong(source, indices, k):
         ranks = np.argsort(-np.asarray(logits(jnp.asarray(source.images[indices]))), axis=1)[:, :k]

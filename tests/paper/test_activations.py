@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import pytest
-from nets import TINY, random_params
+from nets import TINY, canvas_side, middle, random_params, run_of
 from PIL import Image
 from runs import random_run, run_script
 from test_mining import Noise
@@ -16,18 +16,16 @@ from zfjax.errors import InputError
 from zfjax.paper.units.activations_command import _slug
 from zfjax.paper.units.activations_draw import _cells, _limits, draw_activations
 from zfjax.paper.units.activations_measure import layer_maps
-from zfjax.preprocess import centre_crop
-from zfjax.runs.run import Run
 
 IMAGE = np.full((8, 8, 3), 200, np.uint8)
 
 
 def test_the_numbers_are_those_of_the_network():
-    mean = np.full((TINY.canvas_size, TINY.canvas_size, 3), 127.0, np.float32)
-    run = Run(TINY, jax.tree.map(jnp.asarray, random_params(TINY)), mean, ("a",) * 5, {}, 0)
-    canvases = Noise(2, TINY.canvas_size).images
+    mean = np.full((canvas_side(TINY), canvas_side(TINY), 3), 127.0, np.float32)
+    run = run_of(TINY, jax.tree.map(jnp.asarray, random_params(TINY)), mean, ("a",) * 5, {}, 0)
+    canvases = Noise(2, canvas_side(TINY)).images
     maps = layer_maps(run, canvases, ["fc4", "conv2"])
-    crops = centre_crop(jnp.asarray(canvases), jnp.asarray(mean), image_size=40, scale=1.0)
+    crops = middle(canvases, mean, 40)
     expected = jax.jit(forward, static_argnums=0)(TINY, run.params, crops).activations
     assert set(maps) == {"fc4", "conv2"} and maps["fc4"].shape == (2, 1, 1, 10)
     for layer, activations in maps.items():

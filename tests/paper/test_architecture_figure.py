@@ -18,7 +18,6 @@ from zfjax.paper.architecture import command as architecture
 from zfjax.paper.architecture.draw import COLOURS, architecture_figure, draw_architecture
 from zfjax.paper.architecture.measure import blocks, describe
 from zfjax.paper.view import View
-from zfjax.runs.run import Run
 from zfjax.zoo import ARCHS, get_arch
 
 SMALL_ZF = get_arch("zf", image_size=64)
@@ -125,7 +124,7 @@ def test_the_script_draws_a_network_by_name(tmp_path, monkeypatch, capsys):
 
 
 def test_the_network_of_a_run_names_the_run(tmp_path):
-    run = Run(nets.TINY, {}, np.zeros(()), ("a",), {}, step=1200)
+    run = nets.run_of(nets.TINY, {}, np.zeros((46, 46, 3)), ("a",), {}, step=1200)
     drawn = architecture.draw(View(ckpt="runs/mine", run=run, out=tmp_path), architecture.Options())
     assert drawn.paths == [tmp_path / "architecture.svg"] and drawn.result is nets.TINY
     assert "Run mine (custom), step 1,200." in " ".join(drawn.paths[0].read_text().split())

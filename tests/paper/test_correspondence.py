@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from nets import TINY, random_params
+from nets import TINY, canvas_side, middle, random_params, run_of
 from PIL import Image
 from runs import random_run, run_script
 
@@ -30,8 +30,6 @@ from zfjax.paper.correspondence.measure import (
 from zfjax.paper.correspondence.portraits import choose_portraits
 from zfjax.paper.occlusion.measure import occlude
 from zfjax.paper.view import LeftOut, View
-from zfjax.preprocess import centre_crop
-from zfjax.runs.run import Run
 from zfjax.zoo import get_arch
 
 FACE = 13  # a scene of the validation split that is a face, with all its parts in the crop
@@ -194,9 +192,9 @@ def test_files_that_are_no_keypoints(text, message, tmp_path):
 
 
 def view(tmp_path, **changes) -> View:
-    side = TINY.canvas_size
+    side = canvas_side(TINY)
     params = jax.tree.map(jnp.asarray, random_params(TINY))
-    run = Run(
+    run = run_of(
         TINY, params, np.full((side, side, 3), 120, np.float32), ("a",) * 5, {"dataset": "scenes", "data_dir": None}, 7
     )
     return View(ckpt="runs/demo", run=run, out=tmp_path, progress=False, **changes)
@@ -286,9 +284,9 @@ def test_the_papers_numbers_stand_in_columns_of_their_own():
 def test_the_canvas_of_a_portrait_is_what_the_data_set_shows(tmp_path):
     """The same preprocessing as for training: a record of the data set is the portrait of that number."""
     looked = view(tmp_path)
-    portrait = scene_portrait(FACE, "val", canvas_size=TINY.canvas_size, image_size=40)
+    portrait = scene_portrait(FACE, "val", canvas_size=canvas_side(TINY), image_size=40)
     np.testing.assert_array_equal(looked.source[FACE]["image"], portrait.canvas)
-    crop = centre_crop(jnp.asarray(portrait.canvas[None]), looked.run.mean, image_size=40, scale=1.0)
+    crop = middle(portrait.canvas[None], looked.run.mean, 40)
     assert crop.shape == (1, 40, 40, 3)
 
 

@@ -4,16 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from nets import TINY, random_params
+from nets import TINY, canvas_side, random_params, run_of
 from test_mining import Noise
 
 from zfjax.convnet import forward
 from zfjax.errors import InputError
 from zfjax.paper.evaluation.measure import confusion, error_rate, probabilities, wilson_interval
-from zfjax.preprocess import centre_crop, ten_crops
-from zfjax.runs.run import Run
 
-MEAN = np.full((TINY.canvas_size, TINY.canvas_size, 3), 127.0, np.float32)
+MEAN = np.full((canvas_side(TINY), canvas_side(TINY), 3), 127.0, np.float32)
 
 
 def test_error_rates_by_hand():
@@ -33,14 +31,13 @@ def test_interval_against_published_values():
 
 @pytest.mark.parametrize("crops", [1, 10])
 def test_probabilities_are_softmaxes_averaged_over_crops(crops):
-    source, params = Noise(7, TINY.canvas_size), jax.tree.map(jnp.asarray, random_params(TINY))
-    run = Run(TINY, params, MEAN, ("a",) * 5, {}, 0)
+    source, params = Noise(7, canvas_side(TINY)), jax.tree.map(jnp.asarray, random_params(TINY))
+    run = run_of(TINY, params, MEAN, ("a",) * 5, {}, 0)
     shares, labels = probabilities(run, source, crops=crops, batch_size=4)
     assert shares.shape == (7, 5) and labels.tolist() == [0] * 7
     np.testing.assert_allclose(shares.sum(1), 1, rtol=1e-5)
     images = jnp.asarray(source.images)
-    options = {"image_size": 40, "scale": 1.0}
-    views = ten_crops(images, MEAN, **options) if crops == 10 else centre_crop(images, MEAN, **options)[None]
+    views = run.preprocess.ten(images) if crops == 10 else run.preprocess.centre(images)[None]
     run_forward = jax.jit(forward, static_argnums=0)
     expected = np.mean([jax.nn.softmax(run_forward(TINY, params, view).logits) for view in views], axis=0)
     np.testing.assert_allclose(shares, expected, rtol=1e-3, atol=1e-5)

@@ -170,7 +170,7 @@ def test_a_run_is_measured_as_by_hand(run_folder):
     down = canvases[1].astype(np.float32)
     down[5:], down[:5] = canvases[1, :-5], 127  # the mean of this run
     look = jax.jit(functools.partial(invariance.see, run.arch))
-    before, after = (look((run.params, run.mean), each[None]) for each in (canvases[1], down))
+    before, after = (look(run.variables, each[None]) for each in (canvases[1], down))
     for layer in ("fc4", "conv2"):
         distance = np.linalg.norm(after.activations[layer] - before.activations[layer])
         assert found["shift"].distances[layer][1, 2] == pytest.approx(distance, rel=1e-4)

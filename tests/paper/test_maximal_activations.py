@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from nets import TINY, random_params
+from nets import TINY, canvas_side, middle, random_params, run_of
 from runs import random_run, run_script
 from test_mining import Noise
 
@@ -15,8 +15,6 @@ from zfjax.paper.mining import Winners
 from zfjax.paper.top_activations import strongest_activations
 from zfjax.paper.units.draw import draw_maximal_activations
 from zfjax.paper.units.measure import along, random_directions, show_strongest, strongest_places
-from zfjax.preprocess import centre_crop
-from zfjax.runs.run import Run
 
 
 def test_directions_are_unit_vectors_and_point_anywhere():
@@ -35,9 +33,9 @@ def test_a_direction_along_an_axis_is_that_map():
 @pytest.fixture(scope="module")
 def searched():
     """A run, its source, directions, and what the search found."""
-    mean = np.full((TINY.canvas_size, TINY.canvas_size, 3), 127.0, np.float32)
-    run = Run(TINY, jax.tree.map(jnp.asarray, random_params(TINY)), mean, ("a",) * 5, {}, 0)
-    source = Noise(9, TINY.canvas_size)
+    mean = np.full((canvas_side(TINY), canvas_side(TINY), 3), 127.0, np.float32)
+    run = run_of(TINY, jax.tree.map(jnp.asarray, random_params(TINY)), mean, ("a",) * 5, {}, 0)
+    source = Noise(9, canvas_side(TINY))
     directions = {
         "conv2": random_directions(np.random.default_rng(2), 6, 3),
         "pool2": np.zeros((6, 0), np.float32),
@@ -52,7 +50,7 @@ def test_one_pass_serves_maps_and_directions(searched):
         jax.tree.map(np.testing.assert_array_equal, units[layer], alone[layer])
     assert mixed["pool2"].value.shape == (0, 4)
 
-    crops = centre_crop(jnp.asarray(source.images), jnp.asarray(run.mean), image_size=40, scale=1.0)
+    crops = middle(source.images, run.mean, 40)
     maps = np.asarray(jax.jit(forward, static_argnums=0)(TINY, run.params, crops).activations["conv2"])
     components = maps @ directions["conv2"]
     for number in range(3):

@@ -4,14 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from nets import TINY, random_params
+from nets import TINY, canvas_side, middle, random_params, run_of
 
 from zfjax.convnet import Forward, forward
 from zfjax.deconvnet import project, strongest
 from zfjax.paper.mining import mine, no_winners, update
 from zfjax.paper.top_activations import cut_patch, project_winners, strongest_activations
-from zfjax.preprocess import centre_crop
-from zfjax.runs.run import Run
 
 
 def batches_of(maps: np.ndarray, size: int):
@@ -76,15 +74,15 @@ class Noise:
 def test_features_are_the_projections_of_the_winners():
     params = jax.tree.map(jnp.asarray, random_params(TINY))
     params["conv2"]["bias"] = params["conv2"]["bias"].at[3].set(-1e6)  # a dead map
-    source = Noise(11, TINY.canvas_size)
-    mean = np.full((TINY.canvas_size, TINY.canvas_size, 3), 127.0, np.float32)
-    run = Run(TINY, params, mean, ("a",) * 5, {}, 0)
+    source = Noise(11, canvas_side(TINY))
+    mean = np.full((canvas_side(TINY), canvas_side(TINY), 3), 127.0, np.float32)
+    run = run_of(TINY, params, mean, ("a",) * 5, {}, 0)
     winners = strongest_activations(run, source, ["conv2"], top=3, batch_size=4)
     assert winners["conv2"].value[3].max() == 0
     features = project_winners(run, source, winners, {"conv2": [3, 1]}, batch_size=4)["conv2"]
     assert features[0].index == 3 and features[0].projections.shape == (0, 19, 19, 3)
 
-    crops = centre_crop(jnp.asarray(source.images), jnp.asarray(mean), image_size=40, scale=1.0)
+    crops = middle(source.images, mean, 40)
     fwd = jax.jit(forward, static_argnums=0)(TINY, params, crops)
     best = np.argsort(-np.asarray(fwd.activations["conv2"])[..., 1].max((1, 2)))[:3]
     units = strongest(fwd, "conv2", [1])

@@ -5,10 +5,10 @@ import functools
 import jax
 import numpy as np
 import pytest
-from nets import ODD, TINY
+from nets import ODD, TINY, run_of
 from scene_run import make_scene_run, run_visualize
 
-from zfjax.arch import Arch, Recipe
+from zfjax.arch import Arch
 from zfjax.data.scenes.scenes import SceneSource
 from zfjax.errors import InputError
 from zfjax.layers import Conv, Dense
@@ -26,6 +26,7 @@ from zfjax.paper.occlusion.measure import (
     occlude_images,
 )
 from zfjax.paper.top_activations import see
+from zfjax.recipe import Recipe
 from zfjax.runs.run import Run, load_run
 from zfjax.zoo import get_arch
 
@@ -44,7 +45,7 @@ def bright_pixel_run(image_size: int = 12) -> Run:
     sums = np.tile(0.01 * np.eye(2, dtype=np.float32), (image_size**2, 1))
     zero = np.zeros(2, np.float32)
     params = {"conv1": {"kernel": kernel, "bias": zero}, "fc2": {"kernel": sums, "bias": zero}}
-    return Run(arch, params, np.zeros((image_size, image_size, 3), np.float32), ("red", "green"), {}, 0)
+    return run_of(arch, params, np.zeros((image_size, image_size, 3), np.float32), ("red", "green"), {}, 0)
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +109,13 @@ def test_a_run_is_measured_as_by_hand(run_folder):
     canvases = np.stack([source[n]["image"] for n in range(2)])
     found = occlude_images(run, canvases, [3, 8], layer="pool2", size=9, stride=13, fill=200, batch_size=4)[1]
     look = jax.jit(functools.partial(see, run.arch))
-    whole = np.asarray(look((run.params, run.mean), canvases[1:]).activations["pool2"])[0]
+    whole = np.asarray(look(run.variables, canvases[1:]).activations["pool2"])[0]
     assert found.channel == whole.max((0, 1)).argmax()
     assert found.whole_activity == pytest.approx(float(whole[..., found.channel].sum()), rel=1e-4)
     assert found.rows.tolist() == found.columns.tolist() == [0, 13, 26, 39]
     covered = canvases[1].copy()
     covered[3 + 13 - 4 : 3 + 13 + 5, 3 + 39 - 4 : 3 + 40] = 200  # the crop begins 3 pixels into the canvas
-    seen = look((run.params, run.mean), covered[None])
+    seen = look(run.variables, covered[None])
     summed = np.asarray(seen.activations["pool2"])[0, ..., found.channel].sum()
     assert found.activity[1, 3] == pytest.approx(float(summed), rel=1e-4)
     np.testing.assert_allclose(found.probabilities[1, 3], jax.nn.softmax(seen.logits)[0], rtol=1e-3)

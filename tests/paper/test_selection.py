@@ -4,16 +4,17 @@ import sys
 
 import numpy as np
 import pytest
-from nets import TINY, random_params
+from nets import TINY, random_params, run_of
 from PIL import Image
 
-from zfjax.arch import Arch, Recipe
+from zfjax.arch import Arch
 from zfjax.cli import visualize
 from zfjax.errors import InputError
 from zfjax.layers import Conv, Dense
 from zfjax.paper.first_layers.aliasing import aliasing, shifted_responses
 from zfjax.paper.first_layers.draw import Column, draw_selection
 from zfjax.paper.first_layers.measure import band_energy, band_shares, dominance, faint_filters, filter_rms
+from zfjax.recipe import Recipe
 from zfjax.runs.checkpoint import Checkpoints
 from zfjax.runs.folder import create_run
 from zfjax.runs.run import Run
@@ -108,7 +109,7 @@ def one_filter_run(window: np.ndarray, stride: int) -> Run:
     params = random_params(arch)
     params["conv1"] = {"kernel": window[..., None, None].astype(np.float32), "bias": np.zeros(1, np.float32)}
     params["conv2"] = {"kernel": np.ones((1, 1, 1, 1), np.float32), "bias": np.zeros(1, np.float32)}
-    return Run(arch, params, np.zeros((64, 64, 1), np.float32), ("a", "b"), {}, 0)
+    return run_of(arch, params, np.zeros((64, 64, 1), np.float32), ("a", "b"), {}, 0)
 
 
 @pytest.fixture(scope="module")

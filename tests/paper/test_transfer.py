@@ -6,7 +6,7 @@ import sys
 import jax
 import numpy as np
 import pytest
-from nets import ODD, TINY, random_params
+from nets import ODD, TINY, middle, random_params, run_of
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
@@ -28,7 +28,6 @@ from zfjax.paper.transfer.measure import (
 )
 from zfjax.paper.transfer.minimiser import minimise
 from zfjax.paper.transfer.table import paper_tables, show, transfer_table
-from zfjax.preprocess import centre_crop, ten_crops
 from zfjax.runs.checkpoint import Checkpoints
 from zfjax.runs.folder import create_run
 from zfjax.runs.results import Ledger
@@ -59,7 +58,7 @@ class Noise:
 
 def a_run(arch=TINY) -> Run:
     mean = np.full((46, 46, arch.channels), 100, np.float32)
-    return Run(arch, random_params(arch), mean, tuple("abcde"[: arch.num_classes]), {}, 7)
+    return run_of(arch, random_params(arch), mean, tuple("abcde"[: arch.num_classes]), {}, 7)
 
 
 # --- layers ---
@@ -98,7 +97,7 @@ def test_features_are_the_activations_and_are_computed_once(tmp_path, monkeypatc
     run, source = a_run(), Noise(5)
     found = extraction.extract(run, source, ["norm1", "fc4"], tmp_path, batch_size=3)
     images = np.stack([source[i]["image"] for i in range(5)])
-    seen = forward(TINY, run.params, centre_crop(images, run.mean, image_size=40, scale=1.0)).activations
+    seen = forward(TINY, run.params, middle(images, run.mean, 40)).activations
     for layer, features in found.items():
         np.testing.assert_allclose(features, np.asarray(seen[layer]).reshape(5, -1), rtol=1e-4, atol=1e-4)
     reads = source.reads
@@ -111,7 +110,7 @@ def test_ten_crops_are_averaged(tmp_path):
     run, source = a_run(), Noise(2)
     found = extraction.extract(run, source, ["fc4"], tmp_path, crops=10)["fc4"]
     images = np.stack([source[i]["image"] for i in range(2)])
-    views = ten_crops(images, run.mean, image_size=40, scale=1.0)
+    views = run.preprocess.ten(images)
     by_view = forward(TINY, run.params, views.reshape(20, 40, 40, 3)).activations["fc4"].reshape(10, 2, -1)
     np.testing.assert_allclose(found, by_view.mean(axis=0), rtol=1e-4, atol=1e-4)
 

@@ -9,13 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from nets import TINY, random_params
+from nets import TINY, canvas_side, middle, random_params
 
-from zfjax.arch import Arch, Recipe
+from zfjax.arch import Arch
 from zfjax.convnet import ConvNet, forward
 from zfjax.errors import InputError
 from zfjax.layers import Dropout
-from zfjax.preprocess import centre_crop
+from zfjax.preprocess import Preprocess
+from zfjax.recipe import Recipe
 from zfjax.runtime.devices import copied, data_mesh, everywhere, on_device, share
 from zfjax.train.step import (
     Plateau,
@@ -29,7 +30,8 @@ from zfjax.train.step import (
     train_step,
 )
 
-CANVAS = TINY.canvas_size
+CANVAS = canvas_side(TINY)
+GREY = Preprocess.of(TINY, np.full((CANVAS, CANVAS, 3), 120, np.float32))
 
 
 def with_recipe(arch: Arch = TINY, **changes) -> Arch:
@@ -50,7 +52,7 @@ def stepper(arch: Arch, total_steps: int = 100):
     tx = make_optimizer(arch.recipe)
     state = init_state(jax.random.key(0), arch, tx)
     step = jax.jit(functools.partial(train_step, net=ConvNet(arch), tx=tx, total_steps=total_steps))
-    return state, lambda state, batch: step(state, batch, jnp.full((CANVAS, CANVAS, 3), 120.0), jax.random.key(7))
+    return state, lambda state, batch: step(state, batch, GREY, jax.random.key(7))
 
 
 def test_two_steps_of_momentum_by_hand():
@@ -94,7 +96,7 @@ def test_bfloat16_step_follows_float32():
     after = {}
     for dtype in (jnp.float32, jnp.bfloat16):
         step = jax.jit(functools.partial(train_step, net=ConvNet(TINY, dtype), tx=tx, total_steps=9))
-        after[dtype], sums = step(state, a_batch(), jnp.full((CANVAS, CANVAS, 3), 120.0), jax.random.key(7))
+        after[dtype], sums = step(state, a_batch(), GREY, jax.random.key(7))
         assert np.isfinite(sums["loss"])
     moved = jax.tree.map(lambda new, old: new - old, after[jnp.float32].params, state.params)
     apart = jax.tree.map(lambda a, b: a - b, after[jnp.float32].params, after[jnp.bfloat16].params)
@@ -155,10 +157,10 @@ def test_hits_count_ties_once():
 
 def test_evaluation_counts_real_images_only():
     params, batch = random_params(TINY), a_batch()
-    mean = jnp.full((CANVAS, CANVAS, 3), 120.0)
+    preprocess = GREY
     batch["mask"][5:] = False
-    sums = jax.jit(functools.partial(eval_step, net=ConvNet(TINY)))(params, batch, mean)
-    logits = forward(TINY, params, centre_crop(jnp.asarray(batch["image"]), mean, image_size=40, scale=1.0)).logits
+    sums = jax.jit(functools.partial(eval_step, net=ConvNet(TINY)))(params, batch, preprocess)
+    logits = forward(TINY, params, middle(batch["image"], preprocess.mean, 40)).logits
     expected = optax.softmax_cross_entropy_with_integer_labels(logits, batch["label"])[:5]
     assert sums["count"] == 5 and sums["loss"] == pytest.approx(float(expected.sum()), rel=1e-4)
     assert sums["top1"] == (np.argmax(logits, 1) == batch["label"])[:5].sum()
@@ -167,7 +169,7 @@ def test_evaluation_counts_real_images_only():
 def test_two_devices_make_the_step_of_one():
     arch = with_recipe(Arch((*TINY.layers[:-1], Dropout("drop4"), TINY.layers[-1]), 40, 5, recipe=TINY.recipe))
     tx, key = make_optimizer(arch.recipe), jax.random.key(3)
-    mean = jnp.full((CANVAS, CANVAS, 3), 120.0)
+    preprocess = GREY
     step = jax.jit(functools.partial(train_step, net=ConvNet(arch), tx=tx, total_steps=9))
     alone = divided = init_state(jax.random.key(0), arch, tx)
     mesh = data_mesh(8)
@@ -175,8 +177,8 @@ def test_two_devices_make_the_step_of_one():
     assert mesh.size == 2
     for seed in range(3):
         batch = a_batch(seed=seed)
-        alone, _ = step(alone, batch, mean, key)
-        divided, _ = step(divided, share(mesh, batch, batch), *jax.device_put((mean, key), everywhere(mesh)))
+        alone, _ = step(alone, batch, preprocess, key)
+        divided, _ = step(divided, share(mesh, batch, batch), *jax.device_put((preprocess, key), everywhere(mesh)))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), alone.params, divided.params)
     with pytest.raises(InputError, match="batch_size 7 cannot be divided among 2 devices"):
         data_mesh(7)
@@ -184,7 +186,11 @@ def test_two_devices_make_the_step_of_one():
 
 @pytest.mark.parametrize("parts", [2, 4])
 def test_a_batch_in_parts_makes_the_step_of_the_whole(parts):
-    tx, key, mean = make_optimizer(TINY.recipe), jax.random.key(3), jnp.full((CANVAS, CANVAS, 3), 120.0)
+    tx, key, preprocess = (
+        make_optimizer(TINY.recipe),
+        jax.random.key(3),
+        GREY,
+    )
     mesh = data_mesh(8)
     step = functools.partial(train_step, net=ConvNet(TINY), tx=tx, total_steps=9)
     whole, in_parts = jax.jit(step), jax.jit(functools.partial(step, grad_accum=parts))
@@ -192,12 +198,12 @@ def test_a_batch_in_parts_makes_the_step_of_the_whole(parts):
     for seed in range(3):
         batch = a_batch(seed=seed)
         shared = share(mesh, batch, batch)
-        once, sums = whole(once, shared, mean, key)
-        bit_by_bit, in_part_sums = in_parts(bit_by_bit, shared, mean, key)
+        once, sums = whole(once, shared, preprocess, key)
+        bit_by_bit, in_part_sums = in_parts(bit_by_bit, shared, preprocess, key)
         jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4), sums, in_part_sums)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), once.params, bit_by_bit.params)
     # the parts are cut where the rows are: what the devices send each other are gradients, never images
-    text = in_parts.lower(once, shared, mean, key).compile().as_text()
+    text = in_parts.lower(once, shared, preprocess, key).compile().as_text()
     moved = [line for line in text.splitlines() if re.search(r"= u8.*(all-to-all|all-gather|collective-permute)", line)]
     assert mesh.size == 2 and "all-reduce" in text and not moved
 
@@ -205,13 +211,13 @@ def test_a_batch_in_parts_makes_the_step_of_the_whole(parts):
 def test_parts_draw_dropout_of_their_own():
     layers = (Dropout("drop4"), dataclasses.replace(TINY.layers[-1]))
     arch = with_recipe(Arch((*TINY.layers[:-1], *layers), 40, 5, recipe=TINY.recipe), filter_rms=0.0)
-    tx, mean = make_optimizer(arch.recipe), jnp.full((CANVAS, CANVAS, 3), 120.0)
+    tx, preprocess = make_optimizer(arch.recipe), GREY
     start, batch = init_state(jax.random.key(0), arch, tx), a_batch(2)
     twice = jax.tree.map(lambda rows: np.repeat(rows[:1], 2, axis=0), batch)  # two parts of the same image
     step = functools.partial(train_step, net=ConvNet(arch), tx=tx, total_steps=9)
-    after = jax.jit(functools.partial(step, grad_accum=2))(start, twice, mean, jax.random.key(5))[0]
+    after = jax.jit(functools.partial(step, grad_accum=2))(start, twice, preprocess, jax.random.key(5))[0]
     one = jax.tree.map(lambda rows: rows[:1], batch)
-    same = jax.jit(step)(start, one, mean, jax.random.key(5))[0]
+    same = jax.jit(step)(start, one, preprocess, jax.random.key(5))[0]
     kernel = [np.asarray(state.params["fc5"]["kernel"] - start.params["fc5"]["kernel"]) for state in (after, same)]
     rows = [
         np.abs(change).sum(axis=1) > 1e-4 * np.abs(change).max() for change in kernel
@@ -225,16 +231,16 @@ def test_steps_lower_for_gpu_and_tpu(dtype, grad_accum):
     """Nothing in the main path is for CPU alone."""
     tx, net = make_optimizer(TINY.recipe), ConvNet(TINY, dtype)
     state = jax.eval_shape(functools.partial(init_state, arch=TINY, tx=tx), jax.random.key(0))
-    batch, mean = a_batch(), jax.ShapeDtypeStruct((CANVAS, CANVAS, 3), jnp.float32)
+    batch, preprocess = a_batch(), Preprocess.of(TINY, jax.ShapeDtypeStruct((CANVAS, CANVAS, 3), jnp.float32))
 
-    def step(state, batch, mean, seed):
+    def step(state, batch, preprocess, seed):
         options = {"net": net, "tx": tx, "total_steps": 9, "grad_accum": grad_accum}
-        return train_step(state, batch, mean, jax.random.key(seed), **options)
+        return train_step(state, batch, preprocess, jax.random.key(seed), **options)
 
     platforms = ("cuda", "tpu", "cpu")
-    jax.export.export(jax.jit(step), platforms=platforms)(state, batch, mean, 0)
+    jax.export.export(jax.jit(step), platforms=platforms)(state, batch, preprocess, 0)
     evaluate = jax.jit(functools.partial(eval_step, net=net))
-    jax.export.export(evaluate, platforms=platforms)(state.params, batch, mean)
+    jax.export.export(evaluate, platforms=platforms)(state.params, batch, preprocess)
 
 
 @pytest.mark.parametrize("count, ahead", [(0, 2), (1, 2), (5, 2), (5, 1)])

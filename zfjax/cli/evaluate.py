@@ -85,7 +85,7 @@ def _outputs(config: EvaluateConfig, run: Run, first: Run) -> tuple[np.ndarray, 
 
     name, data_dir = config.dataset or first.config["dataset"], config.data_dir or first.config["data_dir"]
     options = {"data_dir": data_dir, "bad_images": config.bad_images}
-    data = open_dataset(name, canvas_size=run.mean.shape[0], channels=run.arch.channels, **options)
+    data = open_dataset(name, canvas_size=run.preprocess.smallest_side, channels=run.arch.channels, **options)
     if data.class_names != run.class_names:
         raise InputError(f"{name} has other classes ({', '.join(data.class_names[:3])}, ...) than {_some(run)}")
     source = {"val": data.val, "train": data.train}[config.split]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from zfjax.arch import Arch
 from zfjax.cli.flags import parse_flags
 from zfjax.errors import exit_on_bad_input
 from zfjax.runtime.compile_cache import Programs, keep_programs
 from zfjax.runtime.malloc import keep_freed_memory
 from zfjax.train.settings import PAPER_EPOCHS, Settings, resolve, training
-from zfjax.zoo import Arch
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,13 @@ def run(config: TrainConfig) -> None:
 
 def _train(config: TrainConfig, arch: Arch) -> None:
     from zfjax.data import default_dataset, open_dataset
+    from zfjax.preprocess import Preprocess
     from zfjax.runtime.processes import leads
     from zfjax.train.loop import train
 
     name = config.dataset or default_dataset(config.data_dir)
     options = {"data_dir": config.data_dir, "bad_images": config.bad_images}
-    dataset = open_dataset(name, canvas_size=arch.canvas_size, channels=arch.channels, **options)
+    dataset = open_dataset(name, canvas_size=Preprocess.of(arch).smallest_side, channels=arch.channels, **options)
     arch = dataclasses.replace(arch, num_classes=len(dataset.class_names))
     reason = "" if config.dataset else f" ({_why(name)}; choose with --dataset)"
     if leads():

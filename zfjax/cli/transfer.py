@@ -195,7 +195,7 @@ def _print(paths: list[Path]) -> None:
 
 
 def _canvas(run: Run) -> dict[str, int]:
-    return {"canvas_size": run.mean.shape[0], "channels": run.arch.channels}
+    return {"canvas_size": run.preprocess.smallest_side, "channels": run.arch.channels}
 
 
 def _run(config: TransferConfig) -> Run:

@@ -51,10 +51,8 @@ def _files(view: View, paths: list[str]) -> Pictures:
 
 
 def _read(view: View, path: str) -> np.ndarray:
-    from zfjax.canvas import to_canvas
-
     try:
-        return to_canvas(Path(path).read_bytes(), view.run.mean.shape[0], view.run.arch.channels)
+        return view.run.preprocess.canvas(Path(path).read_bytes())
     except OSError as error:
         raise InputError(f"--images: cannot read {path} ({error.strerror})") from error
     except InputError as error:
@@ -79,6 +77,6 @@ def _answers(view: View, canvases: np.ndarray) -> np.ndarray:
     from zfjax.paper.top_activations import see
 
     look = jax.jit(lambda variables, images: see(view.run.arch, variables, images).logits)
-    call = functools.partial(look, (view.run.params, view.run.mean))
+    call = functools.partial(look, view.run.variables)
     batches = range(0, len(canvases), view.batch_size)
     return np.concatenate([np.asarray(call(canvases[i : i + view.batch_size])) for i in batches]).argmax(axis=1)

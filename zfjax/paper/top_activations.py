@@ -16,7 +16,7 @@ from zfjax.data import Source, eval_batches
 from zfjax.deconvnet import Units, project
 from zfjax.paper.features.draw import FeatureMap
 from zfjax.paper.mining import Winners, mine
-from zfjax.preprocess import centre_crop
+from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
 
 UNITS = 32  # projected at a time; 32 windows of a conv5 unit take 55 MB at conv1's maps
@@ -52,13 +52,13 @@ def strongest_activations(
     batches = eval_batches(source, batch_size=min(batch_size, count), indices=indices)
     look = functools.partial(see, run.arch)
     with tqdm(total=count, desc="searching", unit=" images", disable=not progress) as bar:
-        return mine(look, (run.params, run.mean), _counted(batches, bar), maps, top)
+        return mine(look, run.variables, _counted(batches, bar), maps, top)
 
 
-def see(arch: Arch, variables: tuple[dict, jax.Array], images: jax.Array) -> Forward:
-    """The network on the centre crops of uint8 canvases [N, S, S, C]. variables: parameters and mean image."""
-    params, mean = variables  # as arguments: closed over, 250 MB of weights would be constants of the program
-    return forward(arch, params, centre_crop(images, mean, image_size=arch.image_size, scale=arch.recipe.input_scale))
+def see(arch: Arch, variables: tuple[dict, Preprocess], images: jax.Array) -> Forward:
+    """The network on the centre crops of uint8 canvases [N, S, S, C]. variables: parameters and preprocessing."""
+    params, preprocess = variables  # as arguments: closed over, 250 MB of weights would be constants of the program
+    return forward(arch, params, preprocess.centre(images))
 
 
 _look = jax.jit(see, static_argnames="arch")
@@ -87,7 +87,7 @@ def project_winners(
     batch_size = max(1, min(batch_size, len(images)))
     with tqdm(total=sum(map(len, wanted.values())), desc="projecting", unit=" units", disable=not progress) as bar:
         for batch in eval_batches(source, batch_size=batch_size, indices=images) if images else ():
-            seen = _look(run.arch, (run.params, run.mean), batch["image"])
+            seen = _look(run.arch, run.variables, batch["image"])
             slots = {int(image): slot for slot, image in enumerate(batch["index"])}
             crops = _visible(run, batch["image"])
             for layer, units in wanted.items():

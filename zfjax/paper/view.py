@@ -69,7 +69,7 @@ class View:
         from zfjax.data import open_dataset
 
         name, data_dir = self.dataset_name or self.run.config["dataset"], self.data_dir or self.run.config["data_dir"]
-        canvas, channels = self.run.mean.shape[0], self.run.arch.channels
+        canvas, channels = self.run.preprocess.smallest_side, self.run.arch.channels
         options = {"data_dir": data_dir, "bad_images": self.run.config.get("bad_images", "stop")}
         return open_dataset(name, canvas_size=canvas, channels=channels, **options)
 

@@ -12,6 +12,7 @@ Each file is written whole or not at all: into NAME.part, flushed to the disk, t
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from zfjax.arch import Arch
 from zfjax.errors import InputError
 
 CONFIG, CLASSES, MEAN, METRICS, CHECKPOINTS = "config.json", "classes.txt", "mean.npy", "metrics.jsonl", "checkpoints"
@@ -42,7 +44,8 @@ def open_run(workdir: str | Path, config: dict, *, may_differ: Collection[str] =
     if not (workdir / CONFIG).exists():
         _refuse_foreign(workdir)
         return False
-    there, here = read_config(workdir), json.loads(_json(config))
+    here = json.loads(_json(config))
+    there = _as_today(read_config(workdir), here)
     if differing := _differences(there, here, may_differ):
         if not any((workdir / CHECKPOINTS).glob("[0-9]*")):
             return False  # nothing was learnt yet: a run that failed to start must not stand in the way of the next
@@ -175,6 +178,14 @@ def _writable(workdir: Path) -> Path:
     except OSError as error:
         raise InputError(f"cannot use {workdir} as a run folder ({error.strerror}); give another folder") from error
     return workdir
+
+
+def _as_today(there: dict, here: dict) -> dict:
+    """A recorded configuration in the words of this version: earlier ones had fewer fields in a layer, the scale of the
+    input in the recipe, and no preprocessing, which followed from the rest."""
+    with contextlib.suppress(KeyError, TypeError, ValueError):  # not an architecture: then it differs, as it should
+        there = {**there, "arch": json.loads(_json(Arch.from_dict(there["arch"]).to_dict()))}
+    return {**{key: here[key] for key in ("preprocess",) if key in here}, **there}
 
 
 def _refuse_foreign(workdir: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +11,7 @@ import numpy as np
 
 from zfjax.runs.checkpoint import DamagedCheckpoint, restore, steps
 from zfjax.errors import InputError
-from zfjax.layers import Conv, Dense
+from zfjax.preprocess import Preprocess
 from zfjax.runs.folder import CHECKPOINTS, find_run, read_class_names, read_config, read_mean
 from zfjax.arch import Arch
 
@@ -22,10 +21,16 @@ class Run(NamedTuple):
 
     arch: Arch
     params: dict[str, dict[str, jax.Array]]  # params["conv1"]["kernel"] is HWIO
-    mean: np.ndarray  # float32 [S, S, C]
+    preprocess: Preprocess  # run.preprocess(pictures) is what the network sees
+    mean: np.ndarray  # float32 [S, S, C]; also in `preprocess`
     class_names: tuple[str, ...]
     config: dict
     step: int
+
+    @property
+    def variables(self) -> tuple[dict, Preprocess]:
+        """What `zfjax.model.on_canvases` takes as its parameters."""
+        return self.params, self.preprocess
 
 
 def load_run(path: str | Path, step: int | None = None) -> Run:
@@ -40,8 +45,9 @@ def load_run(path: str | Path, step: int | None = None) -> Run:
     if len(names) != arch.num_classes:
         raise InputError(f"{workdir}/classes.txt has {len(names)} names; the network has {arch.num_classes} classes")
     mean = read_mean(workdir)
+    preprocess = _preprocess(workdir, config, arch, mean)
     step, params = _newest_params(workdir, arch) if step is None else (step, _params(workdir, arch, step))
-    return Run(arch, params, mean, names, config, step)
+    return Run(arch, params, preprocess, mean, names, config, step)
 
 
 def _arch(workdir: Path, config: dict) -> Arch:
@@ -51,6 +57,21 @@ def _arch(workdir: Path, config: dict) -> Arch:
         raise
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{workdir}/config.json holds no architecture that this version knows ({error!r})") from error
+
+
+def _preprocess(workdir: Path, config: dict, arch: Arch, mean: np.ndarray) -> Preprocess:
+    """As recorded; runs of earlier versions record the architecture alone, from which it follows."""
+    try:
+        data = config.get("preprocess") or {**Preprocess.of(arch).to_dict(), "smallest_side": mean.shape[0]}
+        made = Preprocess.from_dict(data, mean)
+    except (InputError, KeyError, TypeError, ValueError, IndexError) as error:
+        raise InputError(f"{workdir}/config.json and mean.npy describe no preprocessing ({error})") from error
+    if (made.crop, made.channels) != (arch.image_size, arch.channels):
+        raise InputError(
+            f"{workdir}/config.json prepares {made.crop}x{made.crop}x{made.channels} pixels; the network takes "
+            f"{arch.image_size}x{arch.image_size}x{arch.channels}"
+        )
+    return made
 
 
 def _newest_params(workdir: Path, arch: Arch) -> tuple[int, dict]:
@@ -79,16 +100,9 @@ def _params(workdir: Path, arch: Arch, step: int) -> dict:
 
 
 def expected_params(arch: Arch) -> dict[str, dict[str, jax.ShapeDtypeStruct]]:
-    """The float32 parameters that an architecture has: kernels [k, k, in / groups, out] or [in, out], and biases."""
-    params = {}
-    for row in arch.rows:
-        match row.layer:
-            case Conv(kernel=kernel, groups=groups):
-                shape = (kernel, kernel, row.input_shape[2] // groups, row.shape[2])
-            case Dense():
-                shape = (math.prod(row.input_shape), row.shape[2])
-            case _:
-                continue
-        shapes = {"kernel": shape, "bias": shape[-1:]}
-        params[row.layer.name] = {name: jax.ShapeDtypeStruct(of, np.float32) for name, of in shapes.items()}
-    return params
+    """The float32 parameters that an architecture has: kernels [h, w, in / groups, out] or [in, out], and so on."""
+    return {
+        row.name: {name: jax.ShapeDtypeStruct(shape, np.float32) for name, shape in row.param_shapes.items()}
+        for row in arch.rows
+        if row.param_shapes
+    }

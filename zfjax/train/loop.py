@@ -21,6 +21,7 @@ from zfjax.arch import Arch
 from zfjax.convnet import ConvNet
 from zfjax.data import Dataset, check_batch, eval_batches, mean_image, train_batches
 from zfjax.errors import BadImage, InputError
+from zfjax.preprocess import Preprocess
 from zfjax.runs.folder import create_run, open_run, read_mean
 from zfjax.runs.lock import locked
 from zfjax.runtime.devices import copied, data_mesh, everywhere, on_device
@@ -80,7 +81,8 @@ def _check(arch: Arch, dataset: Dataset, grad_accum: int) -> None:
 def _open(arch: Arch, dataset: Dataset, workdir: Path, config: dict, may_differ: Collection[str]) -> np.ndarray:
     """The run's mean image, which is computed once, when the run is made."""
     there = leads() and open_run(workdir, config, may_differ=may_differ)
-    mean = np.zeros((arch.canvas_size, arch.canvas_size, arch.channels), np.float32)
+    side = Preprocess.of(arch).smallest_side
+    mean = np.zeros((side, side, arch.channels), np.float32)
     if not from_leader(np.int32(there)):
         if arch.recipe.subtract_mean:
             share = {"process_index": jax.process_index(), "process_count": jax.process_count()}
@@ -134,7 +136,7 @@ class _Training:
         self.steps_per_epoch = max(1, len(dataset.train) // recipe.batch_size)
         self.total_steps = recipe.epochs * self.steps_per_epoch
         self.mesh, self.tx = data_mesh(recipe.batch_size), make_optimizer(recipe)
-        self.mean = copied(self.mesh, mean)
+        self.preprocess = copied(self.mesh, Preprocess.of(arch, mean))
         self.key = jax.jit(jax.random.key, out_shardings=everywhere(self.mesh))(seed)
         net = ConvNet(arch, DTYPES[precision])
         step = functools.partial(train_step, net=net, tx=self.tx, total_steps=self.total_steps, grad_accum=grad_accum)
@@ -168,7 +170,7 @@ class _Training:
         )
         before, numbers = None, range(start + 1, self.total_steps + 1)
         for step, batch in zip(numbers, on_device(self.mesh, batches, ("image", "label", "crop")), strict=False):
-            self.state, self.sums = self._train_step(self.state, batch, self.mean, self.key)
+            self.state, self.sums = self._train_step(self.state, batch, self.preprocess, self.key)
             self._totals = _add(self._totals, self.sums)
             if before:  # the step before: waiting for this one would leave the device idle
                 self._check_loss(before, step - 1)
@@ -218,7 +220,7 @@ class _Training:
         totals = None
         batches = eval_batches(self.dataset.val, batch_size=self.arch.recipe.batch_size, **self._share)
         for batch in on_device(self.mesh, batches, ("image", "label", "mask")):
-            totals = _add(totals, self._eval_step(self.state.params, batch, self.mean))
+            totals = _add(totals, self._eval_step(self.state.params, batch, self.preprocess))
         return _averages(totals)
 
     def _check_loss(self, sums: dict[str, jax.Array], step: int) -> None:

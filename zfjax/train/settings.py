@@ -8,9 +8,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
+from zfjax.arch import Arch
 from zfjax.errors import InputError
+from zfjax.recipe import Recipe
 from zfjax.runs.folder import versions
-from zfjax.zoo import Arch, Recipe, get_arch
+from zfjax.zoo import get_arch
 
 # What may change when a run goes on: none of it touches the numbers that come out, but for the width, and that the
 # layers of the recorded network tell.
@@ -79,7 +81,8 @@ def resolve(settings: Settings, name: str) -> Arch:
     for flag in ("epochs", "batch_size", "learning_rate"):
         if given.get(flag, 1) <= 0:
             raise InputError(f"--{flag} must be above 0, not {given[flag]}")
-    return dataclasses.replace(arch, recipe=dataclasses.replace(arch.recipe, **given))
+    scale = arch.input_scale if settings.input_scale is None else settings.input_scale
+    return dataclasses.replace(arch, recipe=dataclasses.replace(arch.recipe, **given), input_scale=scale)
 
 
 def fill(settings: Settings, defaults: dict) -> Settings:
@@ -105,13 +108,13 @@ def training(
     """
     flags = {field.name: getattr(settings, field.name) for field in fields(Settings)}
     flags |= {"workdir": str(workdir), "seed": seed, "keep_epochs": tuple(keep_epochs), "dataset": dataset}
-    flags |= {"image_size": arch.image_size, **dataclasses.asdict(arch.recipe), **more}
+    flags |= {"image_size": arch.image_size, **dataclasses.asdict(arch.recipe), "input_scale": arch.input_scale, **more}
     # a cosine ends with the epochs, so that another number of them is another training
     free = () if arch.recipe.schedule == "cosine" else ("epochs", "arch.recipe.epochs")
     return {
         "arch": arch,
         "workdir": workdir,
-        "config": {"arch_name": arch.name, **flags, "arch": arch.to_dict(), "versions": versions()},
+        "config": {"arch_name": arch.name, **flags, **described(arch), "versions": versions()},
         "may_differ": (*MAY_DIFFER, *free),
         "seed": seed,
         "precision": settings.precision,
@@ -120,3 +123,10 @@ def training(
         "checkpoint_secs": settings.checkpoint_secs,
         "keep_epochs": keep_epochs,
     }
+
+
+def described(arch: Arch) -> dict:
+    """What a run folder records of the network itself: {"arch", "preprocess"}."""
+    from zfjax.preprocess import Preprocess
+
+    return {"arch": arch.to_dict(), "preprocess": Preprocess.of(arch).to_dict()}

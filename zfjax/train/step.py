@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from zfjax.arch import Arch, Recipe
+from zfjax.arch import Arch
 from zfjax.convnet import ConvNet, init_params
 from zfjax.errors import InputError
-from zfjax.preprocess import centre_crop, crop_images
+from zfjax.preprocess import Preprocess
+from zfjax.recipe import Recipe
 
 MAX_DROPS = 3  # the rate falls to a thousandth at most
 MIN_GAIN = 1e-3  # of validation top-1: less than a tenth of a percent is no progress
@@ -71,7 +72,7 @@ def learning_rate(recipe: Recipe, step: jax.Array, drops: jax.Array, total_steps
 def train_step(
     state: TrainState,
     batch: dict[str, jax.Array],
-    mean: jax.Array,
+    preprocess: Preprocess,
     key: jax.Array,
     *,
     net: ConvNet,
@@ -81,40 +82,46 @@ def train_step(
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """One update: crop, forward, backward, momentum, filters back to their radius.
 
-    batch: "image" uint8 [N, S, S, C], "label" int32 [N], "crop" int32 [N, 3]. mean: [S, S, C]. key: the run's; folded
-    by the step. grad_accum: the batch goes through the network in so many parts, one after the other, and their
-    gradients are averaged; it must divide N. Returns the next state and sums over the batch: "loss", "top1", "count".
+    batch: "image" uint8 [N, S, S, C], "label" int32 [N], "crop" int32 [N, 3]. preprocess, key: the run's;
+    the key is folded by the step. grad_accum: the batch goes through the network in so many parts, one after the other,
+    and their gradients are averaged; it must divide N. BatchNorm's running statistics are replaced by what the forward
+    pass says. Returns the next state and sums over the batch: "loss", "top1", "count".
     """
     recipe = net.arch.recipe
     dropout = jax.random.fold_in(key, state.step)
-    measure = functools.partial(_gradients, state.params, mean=mean, net=net)
+    measure = functools.partial(_gradients, state.params, preprocess=preprocess, net=net)
     if grad_accum == 1:
-        gradients, sums = measure(batch, dropout)
+        (gradients, statistics), sums = measure(batch, dropout)
     else:
-        gradients, sums = _accumulate(measure, batch, dropout, grad_accum)
+        (gradients, statistics), sums = _accumulate(measure, batch, dropout, grad_accum)
     updates, opt_state = tx.update(gradients, state.opt_state, state.params)
     rate = learning_rate(recipe, state.step, state.plateau.drops, total_steps)
     params = jax.tree.map(lambda param, update: param - rate * update, state.params, updates)
     params = renormalise_filters(params, recipe.filter_rms) if recipe.filter_rms else params
+    params = {layer: {**values, **statistics.get(layer, {})} for layer, values in params.items()}
     return TrainState(state.step + 1, params, opt_state, state.plateau), sums
 
 
-def _gradients(params: dict, batch: dict[str, jax.Array], dropout: jax.Array, *, mean: jax.Array, net: ConvNet):
-    """The gradients of the mean loss, and the sums over the batch."""
-    size, scale = net.arch.image_size, net.arch.recipe.input_scale
-    images = crop_images(batch["image"], batch["crop"], mean, image_size=size, scale=scale)
+def _gradients(params: dict, batch: dict[str, jax.Array], dropout: jax.Array, *, preprocess: Preprocess, net: ConvNet):
+    """The gradients of the mean loss with the running statistics, and the sums over the batch."""
+    images = preprocess.crops(batch["image"], batch["crop"])
 
     def mean_loss(params):
-        logits = net.apply({"params": params}, images, train=True, rngs={"dropout": dropout}).logits
-        return optax.softmax_cross_entropy_with_integer_labels(logits, batch["label"]).mean(), logits
+        out = net.apply({"params": params}, images, train=True, rngs={"dropout": dropout})
+        loss = optax.softmax_cross_entropy_with_integer_labels(out.logits, batch["label"]).mean()
+        return loss, (out.logits, out.statistics)
 
-    (loss, logits), gradients = jax.value_and_grad(mean_loss, has_aux=True)(params)
+    (loss, (logits, statistics)), gradients = jax.value_and_grad(mean_loss, has_aux=True)(params)
     count = jnp.float32(len(logits))
-    return gradients, {"loss": loss * count, "top1": hits(logits, batch["label"], 1).sum(), "count": count}
+    return (gradients, statistics), {
+        "loss": loss * count,
+        "top1": hits(logits, batch["label"], 1).sum(),
+        "count": count,
+    }
 
 
 def _accumulate(measure: Callable, batch: dict[str, jax.Array], dropout: jax.Array, parts: int):
-    """Mean gradients and sums over the parts of a batch, each with random numbers of its own."""
+    """Mean gradients and statistics, and sums, over the parts of a batch, each with random numbers of its own."""
 
     def add(total, part):
         number, rows = part
@@ -124,14 +131,15 @@ def _accumulate(measure: Callable, batch: dict[str, jax.Array], dropout: jax.Arr
     split = jax.tree.map(lambda rows: rows.reshape(-1, parts, *rows.shape[1:]).swapaxes(0, 1), batch)
     shapes = jax.eval_shape(measure, jax.tree.map(lambda rows: rows[0], split), dropout)
     nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    (gradients, sums), _ = jax.lax.scan(add, nothing, (jnp.arange(parts), split))
-    return jax.tree.map(lambda gradient: gradient / parts, gradients), sums
+    (means, sums), _ = jax.lax.scan(add, nothing, (jnp.arange(parts), split))
+    return jax.tree.map(lambda total: total / parts, means), sums
 
 
-def eval_step(params: dict, batch: dict[str, jax.Array], mean: jax.Array, *, net: ConvNet) -> dict[str, jax.Array]:
+def eval_step(
+    params: dict, batch: dict[str, jax.Array], preprocess: Preprocess, *, net: ConvNet
+) -> dict[str, jax.Array]:
     """Sums over the real images (those of "mask") on their centre crop: "loss", "top1", "top5", "count"."""
-    images = centre_crop(batch["image"], mean, image_size=net.arch.image_size, scale=net.arch.recipe.input_scale)
-    logits = net.apply({"params": params}, images).logits
+    logits = net.apply({"params": params}, preprocess.centre(batch["image"])).logits
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch["label"])
     columns = {
         "loss": losses,
@@ -154,13 +162,13 @@ def renormalise_filters(params: dict, radius: float) -> dict:
     One filter is kernel[:, :, :, o], over rows, columns and input maps; biases and dense layers stay.
     """
 
-    def cap(kernel: jax.Array) -> jax.Array:
-        if kernel.ndim != 4:
+    def cap(name: str, kernel: jax.Array) -> jax.Array:
+        if name != "kernel" or kernel.ndim != 4:
             return kernel
         rms = jnp.sqrt(jnp.mean(kernel * kernel, axis=(0, 1, 2), keepdims=True))
         return kernel * jnp.minimum(1, radius / jnp.maximum(rms, jnp.finfo(kernel.dtype).tiny))
 
-    return {layer: {**values, "kernel": cap(values["kernel"])} for layer, values in params.items()}
+    return {layer: {name: cap(name, value) for name, value in values.items()} for layer, values in params.items()}
 
 
 def observe(plateau: Plateau, top1: jax.Array | float, patience: int) -> Plateau:

@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from zfjax.arch import Arch
 from zfjax.data.pipeline.batches import check_batch
 from zfjax.draw.markdown import TextTable, make_folder, markdown, read_json, write_json, write_text
 from zfjax.errors import InputError
 from zfjax.paper.ablation.table import Plan, Row, describe, errors_as_data, record
 from zfjax.runs.folder import CONFIG, open_run
 from zfjax.train.settings import PAPER_EPOCHS, Settings, resolve, training
-from zfjax.zoo import Arch, get_arch, smallest_image
+from zfjax.zoo import get_arch, smallest_image
 
 if TYPE_CHECKING:
     from zfjax.data import Dataset
@@ -97,7 +98,10 @@ def _row(plan: Plan, arch: Arch) -> Row:
 
 
 def _data(plan: Plan, arch: Arch) -> Dataset:
-    return _open(plan.settings.dataset, arch.canvas_size, arch.channels, plan.settings.data_dir, plan.train_images)
+    from zfjax.preprocess import Preprocess
+
+    side = Preprocess.of(arch).smallest_side
+    return _open(plan.settings.dataset, side, arch.channels, plan.settings.data_dir, plan.train_images)
 
 
 @functools.lru_cache(maxsize=1)  # networks of one size share the decoded images

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from zfjax.arch import Arch
 from zfjax.draw.markdown import TextTable
 from zfjax.paper.numbers import ABLATIONS
 from zfjax.train.settings import Settings
-from zfjax.zoo import Arch
 
 if TYPE_CHECKING:
     from zfjax.data import Dataset
@@ -155,5 +155,5 @@ def _recipe(arch: Arch) -> str:
     return (
         f"{recipe.optimizer}, rate {recipe.learning_rate:g} ({recipe.schedule}, {recipe.warmup_steps} warm-up steps), "
         f"batch {recipe.batch_size}, weight decay {recipe.weight_decay:g}, initial weights {recipe.init!r}, "
-        f"pixels x {recipe.input_scale:g}, filters within {recipe.filter_rms:g}, crops {recipe.crops!r}"
+        f"pixels x {arch.input_scale:g}, filters within {recipe.filter_rms:g}, crops {recipe.crops!r}"
     )

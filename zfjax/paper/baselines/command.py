@@ -6,13 +6,13 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from zfjax.arch import Arch
 from zfjax.draw.markdown import TextTable, make_folder, markdown, read_json, write_json, write_text
 from zfjax.errors import InputError
 from zfjax.paper.ablation.table import short_name
 from zfjax.paper.numbers import BASELINES
 from zfjax.runs.folder import open_run, read_metrics
 from zfjax.train.settings import Settings, resolve, training
-from zfjax.zoo import Arch
 
 if TYPE_CHECKING:
     from zfjax.data import Dataset
@@ -76,9 +76,14 @@ def _open(plan: Plan, arch: Arch) -> Dataset:
     from zfjax.data import open_dataset
     from zfjax.paper.ablation.measure import with_fewer
     from zfjax.paper.baselines.measure import random_split
+    from zfjax.preprocess import Preprocess
 
     settings = plan.settings
-    options = {"canvas_size": arch.canvas_size, "channels": arch.channels, "data_dir": settings.data_dir}
+    options = {
+        "canvas_size": Preprocess.of(arch).smallest_side,
+        "channels": arch.channels,
+        "data_dir": settings.data_dir,
+    }
     data = open_dataset(settings.dataset, **options)
     return with_fewer(random_split(data) if plan.split == "random" else data, plan.train_images)
 

@@ -96,11 +96,10 @@ def _square(options: Options, image_size: int) -> int:
 def _measure(view: View, portraits: list[Portrait], places: np.ndarray, layers: list[str], size: int) -> dict:
     from zfjax.convnet import forward
     from zfjax.paper.correspondence.measure import correspondence, select_features
-    from zfjax.preprocess import centre_crop
 
     run, arch = view.run, view.run.arch
     canvases = np.stack([portrait.canvas for portrait in portraits])
-    images = centre_crop(canvases, run.mean, image_size=arch.image_size, scale=arch.recipe.input_scale)
+    images = run.preprocess.centre(canvases)
 
     def predict(params, images):
         return select_features(forward(arch, params, images).activations, layers)
@@ -116,13 +115,12 @@ def _pictures(view: View, portraits: list[Portrait], places: np.ndarray, size: i
 
     from zfjax.paper.occlusion.measure import occlude
 
-    start, side = (view.run.mean.shape[0] - view.run.arch.image_size) // 2, view.run.arch.image_size
-    inside = np.s_[start : start + side, start : start + side]
-    mean = np.clip(view.run.mean[inside], 0, 255)
+    preprocess = view.run.preprocess
+    mean = np.clip(preprocess.visible_mean(), 0, 255)
     cover = jax.jit(lambda image, place: occlude(image, *place, size=size, fill=mean))
     rows = []
     for number, portrait in enumerate(portraits[:SHOWN]):
-        image = portrait.canvas[inside].astype(np.float32)
+        image = preprocess.visible(portrait.canvas).astype(np.float32)
         rows.append([image, *(np.asarray(cover(image, placing[number])) for placing in places)])
     return np.array(rows)
 

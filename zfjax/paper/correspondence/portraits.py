@@ -37,7 +37,7 @@ def _from_file(view: View, options: Options, rng: np.random.Generator) -> tuple[
     chosen = [records[place] for place in sorted(order)]
     parts = _parts(options, [each.parts for each in chosen])
     arch = view.run.arch
-    sizes = {"canvas_size": view.run.mean.shape[0], "image_size": arch.image_size, "channels": arch.channels}
+    sizes = {"canvas_size": view.run.preprocess.smallest_side, "image_size": arch.image_size, "channels": arch.channels}
     kind = "" if options.unrecommended else " recommended"
     origin = f"{len(chosen)} of {len(records)}{kind} images of {Path(options.keypoints).name}"
     return [load_portrait(each, parts, **sizes) for each in chosen], origin
@@ -49,7 +49,7 @@ def _from_scenes(view: View, options: Options, rng: np.random.Generator) -> tupl
     name = view.dataset_name or view.run.config["dataset"]
     if name != "scenes" or view.run.arch.channels != 3:
         raise LeftOut(f"{name} has images without keypoints; give --correspondence.keypoints=FILE.json")
-    sizes = {"canvas_size": view.run.mean.shape[0], "image_size": view.run.arch.image_size}
+    sizes = {"canvas_size": view.run.preprocess.smallest_side, "image_size": view.run.arch.image_size}
     asked = numbers(view.images, "images")
     there = view.searched(view.source)
     order = asked or rng.permutation(len(there)).tolist()

@@ -16,7 +16,7 @@ from zfjax.arch import Arch
 from zfjax.convnet import forward
 from zfjax.data import Source, eval_batches
 from zfjax.errors import InputError
-from zfjax.preprocess import centre_crop, ten_crops
+from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
 
 
@@ -49,7 +49,7 @@ def probabilities(
     rows, labels = [], []
     with tqdm(total=count, desc="evaluating", unit=" images", disable=not progress) as bar:
         for batch in eval_batches(source, batch_size=min(batch_size, count), indices=indices):
-            rows.append(np.asarray(score(run.params, run.mean, batch["image"]))[batch["mask"]])
+            rows.append(np.asarray(score(run.params, run.preprocess, batch["image"]))[batch["mask"]])
             labels.append(batch["label"][batch["mask"]])
             bar.update(len(labels[-1]))
     return np.concatenate(rows), np.concatenate(labels)
@@ -80,9 +80,8 @@ def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return counts
 
 
-def _softmax(arch: Arch, params: dict, mean: jax.Array, images: jax.Array, *, crops: int) -> jax.Array:
-    options = {"image_size": arch.image_size, "scale": arch.recipe.input_scale}
-    views = ten_crops(images, mean, **options) if crops == 10 else centre_crop(images, mean, **options)[None]
+def _softmax(arch: Arch, params: dict, preprocess: Preprocess, images: jax.Array, *, crops: int) -> jax.Array:
+    views = preprocess.ten(images) if crops == 10 else preprocess.centre(images)[None]
     # one view after the other: ten at once would hold ten times the activations
     shares = jax.lax.map(lambda view: jax.nn.softmax(forward(arch, params, view).logits), views)
     return jnp.mean(shares, axis=0)

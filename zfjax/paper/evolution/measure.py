@@ -135,7 +135,7 @@ def _search(look, run: Run, layers: Sequence[str], batches, sampled: np.ndarray,
     winners = {layer: no_winners(run.arch.row(layer).shape[2], 1) for layer in layers}
     peaks = {layer: [] for layer in layers}
     for batch in batches:
-        winners, here = look((run.params, run.mean), winners, batch["image"], batch["index"], batch["mask"])
+        winners, here = look(run.variables, winners, batch["image"], batch["index"], batch["mask"])
         rows = np.isin(batch["index"], sampled) & batch["mask"]
         if rows.any():
             for layer in layers:
@@ -154,7 +154,7 @@ def _project(
         padded = chunk + chunk[-1:] * (size - len(chunk))  # one shape, one compiled program
         images = np.stack([source[int(winners.image[number, 0])]["image"] for number in padded])
         units = Units(np.arange(size), np.array(padded), winners.row[padded, 0], winners.col[padded, 0])
-        pictures.append(np.asarray(down((run.params, run.mean), images, units, layer=layer))[: len(chunk)])
+        pictures.append(np.asarray(down(run.variables, images, units, layer=layer))[: len(chunk)])
     return np.concatenate(pictures)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from zfjax.arch import Arch
 from zfjax.convnet import forward
-from zfjax.preprocess import centre_crop
 from zfjax.runs.run import Run
 
 NEIGHBOURS = 4  # shifts on the grid, two on each side, from which those between are told
@@ -64,7 +63,7 @@ def shifted_responses(run: Run, canvases: np.ndarray, layer: str, stride: int, a
     rng = np.random.default_rng(seed)
     chosen = np.stack([places[rng.permutation(len(places))[:POSITIONS]] for _ in canvases])
     look = jax.jit(functools.partial(_look, run.arch, layer=layer, axis=axis))
-    responses = [np.asarray(look((run.params, run.mean), canvases, chosen, shift)) for shift in range(shifts)]
+    responses = [np.asarray(look(run.variables, canvases, chosen, shift)) for shift in range(shifts)]
     return np.stack(responses).reshape(shifts, -1, run.arch.row(layer).shape[2])
 
 
@@ -80,7 +79,7 @@ def _places(arch: Arch, layer: str, room: int, axis: int) -> np.ndarray:
 
 def _look(arch: Arch, variables, canvases, places, shift, *, layer: str, axis: int) -> jax.Array:
     """[N, positions, maps] of the shifted images. places: int [N, positions, 2]."""
-    params, mean = variables
-    images = centre_crop(canvases, mean, image_size=arch.image_size, scale=arch.recipe.input_scale)
+    params, preprocess = variables
+    images = preprocess.centre(canvases)
     maps = forward(arch, params, jnp.roll(images, shift, axis=axis)).activations[layer]
     return maps[jnp.arange(len(maps))[:, None], places[..., 0], places[..., 1]]

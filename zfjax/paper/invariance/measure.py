@@ -158,7 +158,7 @@ def measure_invariance(
     options = {"fill": fill, "interpolation": interpolation, "batch_size": batch_size}
     measure = jax.jit(functools.partial(_measure, run.arch, layers=layers, **options))
     each = [
-        jax.tree.map(np.asarray, measure((run.params, run.mean), canvas, jnp.asarray(label), transforms))
+        jax.tree.map(np.asarray, measure(run.variables, canvas, jnp.asarray(label), transforms))
         for canvas, label in zip(
             tqdm(canvases, "transforming", unit=" images", disable=not progress), labels, strict=True
         )
@@ -193,18 +193,14 @@ def _measure(arch, variables, canvas, label, transforms, *, layers, fill, interp
         features, probability = look(images)
         return jax.tree.map(_distance, features, original), probability
 
-    around = {"mean": variables[1], "zero": 0.0, "edge": "edge"}[fill]
+    preprocess = variables[1]
+    around = {"mean": preprocess.mean, "zero": 0.0, "edge": "edge"}[fill]
     original, _ = look(canvas[None])
     options = {"fill": around, "interpolation": interpolation, "batch_size": batch_size}
     ends = {name: amounts[np.array([0, len(amounts) // 2, -1])] for name, amounts in transforms.items()}
-    shown = responses(functools.partial(_visible, arch), canvas, ends, **options)
+    shown = responses(preprocess.visible, canvas, ends, **options)
     norms = jax.tree.map(lambda features: _distance(features, 0 * features)[0], original)
     return norms, responses(compare, canvas, transforms, **options), shown
-
-
-def _visible(arch: Arch, images: jax.Array) -> jax.Array:
-    start = (images.shape[1] - arch.image_size) // 2
-    return images[:, start : start + arch.image_size, start : start + arch.image_size]
 
 
 def _distance(features: jax.Array, original: jax.Array) -> jax.Array:

@@ -17,7 +17,6 @@ from zfjax.deconvnet import project, strongest
 from zfjax.errors import InputError
 from zfjax.layers import LRN, AvgPool, Dropout, MaxPool
 from zfjax.patched import forward_changed
-from zfjax.preprocess import centre_crop
 from zfjax.runs.run import Run
 from zfjax.windows import Corner, cut
 
@@ -175,7 +174,7 @@ def occlude_images(
     measure = jax.jit(functools.partial(_measure, run.arch, **options, overlap=overlap, norm=norm))
     found = []
     for canvas, label in zip(tqdm(canvases, "occluding", unit=" images", disable=not progress), labels, strict=True):
-        measured = jax.tree.map(np.asarray, measure((run.params, run.mean), canvas, jnp.asarray(label)))
+        measured = jax.tree.map(np.asarray, measure(run.variables, canvas, jnp.asarray(label)))
         scalars = {name: getattr(measured, name).item() for name in ("label", "channel", "whole_activity")}
         found.append(measured._replace(**scalars))
     return found
@@ -239,11 +238,9 @@ def against_truth(occlusion: Occlusion, box: tuple[float, float, float, float]) 
 
 
 def _measure(arch, variables, canvas, label, *, layer, size, stride, fill, batch_size, overlap, norm) -> Occlusion:
-    params, mean = variables
-    crop = functools.partial(centre_crop, image_size=arch.image_size)
-    scale = arch.recipe.input_scale
-    visible, middle = (crop(pixels[None], jnp.zeros_like(mean), scale=1.0)[0] for pixels in (canvas, mean))
-    image = crop(canvas[None], mean, scale=scale)[0]
+    params, preprocess = variables
+    visible, middle = preprocess.visible(canvas).astype(jnp.float32), preprocess.visible_mean()
+    image = preprocess.centre(canvas[None])[0]
     cover = middle if fill is None else jnp.full_like(middle, fill)
 
     def read(seen: Forward) -> tuple[jax.Array, jax.Array]:
@@ -254,7 +251,7 @@ def _measure(arch, variables, canvas, label, *, layer, size, stride, fill, batch
     whole = read(seen)
     unit = strongest(seen, layer, channel[None])
     projection = project(arch, params, seen, layer, unit, overlap=overlap, norm=norm)
-    square = {"size": size, "fill": (cover - middle) * scale}
+    square = {"size": size, "fill": preprocess.normalise(cover)}
     activity, probabilities = network_occlusion_map(
         arch, params, image, read, stride=stride, batch_size=batch_size, **square
     )

@@ -139,7 +139,7 @@ def _against_truth(plan: Plan) -> dict:
     view, count = _view(plan, MAIN), plan.extent.truth
     if view.dataset.name != "scenes" or not count:
         return {}
-    arch, canvas = view.run.arch, view.run.mean.shape[0]
+    arch, canvas = view.run.arch, view.run.preprocess.smallest_side
     pictures = choose_pictures(view, count)
     side, margin = arch.image_size, (canvas - arch.image_size) // 2
     square = {"size": max(1, round(side / 4)), "stride": default_stride(side), "fill": None}

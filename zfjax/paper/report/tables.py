@@ -49,7 +49,7 @@ def evaluation(plan: Plan) -> Section:
     runs = {name: load_run(plan.run(name)) for name in names if name in plan.archs and plan.run(name).exists()}
     shares, labels = {}, None
     for name, run in runs.items():
-        sizes = {"canvas_size": run.mean.shape[0], "channels": run.arch.channels}
+        sizes = {"canvas_size": run.preprocess.smallest_side, "channels": run.arch.channels}
         data = open_dataset(plan.settings.dataset, data_dir=plan.settings.data_dir, **sizes)
         shares[names[name]], labels = probabilities(run, data.val, crops=10, progress=True)
     if len(shares) > 1:

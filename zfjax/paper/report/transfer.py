@@ -90,7 +90,7 @@ def _other_data(plan: Plan) -> Task:
     from zfjax.runs.run import load_run
 
     run = load_run(plan.run(MAIN))
-    sizes = {"canvas_size": run.mean.shape[0], "channels": run.arch.channels}
+    sizes = {"canvas_size": run.preprocess.smallest_side, "channels": run.arch.channels}
     pool = open_pool(plan.transfer, data_dir=plan.settings.data_dir, **sizes)
     labels = survey(pool.source, progress=True).labels
     about = f"Pretrained on {plan.settings.dataset}; new classes: {pool.origin}."
@@ -104,7 +104,7 @@ def _half_of_the_classes(plan: Plan) -> Task:
     from zfjax.train.loop import train
 
     whole = load_run(plan.run(MAIN))
-    sizes = {"canvas_size": whole.mean.shape[0], "channels": whole.arch.channels}
+    sizes = {"canvas_size": whole.preprocess.smallest_side, "channels": whole.arch.channels}
     data = open_dataset(plan.settings.dataset, data_dir=plan.settings.data_dir, **sizes)
     middle = len(data.class_names) // 2
     known = _of_classes(data, range(middle), plan.train_images)

@@ -23,7 +23,7 @@ from zfjax.convnet import forward
 from zfjax.data import Source, eval_batches
 from zfjax.errors import InputError
 from zfjax.layers import Conv, Dense, Dropout
-from zfjax.preprocess import centre_crop, ten_crops
+from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
 
 
@@ -85,7 +85,7 @@ def survey(source: Source, *, batch_size: int = 256, progress: bool = False) -> 
 def run_fingerprint(run: Run) -> str:
     """Of all that decides a run's features: its layers, parameters, mean image and the scale of its input."""
     layers = {key: value for key, value in run.arch.to_dict().items() if key not in ("name", "recipe", "num_classes")}
-    digest = hashlib.sha256(json.dumps([layers, run.arch.recipe.input_scale]).encode())
+    digest = hashlib.sha256(json.dumps([layers, run.preprocess.to_dict()]).encode())
     for leaf in (run.mean, *jax.tree.leaves(run.params)):
         digest.update(np.ascontiguousarray(leaf).tobytes())
     return digest.hexdigest()[:16]
@@ -130,7 +130,7 @@ def _compute(run: Run, source: Source, files: dict[str, Path], crops: int, batch
         with tqdm(total=len(source), desc="features", unit=" images", disable=not progress) as bar:
             for batch in eval_batches(source, batch_size=min(batch_size, len(source))):
                 count = int(batch["mask"].sum())
-                for layer, values in look(run.params, run.mean, batch["image"]).items():
+                for layer, values in look(run.params, run.preprocess, batch["image"]).items():
                     arrays[layer][row : row + count] = np.asarray(values)[:count]
                 row += count
                 bar.update(count)
@@ -145,16 +145,17 @@ def _compute(run: Run, source: Source, files: dict[str, Path], crops: int, batch
                 part.unlink()
 
 
-def _outputs(arch: Arch, params: dict, mean: jax.Array, images: jax.Array, *, layers: tuple[str, ...], crops: int):
-    options = {"image_size": arch.image_size, "scale": arch.recipe.input_scale}
+def _outputs(
+    arch: Arch, params: dict, preprocess: Preprocess, images: jax.Array, *, layers: tuple[str, ...], crops: int
+):
 
     def look(view: jax.Array) -> dict[str, jax.Array]:
         activations = forward(arch, params, view).activations
         return {layer: activations[layer].reshape(len(view), -1) for layer in layers}
 
     if crops == 1:
-        return look(centre_crop(images, mean, **options))
-    views = ten_crops(images, mean, **options)
+        return look(preprocess.centre(images))
+    views = preprocess.ten(images)
     # added up one after the other: ten at once would hold ten times the features
     nothing = jax.tree.map(jnp.zeros_like, jax.eval_shape(look, views[0]))
     total, _ = jax.lax.scan(lambda total, view: (jax.tree.map(jnp.add, total, look(view)), None), nothing, views)

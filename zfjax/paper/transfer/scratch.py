@@ -16,6 +16,7 @@ from zfjax.paper.transfer.measure import Fold, mean_class_accuracy
 from zfjax.runs.folder import versions
 from zfjax.runs.run import Run, load_run
 from zfjax.train.loop import train
+from zfjax.train.settings import described
 
 
 def train_from_scratch(
@@ -39,7 +40,7 @@ def train_from_scratch(
     """
     arch = dataclasses.replace(run.arch, num_classes=len(names), recipe=_recipe(run, len(fold.train), epochs))
     learnt = Subset(source, fold.train, labels=labels[fold.train], class_names=names)
-    config = {"arch_name": arch.name, **about, "seed": seed, "arch": arch.to_dict(), "versions": versions()}
+    config = {"arch_name": arch.name, **about, "seed": seed, **described(arch), "versions": versions()}
     data = Dataset(about["dataset"], learnt, learnt, names, f"{len(learnt)} images")
     train(arch, data, workdir, config=config, seed=seed, precision=run.config.get("precision", "fp32"))
     tested = Subset(source, fold.test, labels=labels[fold.test], class_names=names)

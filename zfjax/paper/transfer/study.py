@@ -125,7 +125,7 @@ def find_overlaps(study: Study, threshold: float) -> list[int]:
     from zfjax.paper.transfer.overlap import Match, listing, overlaps
     from zfjax.runs.results import Ledger
 
-    config, canvas, channels = study.run.config, study.run.mean.shape[0], study.run.arch.channels
+    config, canvas, channels = study.run.config, study.run.preprocess.smallest_side, study.run.arch.channels
     data_dir = study.data_dir or config["data_dir"]
     others = open_dataset(config["dataset"], canvas_size=canvas, channels=channels, data_dir=data_dir).train
     settings = {"images": study.seen.fingerprint, "others": [config["dataset"], len(others)], "threshold": threshold}

@@ -27,8 +27,7 @@ def draw(view: View, options: Options) -> Drawn:
     run, layers = view.run, view.chosen_layers()
     pictures = choose_pictures(view, 1)
     maps = layer_maps(run, pictures.canvases, layers)
-    start, size = (run.mean.shape[0] - run.arch.image_size) // 2, run.arch.image_size
-    crops = pictures.canvases[:, start : start + size, start : start + size]
+    crops = run.preprocess.visible(pictures.canvases)
     paths = []
     for layer in layers:
         height, width, count = maps[layer].shape[1:]

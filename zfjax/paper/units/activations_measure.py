@@ -20,5 +20,5 @@ def layer_maps(run: Run, canvases: np.ndarray, layers: Sequence[str]) -> dict[st
         return {layer: activations[layer] for layer in layers}
 
     # one image at a time: of 96 maps of 110x110 a batch of many would fill the memory that one picture needs
-    seen = [look((run.params, run.mean), canvas[None]) for canvas in canvases]
+    seen = [look(run.variables, canvas[None]) for canvas in canvases]
     return {layer: np.concatenate([np.asarray(each[layer]) for each in seen]) for layer in layers}

@@ -65,7 +65,7 @@ def strongest_places(
     )
     wanted = {layer: len(vectors) for layer, vectors in directions.items()}
     wanted |= {_key(layer): vectors.shape[1] for layer, vectors in directions.items() if vectors.shape[1]}
-    found = mine(functools.partial(_look, run.arch), (run.params, run.mean, directions), batches, wanted, top)
+    found = mine(functools.partial(_look, run.arch), (*run.variables, directions), batches, wanted, top)
     none = Winners(*(np.zeros((0, top)) for _ in Winners._fields))
     return {layer: found[layer] for layer in directions}, {layer: found.get(_key(layer), none) for layer in directions}
 
@@ -76,8 +76,8 @@ def _key(layer: str) -> str:
 
 def _look(arch: Arch, variables: tuple, images: jax.Array) -> Forward:
     """`see`, with the components along the directions as layers of their own."""
-    params, mean, directions = variables
-    seen = see(arch, (params, mean), images)
+    params, preprocess, directions = variables
+    seen = see(arch, (params, preprocess), images)
     components = {_key(layer): along(seen.activations[layer], vectors) for layer, vectors in directions.items()}
     return seen._replace(activations={**seen.activations, **components})
 
@@ -88,15 +88,13 @@ def show_strongest(run: Run, source: Source, layer: str, winners: Winners, rows:
     A silent unit, 0 everywhere, and images that there are not are left out.
     """
     field, size = run.arch.receptive_field(layer), run.arch.image_size
-    start = (run.mean.shape[0] - size) // 2
-    inside = np.s_[start : start + size, start : start + size]
     shown = []
     for row, name in rows.items():
         alive = np.flatnonzero(np.isfinite(winners.value[row]) & (winners.value[row] != 0))
         numbers = winners.image[row, alive].astype(int)
         corners = np.stack([winners.row[row, alive], winners.col[row, alive]], axis=1) * field.stride + field.offset
         boxes = np.concatenate([corners, np.full((len(alive), 1), field.size)], axis=1).astype(int)
-        images = [source[int(number)]["image"][inside] for number in numbers]
+        images = [run.preprocess.visible(source[int(number)]["image"]) for number in numbers]
         empty = np.zeros((0, size, size, run.arch.channels), np.uint8)
         shown.append(Strongest(name, np.stack(images) if images else empty, boxes, winners.value[row, alive], numbers))
     return shown

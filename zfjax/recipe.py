@@ -1,0 +1,22 @@
+"""How a network is trained: a value that an architecture carries, since its initial weights follow it. No JAX."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained unless flags say otherwise. The defaults are the paper's (section 3)."""
+
+    optimizer: str = "sgd"  # "sgd" (momentum 0.9) or "adam"
+    learning_rate: float = 0.01
+    weight_decay: float = 5e-4  # not in the paper; Krizhevsky et al. 2012
+    batch_size: int = 128
+    epochs: int = 70
+    init: str = "paper"  # "paper": N(0, 0.01^2); "he": N(0, 2 / fan_in)
+    schedule: str = "plateau"  # "plateau": a tenth whenever validation stalls; "cosine": to zero; "constant"
+    warmup_steps: int = 0
+    crops: str = "ten"  # "ten": corners and centre, flipped or not; "random"; "whole": the image as it is
+    subtract_mean: bool = True
+    filter_rms: float = 0.1  # radius that convolution filters are scaled back to; 0 turns it off
