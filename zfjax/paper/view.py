@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 
 class LeftOut(InputError):
     """This run or data set cannot have that figure; --figure=all goes on without it."""
+
+
+class Figure(NamedTuple):
+    """A figure as visualize.py offers it: each folder's command.py says which it has."""
+
+    help: str  # one line for --help: what it shows
+    options: type  # a frozen dataclass of flags, all with defaults; its docstring heads them in --help
+    draw: Callable[..., Drawn]  # (view, options), or (views of all runs, options) of a comparison
+    comparison: bool = False
 
 
 class Drawn(NamedTuple):
