@@ -6,13 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import linen as nn
 from nets import ODD, TINY, pixels, random_params, without_relu
+from oracle import assert_close, oracle, some_units
 
 from zfjax import convnet, deconvnet
 from zfjax.deconvnet import Units, paste, strongest
 from zfjax.errors import InputError
-from zfjax.layers import LRN, AvgPool, Conv, Dense, MaxPool
 from zfjax.ops import local_response_norm
 from zfjax.zoo import get_arch
 
@@ -20,75 +19,6 @@ from zfjax.zoo import get_arch
 forward = jax.jit(convnet.forward, static_argnums=0)
 project = jax.jit(deconvnet.project, static_argnums=(0, 3), static_argnames=("overlap", "norm", "seed"))
 project_map = jax.jit(deconvnet.project_map, static_argnums=(0, 3))
-
-
-@jax.custom_vjp
-def deconv_relu(x):
-    return jnp.maximum(x, 0)
-
-
-deconv_relu.defvjp(lambda x: (jnp.maximum(x, 0), None), lambda _, g: (jnp.maximum(g, 0),))
-
-
-@jax.custom_vjp
-def pass_norm(x):
-    return local_response_norm(x)
-
-
-pass_norm.defvjp(lambda x: (local_response_norm(x), None), lambda _, g: (g,))
-
-
-def plain_forward(arch, params, x, until, norm=pass_norm):
-    """The network once more, from lax and flax alone."""
-    for layer in arch.layers:
-        match layer:
-            case Conv():
-                x = jax.lax.conv_general_dilated(
-                    x,
-                    params[layer.name]["kernel"],
-                    (layer.strides, layer.strides),
-                    layer.padding,
-                    dimension_numbers=("NHWC", "HWIO", "NHWC"),
-                    feature_group_count=layer.groups,
-                )
-            case Dense():
-                x = (x.reshape(len(x), -1) @ params[layer.name]["kernel"])[:, None, None, :]
-            case MaxPool():
-                x = nn.max_pool(x, (layer.window,) * 2, (layer.strides,) * 2, layer.padding)
-            case AvgPool():
-                x = nn.avg_pool(x, (layer.window,) * 2, (layer.strides,) * 2)
-            case LRN():
-                x = norm(x)
-        if layer.name in params:
-            x = x + params[layer.name]["bias"].reshape(1, 1, 1, -1)
-            x = deconv_relu(x) if layer.relu else x
-        if layer.name == until:
-            return x
-
-
-def oracle(arch, params, images, layer, units, seed="activation", norm=pass_norm):
-    """One whole-image backward pass for every unit."""
-
-    @jax.jit
-    def backward(params, images, image, channel, row, col):
-        y, vjp = jax.vjp(lambda x: plain_forward(arch, params, x, layer, norm), images)
-        value = y[image, row, col, channel] if seed == "activation" else 1.0
-        return vjp(jnp.zeros_like(y).at[image, row, col, channel].set(value))[0][image]
-
-    return np.stack([backward(params, images, *unit) for unit in zip(*map(np.asarray, units), strict=True)])
-
-
-def some_units(arch, layer, images=2, count=5, seed=0) -> Units:
-    """Random units, and the two in opposite corners, whose windows stick out of the image."""
-    rng = np.random.default_rng(seed)
-    height, width, channels = arch.shapes()[layer]
-    sizes = (images, channels, height, width)
-    return Units(*(np.concatenate([rng.integers(0, size, count), [0, size - 1]]) for size in sizes))
-
-
-def assert_close(actual, expected, tolerance=1e-5):
-    for own, other in zip(np.asarray(actual), np.asarray(expected), strict=True):
-        assert np.abs(own - other).max() <= tolerance * np.abs(other).max()
 
 
 @functools.cache
@@ -191,13 +121,18 @@ def test_switches_of_another_image_change_the_picture():
     assert jnp.abs(own - other).max() > 0.01 * jnp.abs(own).max()
 
 
-def test_overlap_rules_reach_the_unpooling():
+@pytest.mark.parametrize("overlap", ["max", "last"])
+def test_overlap_rules_in_windows_and_on_the_whole_map(overlap):
     params, _, fwd = case(TINY)
     units = strongest(fwd, "conv3", range(6))
-    pictures = {
-        rule: project(TINY, params, fwd, "conv3", units, overlap=rule).pixels for rule in ("sum", "max", "last")
-    }
-    assert not np.allclose(pictures["sum"], pictures["max"]) and not np.allclose(pictures["max"], pictures["last"])
+    windows = paste(project(TINY, params, fwd, "conv3", units, overlap=overlap), TINY.image_size)
+    maps = fwd.activations["conv3"]
+    where = (units.image, units.row, units.col, units.channel)
+    lone = jnp.zeros((12, *maps.shape[1:])).at[jnp.arange(12), *where[1:]].set(maps[where])
+    whole = deconvnet.project_map(TINY, params, fwd, "conv3", lone, image=units.image, overlap=overlap)
+    assert_close(windows, whole)
+    others = {rule: project(TINY, params, fwd, "conv3", units, overlap=rule).pixels for rule in ("sum", overlap)}
+    assert not np.allclose(*others.values())
 
 
 def test_strongest_by_hand():
