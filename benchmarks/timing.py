@@ -16,7 +16,7 @@ from tqdm import tqdm
 from zfjax.cli.flags import parse_flags
 from zfjax.draw.markdown import TextTable, markdown
 from zfjax.errors import InputError, exit_on_bad_input
-from zfjax.runtime.malloc import keep_freed_memory
+from zfjax.runtime.cpu import tune_cpu
 
 Side = Callable[[], object]  # returns when its result is there
 COLUMNS = ("median", "quartiles", "rate", "ratio")
@@ -31,7 +31,7 @@ def start(config_class: type, run: Callable[[object], None], *, needs: tuple[str
     malloc stays as it comes.
     """
     config = parse_flags(config_class)
-    keep_freed_memory()
+    tune_cpu()
     with exit_on_bad_input():
         if missing := [package for package in needs if find_spec(package) is None]:
             raise InputError(f"{missing[0]} is not installed; `make bench` or benchmarks/requirements.txt bring it")

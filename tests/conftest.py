@@ -11,6 +11,10 @@ import hypothesis
 import jax
 import pytest
 
+from zfjax.runtime.xla import convolve_with_eigen
+
+convolve_with_eigen()  # as the commands do, before JAX computes
+
 # The gate draws the same examples every time; at the desk each run looks for new ones.
 hypothesis.settings.register_profile("gate", derandomize=True)
 hypothesis.settings.load_profile("gate" if os.environ.get("CI") else "default")

@@ -1,50 +1,81 @@
 """Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Networks", in JAX.
 
-Names load when first used, so that `import zfjax` is instant and a script that only reads the table of
-architectures never starts JAX.
+Names load when first used, so that `import zfjax` is instant, changes nothing outside the package, and a script that
+only reads the table of architectures never starts JAX. On a CPU call `zfjax.tune_cpu()` before JAX computes anything.
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
-from zfjax.runtime.xla import convolve_with_eigen
+if TYPE_CHECKING:
+    from zfjax import convnet, data, deconvnet, layers, ops, preprocess, zoo
+    from zfjax.arch import Arch, ReceptiveField
+    from zfjax.convnet import ConvNet, Forward, forward, init_params
+    from zfjax.deconvnet import Projection, Units, paste, project, project_map, strongest
+    from zfjax.layers import (
+        LRN,
+        Add,
+        AvgPool,
+        BatchNorm,
+        Concat,
+        Conv,
+        Dense,
+        Dropout,
+        GlobalAvgPool,
+        Identity,
+        MaxPool,
+    )
+    from zfjax.paper.correspondence.measure import correspondence
+    from zfjax.paper.invariance.measure import invariance_curves
+    from zfjax.paper.occlusion.measure import network_occlusion_map, occlusion_map
+    from zfjax.preprocess import Preprocess
+    from zfjax.recipe import Recipe
+    from zfjax.runs.run import Run, load_run
+    from zfjax.runtime.cpu import tune_cpu
+    from zfjax.zoo import ARCHS, get_arch
 
-convolve_with_eigen()  # before JAX starts, or it is too late
-
-_HOME = {
-    "ARCHS": "zoo",
-    "get_arch": "zoo",
-    "Arch": "arch",
-    "ReceptiveField": "arch",
-    "Recipe": "recipe",
-    "ConvNet": "convnet",
-    "Forward": "convnet",
-    "forward": "convnet",
-    "init_params": "convnet",
-    "Projection": "deconvnet",
-    "Units": "deconvnet",
-    "paste": "deconvnet",
-    "project": "deconvnet",
-    "project_map": "deconvnet",
-    "strongest": "deconvnet",
-    "Run": "runs.run",
-    "load_run": "runs.run",
-    "invariance_curves": "paper.invariance.measure",
-    "network_occlusion_map": "paper.occlusion.measure",
-    "occlusion_map": "paper.occlusion.measure",
-    "correspondence": "paper.correspondence.measure",
+_HOMES = {
+    "arch": ("Arch", "ReceptiveField"),
+    "convnet": ("ConvNet", "Forward", "forward", "init_params"),
+    "deconvnet": ("Projection", "Units", "paste", "project", "project_map", "strongest"),
+    "layers": (
+        "Add",
+        "AvgPool",
+        "BatchNorm",
+        "Concat",
+        "Conv",
+        "Dense",
+        "Dropout",
+        "GlobalAvgPool",
+        "Identity",
+        "LRN",
+        "MaxPool",
+    ),
+    "paper.correspondence.measure": ("correspondence",),
+    "paper.invariance.measure": ("invariance_curves",),
+    "paper.occlusion.measure": ("network_occlusion_map", "occlusion_map"),
+    "preprocess": ("Preprocess",),
+    "recipe": ("Recipe",),
+    "runs.run": ("Run", "load_run"),
+    "runtime.cpu": ("tune_cpu",),
+    "zoo": ("ARCHS", "get_arch"),
 }
-_MODULES = {"arch", "convnet", "convolution", "data", "deconvnet", "layers", "ops", "preprocess", "windows", "zoo"}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+_MODULES = ("convnet", "data", "deconvnet", "layers", "ops", "preprocess", "zoo")
 
-__all__ = [*_HOME]
+__all__ = [  # noqa: PLE0604 (a test compares it with the names above)
+    *_HOME,
+    *_MODULES,
+]
 
 
 def __getattr__(name: str):
-    if name in _MODULES:
-        return importlib.import_module(f"zfjax.{name}")
     if name in _HOME:
         return getattr(importlib.import_module(f"zfjax.{_HOME[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"zfjax.{name}")
     raise AttributeError(f"module 'zfjax' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*_HOME, *_MODULES])
+    return sorted(__all__)

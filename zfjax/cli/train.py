@@ -9,7 +9,7 @@ from zfjax.arch import Arch
 from zfjax.cli.flags import parse_flags
 from zfjax.errors import exit_on_bad_input
 from zfjax.runtime.compile_cache import Programs, keep_programs
-from zfjax.runtime.malloc import keep_freed_memory
+from zfjax.runtime.cpu import tune_cpu
 from zfjax.train.settings import PAPER_EPOCHS, Settings, resolve, training
 
 
@@ -47,7 +47,7 @@ def run(config: TrainConfig) -> None:
     from zfjax.runtime.processes import ending_together, join
 
     keep_programs(config.programs)
-    keep_freed_memory()
+    tune_cpu()
     join(config.coordinator, config.num_processes, config.process_id)
     with ending_together():  # where one process finds no data, the others must not wait for it
         _train(config, arch)

@@ -22,7 +22,7 @@ from zfjax.paper.units import activations_command as activations
 from zfjax.paper.units import command as maximal_activations
 from zfjax.paper.view import LeftOut, View
 from zfjax.runtime.compile_cache import Programs, keep_programs
-from zfjax.runtime.malloc import keep_freed_memory
+from zfjax.runtime.cpu import tune_cpu
 
 FIGURES = {
     "architecture": architecture,
@@ -128,7 +128,7 @@ def main() -> None:
             print(*architecture.draw_named(config.arch, out, config.architecture).paths)
             return
         keep_programs(config.programs)
-        keep_freed_memory()
+        tune_cpu()
         for figure, views in _jobs(config):
             try:
                 _draw(figure, config, views)

@@ -1,0 +1,39 @@
+"""All commands under one name: `zfjax train --arch=zf` is `python train.py --arch=zf`, from any folder."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+COMMANDS = {  # name: (module with a `main`, what it does)
+    "train": ("zfjax.cli.train", "train a convnet"),
+    "evaluate": ("zfjax.cli.evaluate", "error rates of a run, or of several averaged (Table 2)"),
+    "visualize": ("zfjax.cli.visualize", "draw the paper's figures from a run"),
+    "transfer": ("zfjax.cli.transfer", "how well a run's features serve another data set (Tables 4 to 7)"),
+    "reproduce": ("zfjax.cli.reproduce", "the whole paper, or one of its tables for which networks are trained"),
+    "prepare": ("zfjax.data.prepare", "resize and store a data set once, for fast training"),
+    "arch": ("zfjax.zoo", "the architectures by name, or one as a table"),
+}
+
+
+def main() -> None:
+    """The console script `zfjax`; each command answers --help. Exit code 2 for one that there is not."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_usage())
+        return
+    name = arguments[0]
+    if name not in COMMANDS:
+        print(f"error: unknown command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        sys.exit(2)
+    sys.argv = [f"zfjax {name}", *arguments[1:]]
+    importlib.import_module(COMMANDS[name][0]).main()
+
+
+def _usage() -> str:
+    lines = [f"  {name:<11}{about}" for name, (_, about) in COMMANDS.items()]
+    return "\n".join(["usage: zfjax COMMAND [flags]; zfjax COMMAND --help tells them", "", *lines])
+
+
+if __name__ == "__main__":
+    main()
