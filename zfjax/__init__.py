@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zfjax import convnet, data, deconvnet, layers, ops, preprocess, zoo
-    from zfjax.arch import Arch, ReceptiveField
+    from zfjax.arch import Arch
     from zfjax.convnet import ConvNet, Forward, forward, init_params
     from zfjax.deconvnet import Projection, Units, paste, project, project_map, strongest
     from zfjax.layers import (
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     from zfjax.paper.occlusion.measure import network_occlusion_map, occlusion_map
     from zfjax.preprocess import Preprocess
     from zfjax.recipe import Recipe
+    from zfjax.rows import ReceptiveField
     from zfjax.runs.run import Run, load_run
     from zfjax.runtime.cpu import tune_cpu
     from zfjax.zoo import ARCHS, get_arch
 
 _HOMES = {
-    "arch": ("Arch", "ReceptiveField"),
+    "arch": ("Arch",),
     "convnet": ("ConvNet", "Forward", "forward", "init_params"),
     "deconvnet": ("Projection", "Units", "paste", "project", "project_map", "strongest"),
     "layers": (
@@ -56,6 +57,7 @@ _HOMES = {
     "paper.occlusion.measure": ("network_occlusion_map", "occlusion_map"),
     "preprocess": ("Preprocess",),
     "recipe": ("Recipe",),
+    "rows": ("ReceptiveField",),
     "runs.run": ("Run", "load_run"),
     "runtime.cpu": ("tune_cpu",),
     "zoo": ("ARCHS", "get_arch"),
@@ -63,9 +65,48 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 _MODULES = ("convnet", "data", "deconvnet", "layers", "ops", "preprocess", "zoo")
 
-__all__ = [  # noqa: PLE0604 (a test compares it with the names above)
-    *_HOME,
-    *_MODULES,
+__all__ = [
+    "ARCHS",
+    "Add",
+    "Arch",
+    "AvgPool",
+    "BatchNorm",
+    "Concat",
+    "Conv",
+    "ConvNet",
+    "Dense",
+    "Dropout",
+    "Forward",
+    "GlobalAvgPool",
+    "Identity",
+    "LRN",
+    "MaxPool",
+    "Preprocess",
+    "Projection",
+    "ReceptiveField",
+    "Recipe",
+    "Run",
+    "Units",
+    "convnet",
+    "correspondence",
+    "data",
+    "deconvnet",
+    "forward",
+    "get_arch",
+    "init_params",
+    "invariance_curves",
+    "layers",
+    "load_run",
+    "network_occlusion_map",
+    "occlusion_map",
+    "ops",
+    "paste",
+    "preprocess",
+    "project",
+    "project_map",
+    "strongest",
+    "tune_cpu",
+    "zoo",
 ]
 
 
@@ -78,4 +119,4 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__

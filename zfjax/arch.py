@@ -1,109 +1,15 @@
-"""What an architecture is: a table of named layers, walked up once for shapes and sizes, and down for what units see.
-
-A network is its layers in topological order and an edge is a name, so that every walk is a loop over the table.
-"""
+"""What an architecture is: a table of named layers, each after those that it reads. No JAX."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, assert_never
 
 from zfjax.errors import InputError
-from zfjax.layers import (
-    IMAGE,
-    KINDS,
-    LRN,
-    VALID,
-    Add,
-    AvgPool,
-    BatchNorm,
-    Concat,
-    Conv,
-    Dense,
-    Dropout,
-    GlobalAvgPool,
-    Identity,
-    Layer,
-    MaxPool,
-    Padding,
-    Pair,
-    Shape,
-    pair,
-)
+from zfjax.layers import IMAGE, KINDS, Layer, Pair, Shape, pair
 from zfjax.recipe import Recipe
-
-STATISTICS = ("mean", "var")  # of a BatchNorm: they lie beside what is trained, and are measured
-
-
-class ReceptiveField(NamedTuple):
-    """Unit i of a layer sees rows i * stride + offset ... + size - 1 of the image."""
-
-    size: int
-    stride: int
-    offset: int
-
-
-class Span(NamedTuple):
-    """Along one axis unit i of a layer above reaches the cells i * stride + low ... i * stride + high of one below."""
-
-    stride: int
-    low: int
-    high: int
-
-    @property
-    def size(self) -> int:
-        return self.high - self.low + 1
-
-
-Spans = tuple[Span, Span] | None  # along rows and columns; None: each unit reaches the whole map
-
-
-class Geometry(NamedTuple):
-    """How a layer's places lie over those of its inputs; rows and columns."""
-
-    window: tuple[int, int] = (1, 1)
-    strides: tuple[int, int] = (1, 1)
-    padding: Padding = VALID
-    dilation: tuple[int, int] = (1, 1)
-
-    @property
-    def extent(self) -> tuple[int, int]:
-        """Cells from the first to the last of a window, those included that dilation skips."""
-        rows, columns = ((k - 1) * d + 1 for k, d in zip(self.window, self.dilation, strict=True))
-        return rows, columns
-
-
-POINT = Geometry()  # of layers that work place by place
-
-
-class Row(NamedTuple):
-    """One layer of a network with everything that follows from its place."""
-
-    layer: Layer
-    inputs: tuple[str, ...]  # the layers that it reads, or "image"
-    input_shapes: tuple[Shape, ...]
-    shape: Shape
-    geometry: Geometry | None  # None: every place sees all of the input
-    param_shapes: dict[str, tuple[int, ...]]
-    mult_adds: int
-
-    @property
-    def name(self) -> str:
-        return self.layer.name
-
-    @property
-    def input_shape(self) -> Shape:
-        """Of the first, for layers that have but one."""
-        return self.input_shapes[0]
-
-    @property
-    def params(self) -> int:
-        """How many numbers are trained."""
-        return sum(math.prod(shape) for name, shape in self.param_shapes.items() if name not in STATISTICS)
+from zfjax.rows import ReceptiveField, Row, Spans, TooSmall, walk_down, walk_up
 
 
 @dataclass(frozen=True)
@@ -133,7 +39,11 @@ class Arch:
     @functools.cached_property
     def rows(self) -> tuple[Row, ...]:
         """The table, walked from the image up."""
-        return tuple(_walk(self))
+        try:
+            return tuple(walk_up(self.layers, (self.image_size, self.image_size, self.channels), self.num_classes))
+        except TooSmall as error:
+            size = f"{self.image_size}x{self.image_size}"
+            raise TooSmall(f"{self.name}: an image of {size} is too small; {error}") from None
 
     @functools.cached_property
     def _by_name(self) -> dict[str, Row]:
@@ -154,18 +64,11 @@ class Arch:
         return {row.name: row.shape for row in self.rows}
 
     def spans(self, target: str) -> dict[str, Spans]:
-        """What a unit of the target reaches in every layer below it and in "image", the table walked down.
+        """What a unit of the target reaches in every layer below it and in "image"; None: the whole map.
 
-        Where a layer feeds several, their spans join (the smallest that holds all); the whole map where their strides
-        differ, and from a layer that sees all of its input down. Raises InputError for an unknown layer.
+        Raises InputError for an unknown layer. See `zfjax.rows.walk_down`.
         """
-        found: dict[str, Spans] = {self.row(target).name: (Span(1, 0, 0), Span(1, 0, 0))}
-        for row in reversed(self.rows):
-            if row.name in found:
-                below = _widened(found[row.name], row.geometry)
-                for name in row.inputs:
-                    found[name] = _joined(found[name], below) if name in found else below
-        return found
+        return walk_down(self.rows, self.row(target).name)
 
     def receptive_field(self, layer: str, axis: int = 0) -> ReceptiveField:
         """What one unit of a layer sees; the whole image from the first fully connected layer on.
@@ -223,101 +126,6 @@ class Arch:
             f"{row.mult_adds:,}" if row.mult_adds else "",
             ", ".join(row.inputs),
         )
-
-
-def _walk(arch: Arch) -> Iterator[Row]:
-    shapes: dict[str, Shape] = {IMAGE: (arch.image_size, arch.image_size, arch.channels)}
-    before = IMAGE
-    for layer in arch.layers:
-        inputs = layer.inputs or (before,)
-        if missing := [name for name in inputs if name not in shapes]:
-            raise InputError(
-                f"{layer.name} reads {missing[0]!r}, and no layer before it is called so; there are {', '.join(shapes)}"
-            )
-        if layer.name in shapes:  # repeated names are refused before
-            raise InputError(f"no layer can be called {IMAGE!r}: that is what the first one reads")
-        if len(inputs) > 1 and not isinstance(layer, Concat | Add):
-            raise InputError(f"{layer.name} reads one layer, not {', '.join(inputs)}; join them by Concat or Add")
-        row = _row(arch, layer, inputs, tuple(shapes[name] for name in inputs))
-        shapes[layer.name], before = row.shape, layer.name
-        yield row
-
-
-def _row(arch: Arch, layer: Layer, inputs: tuple[str, ...], below: tuple[Shape, ...]) -> Row:
-    """What a layer makes of its inputs."""
-    height, width, channels = shape = below[0]
-    geometry: Geometry | None = POINT
-    params: dict[str, tuple[int, ...]] = {}
-    match layer:
-        case Conv(features=features, groups=groups):
-            if channels % groups or features % groups:
-                raise InputError(f"{layer.name}: {groups} groups do not divide {channels} -> {features} maps")
-            geometry = Geometry(pair(layer.kernel), pair(layer.strides), layer.padding, pair(layer.dilation))
-            out = (*_slide(arch, layer.name, shape, geometry), features)
-            params = {"kernel": (*geometry.window, channels // groups, features)}
-        case MaxPool() | AvgPool():
-            geometry = Geometry(pair(layer.window), pair(layer.strides), layer.padding)
-            out = (*_slide(arch, layer.name, shape, geometry), channels)
-        case GlobalAvgPool():
-            geometry, out = None, (1, 1, channels)
-        case Dense():
-            geometry, out = None, (1, 1, layer.features or arch.num_classes)
-            params = {"kernel": (height * width * channels, out[2])}
-        case BatchNorm():
-            out, params = shape, dict.fromkeys(("scale", "bias", *STATISTICS), (channels,))
-        case Concat():
-            if len({each[:2] for each in below}) > 1:
-                raise InputError(f"{layer.name} cannot join maps of different sizes: {_shown(inputs, below)}")
-            out = (height, width, sum(each[2] for each in below))
-        case Add():
-            if len(set(below)) > 1:
-                raise InputError(f"{layer.name} cannot add maps of different shapes: {_shown(inputs, below)}")
-            out = shape
-        case LRN() | Dropout() | Identity():
-            out = shape
-        case _:
-            assert_never(layer)
-    mult_adds = out[0] * out[1] * math.prod(params["kernel"]) if "kernel" in params else 0
-    if isinstance(layer, Conv | Dense) and layer.bias is not None:
-        params["bias"] = (out[2],)
-    return Row(layer, inputs, below, out, geometry, params, mult_adds)
-
-
-def _slide(arch: Arch, name: str, shape: Shape, geometry: Geometry) -> tuple[int, int]:
-    rows, columns = (
-        (size + sum(sides) - extent) // step + 1
-        for size, extent, step, sides in zip(shape, geometry.extent, geometry.strides, geometry.padding, strict=False)
-    )
-    if min(rows, columns) < 1:
-        raise InputError(
-            f"{arch.name}: an image of {arch.image_size}x{arch.image_size} is too small; "
-            f"{name} needs a window of {geometry.extent[0]}x{geometry.extent[1]} and gets {shape[0]}x{shape[1]}"
-        )
-    return rows, columns
-
-
-def _widened(spans: Spans, geometry: Geometry | None) -> Spans:
-    """What units reach one layer further down."""
-    if spans is None or geometry is None:
-        return None
-    rows, columns = (
-        Span(span.stride * step, span.low * step - before, span.high * step - before + extent - 1)
-        for span, step, (before, _), extent in zip(
-            spans, geometry.strides, geometry.padding, geometry.extent, strict=True
-        )
-    )
-    return rows, columns
-
-
-def _joined(one: Spans, other: Spans) -> Spans:
-    if one is None or other is None or any(a.stride != b.stride for a, b in zip(one, other, strict=True)):
-        return None
-    rows, columns = (Span(a.stride, min(a.low, b.low), max(a.high, b.high)) for a, b in zip(one, other, strict=True))
-    return rows, columns
-
-
-def _shown(names: tuple[str, ...], shapes: tuple[Shape, ...]) -> str:
-    return ", ".join(f"{name} is {'x'.join(map(str, shape))}" for name, shape in zip(names, shapes, strict=True))
 
 
 def _short(value: Pair) -> str:

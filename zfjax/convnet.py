@@ -10,7 +10,7 @@ from flax import linen as nn
 from jax.nn import initializers
 
 from zfjax import ops
-from zfjax.arch import STATISTICS, Arch, Row
+from zfjax.arch import Arch
 from zfjax.layers import (
     IMAGE,
     LRN,
@@ -27,6 +27,7 @@ from zfjax.layers import (
     MaxPool,
     pair,
 )
+from zfjax.rows import STATISTICS, Row
 
 # Root mean square of photo pixels about their mean image. He's rule takes inputs of RMS 1, so the first layer's weights
 # are divided by this; otherwise all that follows starts that many times too large.

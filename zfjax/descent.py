@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Literal, assert_never
 import jax
 import jax.numpy as jnp
 
-from zfjax import ops
-from zfjax.arch import POINT, Arch, Row, Span, Spans
+from zfjax import averages, ops
+from zfjax.arch import Arch
 from zfjax.errors import InputError
 from zfjax.layers import (
     IMAGE,
@@ -38,6 +38,7 @@ from zfjax.layers import (
     Shape,
     pair,
 )
+from zfjax.rows import POINT, Row, Span, Spans
 from zfjax.windows import Corner, cut, inside, put
 
 if TYPE_CHECKING:  # the deconvnet takes any Forward-shaped value and never runs a convnet
@@ -136,7 +137,9 @@ def _adjoint(walk: Descent, row: Row, signal: jax.Array) -> Sequence[jax.Array]:
         case AvgPool():
             shape, padding = _below(walk, row, signal)
             return [
-                ops.spread(signal / _cells(walk, row, layer, signal.dtype), shape, layer.window, layer.strides, padding)
+                averages.spread(
+                    signal / _cells(walk, row, layer, signal.dtype), shape, layer.window, layer.strides, padding
+                )
             ]
         case GlobalAvgPool():
             height, width, _ = row.input_shape
@@ -186,7 +189,7 @@ def _cells(walk: Descent, row: Row, pool: AvgPool, dtype) -> jax.Array | float:
     size, strides = pair(pool.window), pair(pool.strides)
     if pool.count_include_pad or pool.padding == VALID:
         return float(math.prod(size))
-    counts = jnp.asarray(ops.avg_counts(row.input_shape[:2], size, strides, pool.padding), dtype)
+    counts = jnp.asarray(averages.avg_counts(row.input_shape[:2], size, strides, pool.padding), dtype)
     if walk.is_whole(row.name):
         return counts
     rows, columns = walk.window(row.name)

@@ -13,10 +13,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from zfjax import ops
-from zfjax.arch import POINT, Arch, Geometry, Row, Spans
+from zfjax import averages
+from zfjax.arch import Arch
 from zfjax.convnet import Forward, apply_layer
 from zfjax.layers import IMAGE, VALID, AvgPool, Conv, MaxPool
+from zfjax.rows import POINT, Geometry, Row, Spans
 from zfjax.windows import Corner, cut, inside, put
 
 
@@ -98,7 +99,7 @@ def _on_window(row: Row, geometry: Geometry, params: dict, changes: Sequence[_Ch
     windows = apply_layer(layer, params, [_look(each, seen, reach, outside) for each in changes])
     if isinstance(row.layer, AvgPool) and not row.layer.count_include_pad:
         # the mean over a whole window is too small where the window sticks out
-        counts = ops.avg_counts(row.input_shape[:2], geometry.window, geometry.strides, geometry.padding)
+        counts = averages.avg_counts(row.input_shape[:2], geometry.window, geometry.strides, geometry.padding)
         there = cut(jnp.asarray(counts), jnp.zeros_like(place.corner.top), place.corner, place.size, fill=1)
         windows = windows * (geometry.window[0] * geometry.window[1] / there)
     return windows

@@ -13,7 +13,7 @@ from nets import pixels, random_params, without_relu
 from oracle import assert_close, oracle, plain_forward, some_units, worst_error
 
 from zfjax import convnet, deconvnet
-from zfjax.arch import Arch, Span
+from zfjax.arch import Arch
 from zfjax.deconvnet import paste, strongest
 from zfjax.errors import InputError
 from zfjax.layers import (
@@ -35,6 +35,7 @@ from zfjax.layers import (
 )
 from zfjax.ops import local_response_norm
 from zfjax.patched import forward_changed
+from zfjax.rows import Span
 from zfjax.windows import Corner
 
 forward = jax.jit(convnet.forward, static_argnums=0)

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from zfjax.runs.checkpoint import DamagedCheckpoint, restore, steps
+from zfjax.arch import Arch
 from zfjax.errors import InputError
 from zfjax.preprocess import Preprocess
+from zfjax.runs.checkpoint import DamagedCheckpoint, restore, steps
 from zfjax.runs.folder import CHECKPOINTS, find_run, read_class_names, read_config, read_mean
-from zfjax.arch import Arch
 
 
 class Run(NamedTuple):

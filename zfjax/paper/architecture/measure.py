@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from zfjax.arch import Arch, Row
+from zfjax.arch import Arch
 from zfjax.layers import LRN, VALID, AvgPool, Conv, Dense, Dropout, MaxPool, Padding, Shape
+from zfjax.rows import Row
 
 
 class Block(NamedTuple):
