@@ -75,7 +75,7 @@ def doors(tree: ast.Module) -> set[ast.AST]:
 
 @functools.cache
 def imports(path: Path) -> frozenset[str]:
-    """Modules imported anywhere in a file, for the type checker too; `from x import y` is x.y where that is a module."""
+    """Modules imported anywhere in a file, for the type checker too; `from x import y` is x.y if that is one."""
     tree = ast.parse(path.read_text())
     nodes = [node for node in ast.walk(tree) if node not in doors(tree)]
     found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
