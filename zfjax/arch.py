@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from dataclasses import dataclass, field
+from typing import Any
 
 from zfjax.errors import InputError
 from zfjax.layers import IMAGE, KINDS, Layer, Pair, Shape, pair
@@ -94,7 +95,7 @@ class Arch:
         earlier versions wrote, which had the scale of the input in the recipe."""
         layers = []
         for entry in data["layers"]:
-            values = {key: _tupled(value) for key, value in entry.items() if key != "kind"}
+            values: dict[str, Any] = {key: _tupled(value) for key, value in entry.items() if key != "kind"}
             layers.append(KINDS[entry["kind"]](**values))
         recipe = dict(data["recipe"])
         scale = recipe.pop("input_scale", data.get("input_scale", 1.0))
@@ -113,7 +114,8 @@ class Arch:
 
     def _cells(self, row: Row) -> tuple[str, ...]:
         layer = row.layer
-        window, strides = getattr(layer, "kernel", getattr(layer, "window", None)), getattr(layer, "strides", "")
+        window: Any = getattr(layer, "kernel", getattr(layer, "window", None))
+        strides: Any = getattr(layer, "strides", None)
         seen = [self.receptive_field(row.name, axis).size for axis in (0, 1)]
         return (
             row.name,

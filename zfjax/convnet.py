@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, assert_never
+from typing import Any, NamedTuple, assert_never
 
 import jax
 import jax.numpy as jnp
@@ -101,6 +101,7 @@ def apply_layer(layer: Layer, params: dict, inputs: Sequence[jax.Array]) -> jax.
     params: {layer: {"kernel", "bias", ...}}, in which layers without parameters need no entry.
     """
     x, own = inputs[0], params.get(layer.name, {})
+    y: Any
     match layer:
         case Conv():
             options = {"strides": layer.strides, "padding": layer.padding, "dilation": layer.dilation}
@@ -110,7 +111,8 @@ def apply_layer(layer: Layer, params: dict, inputs: Sequence[jax.Array]) -> jax.
             y = _add_bias((x.reshape(len(x), -1) @ kernel).reshape(len(x), 1, 1, kernel.shape[1]), own)
         case MaxPool():
             # without switches; `ops.max_pool` would compute its input again for each of the windows that share it
-            y = nn.max_pool(x, pair(layer.window), pair(layer.strides), layer.padding)
+            padding: Any = layer.padding  # flax declares a name alone
+            y = nn.max_pool(x, pair(layer.window), pair(layer.strides), padding)
         case AvgPool():
             y = ops.avg_pool(x, layer.window, layer.strides, layer.padding, layer.count_include_pad)
         case GlobalAvgPool():
@@ -174,10 +176,12 @@ def _initializers(arch: Arch, row: Row, first: bool) -> dict[str, initializers.I
 def init_params(key: jax.Array, arch: Arch) -> dict:
     """Random parameters {layer: {"kernel", "bias", ...}}, float32, by the architecture's recipe (section 3)."""
     images = jax.ShapeDtypeStruct((1, arch.image_size, arch.image_size, arch.channels), jnp.float32)
-    return ConvNet(arch).lazy_init(key, images)["params"]
+    return dict(ConvNet(arch).lazy_init(key, images)["params"])
 
 
 def forward(arch: Arch, params: dict, images: jax.Array) -> Forward:
     """Runs the network as in evaluation: no dropout, running statistics. images: float32 [N, size, size, channels], as
     `Preprocess` makes them."""
-    return ConvNet(arch).apply({"params": params}, images)
+    out = ConvNet(arch).apply({"params": params}, images)
+    assert isinstance(out, Forward)  # and no pair with state, which the network has none of
+    return out

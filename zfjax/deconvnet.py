@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from zfjax import ops
 from zfjax.arch import Arch
@@ -133,7 +134,7 @@ def _check_options(norm: str, seed: str = "one") -> None:
 
 
 def _check_units(units: Units, shape: tuple[int, ...], layer: str) -> None:
-    if any(isinstance(index, jax.core.Tracer) for index in units):
+    if any(isinstance(index, Tracer) for index in units):
         return  # values are unknown while tracing; indices out of range are then clamped by JAX
     images, height, width, channels = shape
     for name, size in {"image": images, "channel": channels, "row": height, "col": width}.items():

@@ -3,7 +3,7 @@
 import functools
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -27,8 +27,8 @@ def max_pool(x, window: Pair = 3, strides: Pair = 2, padding: Padding = VALID) -
     it must be smaller than the window, and a window may have at most 256 cells. Raises ValueError otherwise.
     """
     geometry = _geometry(window, strides, padding)
-    values, switches = _max_pool(x, geometry)
-    return values, lax.stop_gradient(switches)
+    both: Any = _max_pool(x, geometry)  # custom_vjp hides what it returns
+    return both[0], lax.stop_gradient(both[1])
 
 
 def max_unpool(
@@ -120,7 +120,8 @@ Geometry = tuple[tuple[int, int], tuple[int, int], Padding]  # window, strides, 
 
 def _geometry(window: Pair, strides: Pair, padding: Padding) -> Geometry:
     window, strides = pair(window), pair(strides)
-    padding = tuple(tuple(int(side) for side in sides) for sides in padding)
+    (top, bottom), (left, right) = padding
+    padding = ((int(top), int(bottom)), (int(left), int(right)))
     if window[0] * window[1] > 256:
         raise ValueError(f"a switch has 8 bits: a window of {window[0]}x{window[1]} has more than 256 cells")
     if any(side < 0 or side >= size for size, sides in zip(window, padding, strict=True) for side in sides):
@@ -129,7 +130,8 @@ def _geometry(window: Pair, strides: Pair, padding: Padding) -> Geometry:
 
 
 def _pooled_size(size, geometry: Geometry) -> tuple[int, int]:
-    return tuple((n + sum(pad) - k) // s + 1 for n, k, s, pad in zip(size, *geometry, strict=True))
+    rows, columns = ((n + sum(pad) - k) // s + 1 for n, k, s, pad in zip(size, *geometry, strict=True))
+    return rows, columns
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
@@ -147,8 +149,8 @@ def _max_pool(x, geometry: Geometry):
 
 
 def _max_pool_forward(x, geometry):
-    values, switches = _max_pool(x, geometry)
-    return (values, switches), (switches, jnp.zeros((*x.shape[1:3], 0)))  # an empty array carries the static size
+    both: Any = _max_pool(x, geometry)
+    return both, (both[1], jnp.zeros((*x.shape[1:3], 0)))  # an empty array carries the static size
 
 
 def _max_pool_backward(geometry, residuals, gradients):

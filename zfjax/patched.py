@@ -66,7 +66,7 @@ def forward_changed(
     return Forward(logits.reshape(len(window), -1).astype(jnp.float32), activations, {})
 
 
-def _affected(spans: Spans, shape: tuple[int, int], window: tuple[int, int], corner: Corner) -> _Place | None:
+def _affected(spans: Spans, shape: tuple[int, int], window: Sequence[int], corner: Corner) -> _Place | None:
     """Which places of a map may see a window of the image; None: as many as there are.
 
     Unit i sees i * stride + low ... i * stride + high, so the first that sees the window is the quotient rounded up,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from PIL import Image
 
 from zfjax.canvas import Picture, Resampling, ten_crop_offsets, to_canvas
 from zfjax.errors import InputError
@@ -64,9 +65,11 @@ class Preprocess:
         pictures: bytes of image files, pillow images or uint8 arrays [H, W(, 1, 3 or 4)], of any size. An array
         [N, H, W, C] is N pictures. Raises InputError for what is no picture.
         """
-        several = isinstance(pictures, Sequence) and not isinstance(pictures, bytes)
-        several = several or getattr(pictures, "ndim", 0) == 4
-        return self.centre(np.stack([self.canvas(picture) for picture in (pictures if several else [pictures])]))
+        if isinstance(pictures, bytes | Image.Image) or getattr(pictures, "ndim", 4) < 4:
+            each: Sequence[Any] = [pictures]
+        else:
+            each = [*pictures]
+        return self.centre(np.stack([self.canvas(picture) for picture in each]))
 
     def canvas(self, picture: Picture) -> np.ndarray:
         """uint8 [smallest_side, smallest_side, channels], RGB; raises InputError for what is no picture."""

@@ -144,7 +144,7 @@ def _row(layer: Layer, inputs: tuple[str, ...], below: tuple[Shape, ...], num_cl
             geometry, out = None, (1, 1, layer.features or num_classes)
             params = {"kernel": (height * width * channels, out[2])}
         case BatchNorm():
-            out, params = shape, dict.fromkeys(("scale", "bias", *STATISTICS), (channels,))
+            out, params = shape, {name: (channels,) for name in ("scale", "bias", *STATISTICS)}
         case Concat():
             if len({each[:2] for each in below}) > 1:
                 raise InputError(f"{layer.name} cannot join maps of different sizes: {_shown(inputs, below)}")

@@ -52,8 +52,7 @@ def tutorial_cnn(image_size: int, channels: int, recipe: Recipe) -> Arch:
         Dropout("drop5", 0.5),
         Dense("fc6", relu=False),
     )
-    sizes = {"image_size": image_size, "channels": channels, "num_classes": 10}
-    return Arch(layers, recipe=recipe, input_scale=TUTORIAL_SCALE, **sizes)
+    return Arch(layers, image_size, num_classes=10, channels=channels, recipe=recipe, input_scale=TUTORIAL_SCALE)
 
 
 def sign_mlp() -> Arch:
