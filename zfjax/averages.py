@@ -11,7 +11,7 @@ from zfjax.layers import VALID, Padding, Pair, pair
 
 
 def avg_pool(
-    x, window: Pair = 2, strides: Pair = 2, padding: Padding = VALID, count_include_pad: bool = True
+    x: jax.Array, window: Pair = 2, strides: Pair = 2, padding: Padding = VALID, count_include_pad: bool = True
 ) -> jax.Array:
     """Mean over windows: [N, H, W, C] -> [N, h, w, C]. count_include_pad: padding counts as zeros, or not at all."""
     counts = _avg_counts(x.shape[1:3], window, strides, padding, count_include_pad)
@@ -19,7 +19,7 @@ def avg_pool(
 
 
 def avg_unpool(
-    y,
+    y: jax.Array,
     shape: tuple[int, ...],
     window: Pair = 2,
     strides: Pair = 2,
@@ -31,7 +31,7 @@ def avg_unpool(
     return spread(y / jnp.asarray(counts, y.dtype), shape, window, strides, padding)
 
 
-def spread(y, shape: tuple[int, ...], window: Pair, strides: Pair, padding: Padding = VALID) -> jax.Array:
+def spread(y: jax.Array, shape: tuple[int, ...], window: Pair, strides: Pair, padding: Padding = VALID) -> jax.Array:
     """The adjoint of summing over windows: each value to all cells of its window. shape: the [N, H, W, C] summed."""
     forward = functools.partial(_window_sum, window=window, strides=strides, padding=padding)
     (x,) = jax.linear_transpose(forward, jax.ShapeDtypeStruct(shape, y.dtype))(y)

@@ -17,7 +17,9 @@ FEW_MAPS = 16
 MANY_PLACES = 256
 
 
-def conv(x, kernel, *, strides: Pair = 1, padding: Padding = VALID, groups: int = 1, dilation: Pair = 1) -> jax.Array:
+def conv(
+    x: jax.Array, kernel: jax.Array, *, strides: Pair = 1, padding: Padding = VALID, groups: int = 1, dilation: Pair = 1
+) -> jax.Array:
     """Convolution (cross-correlation) without bias.
 
     x: [N, H, W, I]. kernel: [h, w, I / groups, O]. Result: [N, H', W', O] in the type of x.
@@ -34,8 +36,8 @@ def conv(x, kernel, *, strides: Pair = 1, padding: Padding = VALID, groups: int 
 
 
 def conv_transpose(
-    y,
-    kernel,
+    y: jax.Array,
+    kernel: jax.Array,
     input_shape: Sequence[int],
     *,
     strides: Pair = 1,

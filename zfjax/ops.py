@@ -19,7 +19,9 @@ __all__ = ["avg_pool", "avg_unpool", "conv", "conv_transpose", "local_response_n
 Overlap = Literal["sum", "max", "last"]
 
 
-def max_pool(x, window: Pair = 3, strides: Pair = 2, padding: Padding = VALID) -> tuple[jax.Array, jax.Array]:
+def max_pool(
+    x: jax.Array, window: Pair = 3, strides: Pair = 2, padding: Padding = VALID
+) -> tuple[jax.Array, jax.Array]:
     """Max pooling that records where each maximum was (section 2.1, "switches").
 
     x: [N, H, W, C]. Returns the maxima [N, h, w, C] and the switches, uint8 [N, h, w, C]: the maximum's offset in its
@@ -32,8 +34,8 @@ def max_pool(x, window: Pair = 3, strides: Pair = 2, padding: Padding = VALID) -
 
 
 def max_unpool(
-    values,
-    switches,
+    values: jax.Array,
+    switches: jax.Array,
     shape: tuple[int, ...],
     window: Pair = 3,
     strides: Pair = 2,
@@ -58,7 +60,7 @@ def max_unpool(
     return _unpool(values, switches, shape[1:3], geometry, overlap)
 
 
-def peaks(x) -> tuple[jax.Array, jax.Array, jax.Array]:
+def peaks(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The strongest place of every map: x [N, H, W, C] -> values, rows, columns, each [N, C].
 
     Of equal values the first in row-major order counts.
@@ -71,7 +73,7 @@ def peaks(x) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
-def local_response_norm(x, n: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75) -> jax.Array:
+def local_response_norm(x: jax.Array, n: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75) -> jax.Array:
     """Contrast normalisation across maps, x / (k + alpha * sum of x^2 over n neighbouring maps)^beta.
 
     x: [..., C]. alpha is not divided by n (Krizhevsky et al. 2012, section 3.3); PyTorch, ONNX and Caffe divide, so

@@ -14,7 +14,7 @@ class Corner(NamedTuple):
     left: jax.Array
 
 
-def cut(maps, image, corner: Corner, size: Sequence[int], fill: float = 0) -> jax.Array:
+def cut(maps: jax.Array, image: jax.Array, corner: Corner, size: Sequence[int], fill: float = 0) -> jax.Array:
     """[N, H, W, C] -> [U, *size, C]: each window from the image of that number, `fill` outside the map."""
     rows, columns = positions(corner, size)
     height, width = maps.shape[1:3]
@@ -24,7 +24,7 @@ def cut(maps, image, corner: Corner, size: Sequence[int], fill: float = 0) -> ja
     return maps.at[index].get(mode="fill", fill_value=fill)
 
 
-def put(windows, corner: Corner, size: Sequence[int]) -> jax.Array:
+def put(windows: jax.Array, corner: Corner, size: Sequence[int]) -> jax.Array:
     """[U, h, w, C] -> [U, *size, C]: the inverse of cutting out, zero elsewhere."""
     return cut(windows, jnp.arange(len(windows)), Corner(-corner.top, -corner.left), size)
 

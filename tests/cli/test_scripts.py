@@ -259,9 +259,11 @@ def test_a_loss_that_is_not_finite_stops_the_run(stripes, tmp_path, monkeypatch,
     assert steps(tmp_path / "run") == [6, 12]
 
 
-def test_imports_are_light():
-    heavy = "tensorflow tensorflow_datasets matplotlib orbax jax".split()
+def test_imports_are_light_and_change_nothing():
+    program = "import os; before = dict(os.environ); import zfjax, zfjax.ops, sys; print(before == dict(os.environ))"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "True\n"
+    heavy = "tensorflow tensorflow_datasets matplotlib orbax jax jaxlib".split()
     program = "import zfjax, sys; {}; print([name for name in {} if name in sys.modules])"
-    for used, expected in (("0", []), ("zfjax.project, zfjax.forward, zfjax.load_run", ["jax"])):
+    for used, expected in (("0", []), ("zfjax.project, zfjax.forward, zfjax.load_run", ["jax", "jaxlib"])):
         command = [sys.executable, "-c", program.format(used, heavy)]
         assert subprocess.run(command, capture_output=True, text=True).stdout == f"{expected}\n"
