@@ -9,6 +9,7 @@ import pytest
 from zfjax.errors import InputError
 from zfjax.runs import folder as rundir
 from zfjax.runs.folder import append_metrics, create_run, open_run, read_metrics, truncate_metrics
+from zfjax.runtime import files
 
 CONFIG = {"epochs": 70, "seed": 0, "arch": {"name": "zf", "layers": [{"kernel": 7}]}, "versions": {"jax": "1"}}
 MEAN = np.arange(12.0).reshape(2, 2, 3)
@@ -63,14 +64,14 @@ def test_tuples_and_arrays_compare_as_json_stores_them(tmp_path):
 def test_a_half_created_run_is_completed(tmp_path, monkeypatch, survivors):
     committed = []
 
-    def commit(part, path, commit=rundir.commit):
+    def commit(part, path, commit=files.commit):
         if len(committed) == survivors:
             raise KeyboardInterrupt
         committed.append(path)
         commit(part, path)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(rundir, "commit", commit)
+        patch.setattr(files, "commit", commit)
         create_run(tmp_path, {**CONFIG, "seed": 5}, ["another"], MEAN + 1)
     assert not open_run(tmp_path, CONFIG)
     create_run(tmp_path, CONFIG, ["a"], MEAN)

@@ -1,8 +1,6 @@
 """The page of a figure: one raster mosaic, every pixel a whole number of dots, and text that stays text."""
 
-import contextlib
 import math
-import os
 from pathlib import Path
 
 import matplotlib
@@ -14,6 +12,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from zfjax.errors import InputError
+from zfjax.runtime.files import own_part, whole
 
 TEXT_WIDTH_IN, COLUMN_WIDTH_IN = 7.0, 3.5  # of a printed page
 MIN_DPI, MAX_DPI = 200, 600
@@ -111,17 +110,12 @@ def save(figure: Figure, path: str | Path) -> None:
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise InputError(f"cannot draw {path}: the name must end in {', '.join(FORMATS)}, got {path.suffix!r}")
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with matplotlib.rc_context(STYLE):
-            figure.savefig(draft, format=suffix[1:], dpi=figure.dpi, **FORMATS[suffix])
-        os.replace(draft, path)
+        with whole(path, part=own_part(path)) as part, matplotlib.rc_context(STYLE):
+            figure.savefig(part, format=suffix[1:], dpi=figure.dpi, **FORMATS[suffix])
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink()
 
 
 def _lines(text: str, size: float, width_in: float, weight: str = "normal") -> list[str]:

@@ -7,7 +7,7 @@
               checkpoints/    zfjax.runs.checkpoint
               figures/
 
-Each file is written whole or not at all: into NAME.part, flushed to the disk, then renamed.
+Each file is written whole or not at all (`zfjax.runtime.files`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import platform
 from collections.abc import Collection, Iterator, Sequence
 from importlib import metadata
@@ -25,6 +24,7 @@ import numpy as np
 
 from zfjax.arch import Arch
 from zfjax.errors import InputError
+from zfjax.runtime import files
 
 CONFIG, CLASSES, MEAN, METRICS, CHECKPOINTS = "config.json", "classes.txt", "mean.npy", "metrics.jsonl", "checkpoints"
 _SHOWN = 6  # differences named in a refusal; two architectures differ in dozens of keys
@@ -52,7 +52,7 @@ def open_run(workdir: str | Path, config: dict, *, may_differ: Collection[str] =
         shown = "; ".join(differing[:_SHOWN]) + (f"; and {len(differing) - _SHOWN} more" * (len(differing) > _SHOWN))
         raise InputError(f"{workdir} holds a run with other settings ({shown}); repeat them or give another folder")
     if there != here:
-        _write(workdir / CONFIG, _json(config))
+        files.write_bytes(workdir / CONFIG, _json(config))
     return True
 
 
@@ -77,10 +77,10 @@ def create_run(
     buffer = io.BytesIO()
     np.save(buffer, np.asarray(mean, np.float32))
     try:
-        part = _stage(workdir / CONFIG, _json(config))  # its presence says whose the files beside it are
-        _write(workdir / CLASSES, "".join(f"{name}\n" for name in class_names).encode())
-        _write(workdir / MEAN, buffer.getvalue())
-        commit(part, workdir / CONFIG)
+        part = files.stage(workdir / CONFIG, _json(config))  # its presence says whose the files beside it are
+        files.write_bytes(workdir / CLASSES, "".join(f"{name}\n" for name in class_names).encode())
+        files.write_bytes(workdir / MEAN, buffer.getvalue())
+        files.commit(part, workdir / CONFIG)
     except OSError as error:
         raise InputError(f"cannot write the run folder {workdir} ({error.strerror}); give another folder") from error
     return workdir
@@ -155,7 +155,7 @@ def truncate_metrics(workdir: str | Path, step: int) -> None:
     path = Path(workdir) / METRICS
     kept = "".join(f"{line}\n" for line, record in _metric_lines(path) if record.get("step", 0) <= step)
     if path.exists() and kept.encode() != path.read_bytes():
-        _write(path, kept.encode())
+        files.write_bytes(path, kept.encode())
 
 
 def _metric_lines(path: Path) -> Iterator[tuple[str, dict]]:
@@ -226,26 +226,3 @@ def _plain(value):
 
 def _json(config: dict) -> bytes:
     return (json.dumps(config, indent=2, default=_plain) + "\n").encode()
-
-
-def _write(path: Path, data: bytes) -> None:
-    commit(_stage(path, data), path)
-
-
-def _stage(path: Path, data: bytes) -> Path:
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    return part
-
-
-def commit(part: Path, path: Path) -> None:
-    """Gives a file that is whole on the disk its name, and waits until the name is there too."""
-    os.replace(part, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the rename itself is on the disk before the next file is begun
-    finally:
-        os.close(folder)

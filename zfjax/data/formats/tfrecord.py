@@ -5,7 +5,6 @@ A record is its length (uint64), the masked CRC-32C of these 8 bytes, the data, 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -20,6 +19,7 @@ import numpy as np
 
 from zfjax.data.formats.records import Damage, Shard, check_present
 from zfjax.errors import BadImage, InputError
+from zfjax.runtime.files import own_part, whole
 
 HEADER_BYTES, FOOTER_BYTES = 12, 4
 # A scan waits for the disk, one small read a record. In the page cache Python is the limit: 280,000 records a second
@@ -168,15 +168,12 @@ def _scan_all(shards: Sequence[Shard], name: str) -> Index:
 
 
 def _save(file: Path, offsets: list[np.ndarray]) -> None:
-    part = file.with_suffix(f".{os.getpid()}.part.npz")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(part, offsets=np.concatenate(offsets), counts=[len(one) for one in offsets])
-        os.replace(part, file)
+        with whole(file, part=own_part(file)) as part, part.open("wb") as opened:
+            np.savez(opened, offsets=np.concatenate(offsets), counts=[len(one) for one in offsets])
     except OSError as error:  # costs the next start its time, and nothing else
         print(f"the index of the records cannot be kept in {file.parent}: {error.strerror}", file=sys.stderr)
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _load(file: Path) -> list[np.ndarray] | None:

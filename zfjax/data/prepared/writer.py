@@ -23,7 +23,7 @@ import numpy as np
 
 from zfjax.data.prepared import reader as prepared
 from zfjax.errors import BadImage, InputError
-from zfjax.runs.folder import commit
+from zfjax.runtime.files import whole
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -214,13 +214,9 @@ def _index(rows: list[tuple]) -> np.ndarray:
 
 @contextmanager
 def _whole(path: Path, staging: Path) -> Iterator[BinaryIO]:
-    part = staging / f"{path.name}.part"
     try:
-        with part.open("wb") as file:
+        with whole(path, part=staging / f"{path.name}.part") as part, part.open("wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        commit(part, path)
     except OSError as error:
         raise InputError(
             f"cannot write {path} ({error.strerror}); what is there stays: free some space and give the command again"

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zfjax.arch import Arch
 from zfjax.data.pipeline.batches import check_batch
-from zfjax.draw.markdown import TextTable, make_folder, markdown, read_json, write_json, write_text
+from zfjax.draw.markdown import TextTable, markdown
 from zfjax.errors import InputError
 from zfjax.paper.ablation.table import Plan, Row, describe, errors_as_data, record
 from zfjax.runs.folder import CONFIG, open_run
+from zfjax.runtime.files import make_folder, read_json, write_json, write_text
 from zfjax.train.settings import PAPER_EPOCHS, Settings, resolve, training
 from zfjax.zoo import get_arch, smallest_image
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zfjax.arch import Arch
-from zfjax.draw.markdown import TextTable, make_folder, markdown, read_json, write_json, write_text
+from zfjax.draw.markdown import TextTable, markdown
 from zfjax.errors import InputError
 from zfjax.paper.ablation.table import short_name
 from zfjax.paper.numbers import BASELINES
 from zfjax.runs.folder import open_run, read_metrics
+from zfjax.runtime.files import make_folder, read_json, write_json, write_text
 from zfjax.train.settings import Settings, resolve, training
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from zfjax.draw.markdown import aligned
 from zfjax.errors import InputError
 from zfjax.paper.correspondence.portraits import choose_portraits
 from zfjax.paper.view import Drawn, View
+from zfjax.runtime.files import write_text
 
 if TYPE_CHECKING:
     from zfjax.data.keypoints import Portrait
@@ -79,7 +80,7 @@ def draw(view: View, options: Options) -> Drawn:
     title = f"{len(portraits)} images with one part covered at a time, and with random places covered"
     caption = f"Left to right: the image, each part covered, random placings of the square (as Fig. 8). {note}"
     draw_correspondence(pictures, heads[: pictures.shape[1]], path, title=title, caption=caption)
-    path.with_suffix(".md").write_text(f"# Correspondence (Table 1)\n\n{text}")
+    write_text(path.with_suffix(".md"), f"# Correspondence (Table 1)\n\n{text}")
     return Drawn([path, path.with_suffix(".md")], result)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import jinja2
+
+from zfjax.runtime.files import write_text
 
 Verdict = Literal["holds", "does not hold", "not testable here"]
 
@@ -91,9 +92,7 @@ def write_report(document: Document, folder: Path) -> tuple[Path, Path]:
         environment.filters |= {"embedded": embedded, "cell": _cell, "counts": _counts}
         environment.tests["of_the_paper"] = lambda column: column.startswith("paper")
         text = environment.get_template(f"{name}.jinja").render(document=document)
-        draft = folder / f".{name}.{os.getpid()}.tmp"
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, folder / name)
+        write_text(folder / name, text)
         written.append(folder / name)
     return tuple(written)
 

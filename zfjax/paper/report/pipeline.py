@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from zfjax.draw.markdown import make_folder, read_json, write_json
 from zfjax.errors import InputError
 from zfjax.paper.report import figures, tables, transfer
 from zfjax.paper.report.claims import judge
 from zfjax.paper.report.document import Document, Section, section_from_dict, write_report
 from zfjax.paper.report.plan import MAIN, RIVAL, Plan
 from zfjax.runs.folder import versions
+from zfjax.runtime.files import make_folder, read_json, write_json
 
 # Networks first: all else reads them. Names are those that claims are judged by.
 STEPS: dict[str, Callable[[Plan], Section]] = {

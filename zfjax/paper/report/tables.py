@@ -6,11 +6,12 @@ import dataclasses
 
 import numpy as np
 
-from zfjax.draw.markdown import TextTable, read_json
+from zfjax.draw.markdown import TextTable
 from zfjax.paper.ablation import command as ablation
 from zfjax.paper.ablation.table import short_name
 from zfjax.paper.report.document import Section, Table
 from zfjax.paper.report.plan import MAIN, RIVAL, Plan
+from zfjax.runtime.files import read_json
 
 
 def _table(table: TextTable) -> Table:

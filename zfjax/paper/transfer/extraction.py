@@ -25,6 +25,7 @@ from zfjax.errors import InputError
 from zfjax.layers import Conv, Dense, Dropout
 from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
+from zfjax.runtime.files import commit, own_part
 
 
 class Survey(NamedTuple):
@@ -118,7 +119,7 @@ def _compute(run: Run, source: Source, files: dict[str, Path], crops: int, batch
     sizes = {layer: math.prod(run.arch.shapes()[layer]) for layer in files}
     folder = next(iter(files.values())).parent
     _make_room(folder, 4 * len(source) * sum(sizes.values()))
-    parts = {layer: file.with_name(f"{file.name}.{os.getpid()}.part") for layer, file in files.items()}
+    parts = {layer: own_part(file) for layer, file in files.items()}
     look = jax.jit(functools.partial(_outputs, run.arch, layers=tuple(files), crops=crops))
     try:
         shapes = {layer: (len(source), size) for layer, size in sizes.items()}
@@ -136,7 +137,7 @@ def _compute(run: Run, source: Source, files: dict[str, Path], crops: int, batch
                 bar.update(count)
         for layer, part in parts.items():
             arrays[layer].flush()
-            os.replace(part, files[layer])
+            commit(part, files[layer])
     except OSError as error:
         raise InputError(f"cannot write features into {folder} ({error.strerror}); give another --cache") from error
     finally:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zfjax.errors import InputError
+from zfjax.runtime.files import write_text
 
 if TYPE_CHECKING:
     from zfjax.paper.transfer.study import Study
@@ -49,8 +49,5 @@ def _name(study: Study, layer: str, classifier: str) -> str:
 
 def _write(path: Path, text: str) -> Path:
     print(f"\n{text}")
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {path} ({error.strerror}); give another --out") from error
+    write_text(path, text, advice="give another --out")
     return path

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zfjax.runtime.files import write_text
+
 if TYPE_CHECKING:
     from zfjax.data import Source
     from zfjax.paper.transfer.extraction import Survey
@@ -135,7 +137,7 @@ def find_overlaps(study: Study, threshold: float) -> list[int]:
     matches = [Match(*match) for match in ledger.records[0]["matches"]]
     text = listing(matches, study.source, others, study.seen.labels, threshold=threshold)
     path = study.out / "overlap.txt"
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text, advice="give another --out")
     print(f"{text.splitlines()[0]}: {path}", flush=True)
     return sorted({match.image for match in matches})
 
