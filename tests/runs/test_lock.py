@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,3 +53,18 @@ def test_a_file_system_without_locks_is_used_with_a_warning(tmp_path, monkeypatc
     with pytest.warns(UserWarning, match="cannot be locked .No locks available.: see that nobody else writes"):
         with locked(tmp_path):
             (tmp_path / "something").touch()
+
+
+def test_a_refusal_leaves_the_holders_name_for_the_next(tmp_path):
+    with locked(tmp_path):
+        for _ in range(2):
+            with pytest.raises(InputError, match=f"process {os.getpid()} on .* is writing to"), locked(tmp_path):
+                pass
+
+
+def test_a_failure_lets_go(tmp_path):
+    with pytest.raises(KeyError), locked(tmp_path):
+        raise KeyError
+    with locked(tmp_path):
+        shutil.rmtree(tmp_path)  # as the end of a preparation does, lock and all
+    assert not tmp_path.exists()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from zfjax.errors import InputError
 
@@ -26,21 +27,20 @@ def locked(folder: str | Path) -> Iterator[None]:
     path = Path(folder) / LOCK
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
+        path.open("a").close()
     except OSError as error:
         raise InputError(f"cannot write to {folder} ({error.strerror}); give another folder") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise InputError(f"{holder} is writing to {folder}; wait for it, stop it, or give another folder") from None
-        except OSError as error:
-            warnings.warn(
-                f"{folder} cannot be locked ({error.strerror}): see that nobody else writes to it", stacklevel=3
-            )
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
+    # preserved: without that, filelock falls back on a file whose presence is the lock, and that outlives a kill
+    lock = FileLock(path, preserve_lock_file=True)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        holder = path.read_text(encoding="utf-8").strip() or "another process"
+        raise InputError(f"{holder} is writing to {folder}; wait for it, stop it, or give another folder") from None
+    except OSError as error:
+        warnings.warn(f"{folder} cannot be locked ({error.strerror}): see that nobody else writes to it", stacklevel=3)
+    try:
+        path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
         yield
+    finally:
+        lock.release()
