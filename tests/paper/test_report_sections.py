@@ -1,11 +1,15 @@
 """The report's sections on a tiny network: what they measure is what the claims are judged by."""
 
+import numpy as np
 import pytest
 from runs import random_run
 
 from zfjax.data import open_dataset
+from zfjax.data.scenes.scenes import SceneSource
 from zfjax.paper.report import figures, plan, tables, transfer
 from zfjax.paper.report.claims import judge
+from zfjax.paper.transfer.extraction import survey
+from zfjax.runs.run import load_run
 from zfjax.train.settings import Settings
 
 TINY_EXTENT = plan.Extent(searched=20, maps=2, images=1, truth=2, keypoint_images=2)
@@ -58,3 +62,27 @@ def test_half_of_the_classes_are_counted_anew():
     assert (len(known.train), len(known.val), len(others.val)) == (40, 500, 500)
     assert {int(others.val[i]["label"]) for i in range(0, 500, 7)} == set(range(5))
     assert int(data.val[int(others.val.indices[3])]["label"]) == int(others.val[3]["label"]) + 5
+
+
+def test_fits_that_are_done_are_not_done_again(tiny_plan, monkeypatch):
+    """A stop after four of eight costs the other four alone."""
+    run, source = load_run(tiny_plan.run("zf")), SceneSource("val", size=46, count=170)
+    task = transfer.Task(run, source, survey(source), source.class_names, "")
+    features = {"fc4": np.random.default_rng(0).normal(size=(170, 8)).astype(np.float32)}
+    done, fails_after = [], [4]
+
+    def measured(read, cells, labels, grids):
+        for cell in cells:
+            if len(done) == fails_after[0]:
+                raise KeyboardInterrupt
+            done.append(cell)
+            yield cell, {"accuracy": len(done) / 10, "c": 1.0, "train": 5, "test": 5}
+
+    monkeypatch.setattr("zfjax.paper.transfer.measure.measure_layer", measured)
+    with pytest.raises(KeyboardInterrupt):
+        transfer._records(tiny_plan, task, features)
+    fails_after[0] = 99
+    for _ in range(2):
+        records = transfer._records(tiny_plan, task, features)
+        assert len(done) == len(set(done)) == 8 == len(records)
+        assert [record["accuracy"] for record in records] == [number / 10 for number in range(1, 9)]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zfjax.cli.flags import parse_flags
 from zfjax.errors import InputError, exit_on_bad_input
+from zfjax.runs.results import differences, refuse
 from zfjax.runtime.malloc import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -131,11 +132,7 @@ def _is_finished(out: Path, config: PrepareConfig) -> bool:
 
 
 def _refuse_others(out: Path, there: dict, here: dict) -> None:
-    differing = [f"{key}: {there.get(key)} there, {here[key]} here" for key in here if there.get(key) != here[key]]
-    if differing:
-        raise InputError(
-            f"{out} was begun with other settings ({'; '.join(differing)}); repeat them or give another --out"
-        )
+    refuse(f"{out} was begun with", differences(there, here, show=str))
 
 
 def _make_folder(out: Path) -> None:

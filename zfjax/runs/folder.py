@@ -24,10 +24,10 @@ import numpy as np
 
 from zfjax.arch import Arch
 from zfjax.errors import InputError
+from zfjax.runs.results import differences, refuse
 from zfjax.runtime import files
 
 CONFIG, CLASSES, MEAN, METRICS, CHECKPOINTS = "config.json", "classes.txt", "mean.npy", "metrics.jsonl", "checkpoints"
-_SHOWN = 6  # differences named in a refusal; two architectures differ in dozens of keys
 
 
 def open_run(workdir: str | Path, config: dict, *, may_differ: Collection[str] = ("versions",)) -> bool:
@@ -49,8 +49,7 @@ def open_run(workdir: str | Path, config: dict, *, may_differ: Collection[str] =
     if differing := _differences(there, here, may_differ):
         if not any((workdir / CHECKPOINTS).glob("[0-9]*")):
             return False  # nothing was learnt yet: a run that failed to start must not stand in the way of the next
-        shown = "; ".join(differing[:_SHOWN]) + (f"; and {len(differing) - _SHOWN} more" * (len(differing) > _SHOWN))
-        raise InputError(f"{workdir} holds a run with other settings ({shown}); repeat them or give another folder")
+        refuse(f"{workdir} holds a run with", differing, advice="repeat them or give another folder")
     if there != here:
         files.write_bytes(workdir / CONFIG, _json(config))
     return True
@@ -196,12 +195,11 @@ def _refuse_foreign(workdir: Path) -> None:
 
 
 def _differences(there: dict, here: dict, may_differ: Collection[str]) -> list[str]:
-    """ "key: this there, that here" for every leaf that differs, flags before the insides of the architecture."""
+    """Every leaf that differs, also one that only one of them has; flags before the insides of the architecture."""
     old, new = dict(_leaves(there)), dict(_leaves(here))
     keys = sorted({**old, **new}, key=lambda key: key.count("."))
     keys = [key for key in keys if not any(f"{key}.".startswith(f"{free}.") for free in may_differ)]
-    values = [(key, _shown(old, key), _shown(new, key)) for key in keys]
-    return [f"{key}: {a} there, {b} here" for key, a, b in values if a != b]
+    return differences(*({key: _shown(leaves, key) for key in keys} for leaves in (old, new)), show=str)
 
 
 def _leaves(value, prefix: str = "") -> Iterator[tuple[str, object]]:

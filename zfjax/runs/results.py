@@ -1,13 +1,33 @@
-"""Results that outlive a stop: one JSON line each, written to the disk as soon as it is known."""
+"""Results that outlive a stop, each kept under the settings that it was made with, and what to say of other settings.
+
+Many small results are the lines of a `Ledger`; a few large ones are JSON files of their own (`zfjax.runtime.files`),
+whose settings are compared by `differences` and refused by `refuse`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from zfjax.errors import InputError
+
+_SHOWN = 6  # differences named in a refusal; two architectures differ in dozens of keys
+
+
+def differences(there: dict, here: dict, *, show: Callable[[object], str] = repr) -> list[str]:
+    """ "key: this there, that here" for every key of `here` that has another value there, or none."""
+    differing = [key for key in here if there.get(key) != here[key]]
+    return [f"{key}: {show(there.get(key))} there, {show(here[key])} here" for key in differing]
+
+
+def refuse(what: str, differing: Sequence[str], *, advice: str = "repeat them or give another --out") -> None:
+    """Raises InputError if there are differences: "WHAT other settings (seed: 0 there, 1 here; ...); ADVICE"."""
+    if differing:
+        shown = "; ".join(differing[:_SHOWN]) + (f"; and {len(differing) - _SHOWN} more" * (len(differing) > _SHOWN))
+        raise InputError(f"{what} other settings ({shown}); {advice}")
 
 
 class Ledger:

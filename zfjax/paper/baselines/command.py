@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zfjax.arch import Arch
 from zfjax.draw.markdown import TextTable, markdown
-from zfjax.errors import InputError
 from zfjax.paper.ablation.table import short_name
 from zfjax.paper.numbers import BASELINES
 from zfjax.runs.folder import open_run, read_metrics
+from zfjax.runs.results import differences, refuse
 from zfjax.runtime.files import make_folder, read_json, write_json, write_text
 from zfjax.train.settings import Settings, resolve, training
 
@@ -101,10 +101,7 @@ def _open_book(plan: Plan, data: Dataset, arch: Arch) -> dict:
     }
     path = plan.out / "baselines.json"
     there = read_json(path) or {"about": about}
-    before = there.get("about", {})
-    if differing := [key for key in about if before.get(key) != about[key]]:
-        shown = "; ".join(f"{key}: {before.get(key)!r} there, {about[key]!r} here" for key in differing)
-        raise InputError(f"{path} holds results of other settings ({shown}); repeat them or give another --out")
+    refuse(f"{path} holds results of", differences(there.get("about", {}), about))
     return {"about": about, "systems": there.get("systems", {})}
 
 

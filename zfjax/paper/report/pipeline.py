@@ -14,6 +14,7 @@ from zfjax.paper.report.claims import judge
 from zfjax.paper.report.document import Document, Section, section_from_dict, write_report
 from zfjax.paper.report.plan import MAIN, RIVAL, Plan
 from zfjax.runs.folder import versions
+from zfjax.runs.results import differences, refuse
 from zfjax.runtime.files import make_folder, read_json, write_json
 
 # Networks first: all else reads them. Names are those that claims are judged by.
@@ -132,11 +133,8 @@ def _refuse_other(plan: Plan) -> None:
     if there is None:
         write_json(path, record)
         return
-    old, new = ({**each, **each["settings"]} for each in (there, record))
-    differing = [key for key in new if key != "settings" and old.get(key) != new[key]]
-    if differing:
-        shown = "; ".join(f"{key}: {old.get(key)!r} there, {new[key]!r} here" for key in differing)
-        raise InputError(f"{plan.out} holds a report of other settings ({shown}); give another --out")
+    old, new = ({**each, **each["settings"], "settings": None} for each in (there, record))
+    refuse(f"{plan.out} holds a report of", differences(old, new), advice="give another --out")
 
 
 def _plain(value):

@@ -17,6 +17,7 @@ from zfjax.train.settings import training
 
 if TYPE_CHECKING:
     from zfjax.data import Dataset, Source
+    from zfjax.paper.transfer.extraction import Survey
     from zfjax.runs.run import Run
 
 # weights of the data against the penalty to choose from; the defaults of transfer.py
@@ -30,9 +31,14 @@ class Task(NamedTuple):
 
     run: Run
     source: Source
-    labels: np.ndarray  # int [N]
+    seen: Survey
     names: tuple[str, ...]
     about: str
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Int [N]."""
+        return self.seen.labels
 
 
 def section(plan: Plan) -> Section:
@@ -71,17 +77,24 @@ def _records(plan: Plan, task: Task, features: dict[str, np.ndarray]) -> list[di
     from tqdm import tqdm
 
     from zfjax.paper.transfer.coordinates import reader
+    from zfjax.paper.transfer.extraction import run_fingerprint
     from zfjax.paper.transfer.measure import Cell, measure_layer
+    from zfjax.paper.transfer.study import measured
+    from zfjax.runs.results import Ledger
 
-    folds, counts = range(plan.extent.folds), plan.extent.train_per_class
-    records = []
-    with tqdm(total=len(features) * len(counts) * len(folds) * 2, desc="classifiers", unit=" fits") as bar:
+    rounds = [(count, fold) for count in plan.extent.train_per_class for fold in range(plan.extent.folds)]
+    cells = [Cell(layer, kind, *each) for layer in features for each in rounds for kind in CLASSIFIERS]
+    settings = {"network": run_fingerprint(task.run), "images": task.seen.fingerprint, "c": GRIDS}
+    ledger = Ledger(plan.out / "transfer.jsonl", settings)
+    missing = [cell for cell in cells if cell not in measured(ledger)]
+    with tqdm(total=len(cells), initial=len(cells) - len(missing), desc="classifiers", unit=" fits") as bar:
         for layer, values in features.items():
-            cells = [Cell(layer, kind, count, fold) for count in counts for fold in folds for kind in CLASSIFIERS]
-            for cell, result in measure_layer(reader(values), cells, task.labels, GRIDS):
-                records.append({**cell._asdict(), **result})
+            here = [cell for cell in missing if cell.layer == layer]
+            for cell, result in measure_layer(reader(values), here, task.labels, GRIDS):
+                ledger.append({**cell._asdict(), **result})
                 bar.update()
-    return records
+    results = measured(ledger)
+    return [results[cell] for cell in cells]
 
 
 def _other_data(plan: Plan) -> Task:
@@ -92,9 +105,9 @@ def _other_data(plan: Plan) -> Task:
     run = load_run(plan.run(MAIN))
     sizes = {"canvas_size": run.preprocess.smallest_side, "channels": run.arch.channels}
     pool = open_pool(plan.transfer, data_dir=plan.settings.data_dir, **sizes)
-    labels = survey(pool.source, progress=True).labels
+    seen = survey(pool.source, progress=True)
     about = f"Pretrained on {plan.settings.dataset}; new classes: {pool.origin}."
-    return Task(run, pool.source, labels, pool.source.class_names, about)
+    return Task(run, pool.source, seen, pool.source.class_names, about)
 
 
 def _half_of_the_classes(plan: Plan) -> Task:
@@ -114,12 +127,12 @@ def _half_of_the_classes(plan: Plan) -> Task:
     part = {} if plan.train_images is None else {"train_images": plan.train_images}
     train(dataset=known, **training(plan.settings, arch, data.name, workdir, classes=middle, **part))
     others = _of_classes(data, range(middle, len(data.class_names)), None).val
-    labels = survey(others, progress=True).labels
+    seen = survey(others, progress=True)
     about = (
         f"Pretrained on {', '.join(known.class_names)} of {data.name} alone ({len(known.train):,} images); new "
         f"classes: {', '.join(others.class_names)} ({len(others):,} validation images)."
     )
-    return Task(load_run(workdir), others, labels, others.class_names, about)
+    return Task(load_run(workdir), others, seen, others.class_names, about)
 
 
 def _of_classes(data: Dataset, classes: range, train_images: int | None) -> Dataset:
