@@ -77,6 +77,30 @@ def test_exif_orientation_is_undone(orientation):
     np.testing.assert_array_equal(to_canvas(data, 12), np.asarray(upright))
 
 
+def test_damaged_exif_does_no_harm():
+    """The orientation is there, and then a field of a type that there is not; or there is nothing to be read at all."""
+    stored = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 12, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112], exif[0x0132] = 3, "2020:01:01 00:00:00"
+    whole = encode(stored, "WEBP", lossless=True, exif=exif)
+    as_it_lies, turned = np.asarray(stored), np.asarray(stored)[::-1, ::-1]
+    np.testing.assert_array_equal(to_canvas(whole, 12), turned)
+    second = whole.index(b"\x01\x32") if b"MM\0*" in whole else whole.index(b"\x32\x01")
+    np.testing.assert_array_equal(to_canvas(whole[: second + 2] + b"\x7f\x7f" + whole[second + 4 :], 12), turned)
+    unreadable = whole.replace(b"MM\0*", b"MM??").replace(b"II*\0", b"II??")
+    np.testing.assert_array_equal(to_canvas(unreadable, 12), as_it_lies)
+
+
+def test_an_image_of_the_callers_stays_as_it_is():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = np.random.default_rng(0).integers(0, 256, (12, 9, 3), dtype=np.uint8)
+    with Image.open(io.BytesIO(encode(Image.fromarray(stored), exif=exif))) as image:
+        np.testing.assert_array_equal(to_canvas(image, 9), to_canvas(np.rot90(stored, 3).copy(), 9))
+        assert image.getexif()[0x0112] == 6 and image.size == (9, 12)
+        np.testing.assert_array_equal(np.asarray(image), stored)
+
+
 @pytest.mark.parametrize("shape", [(40, 60, 3), (60, 41, 3), (40, 60), (40, 60, 1), (40, 60, 4)])
 def test_an_image_of_the_right_size_is_cut_and_not_resampled(shape):
     array = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
