@@ -81,8 +81,9 @@ def test_what_was_not_measured_is_not_judged(measures):
 
 
 def test_rank_correlation():
-    assert _rank_correlation([1, 5, 9]) == 1
-    assert _rank_correlation([9, 5, 1]) == -1
+    assert _rank_correlation([1, 5, 9]) == pytest.approx(1)
+    assert _rank_correlation([9, 5, 1]) == pytest.approx(-1)
+    assert _rank_correlation([4, 4, 4]) == 0
     assert _rank_correlation([1, 9, 5]) == pytest.approx(0.5)  # 1 - 6 * (0 + 1 + 1) / (3 * 8)
 
 

@@ -138,9 +138,10 @@ def _renormalisation(measures: Measures) -> tuple[bool, str]:
 
 
 def _rank_correlation(values: list[float]) -> float:
-    """Spearman's, of values with their order: 1 for a row that only grows."""
-    n, order = len(values), sorted(range(len(values)), key=values.__getitem__)
-    return 1 - 6 * sum((rank - place) ** 2 for rank, place in enumerate(order)) / (n * (n * n - 1))
+    """Spearman's, of values with their order: 1 for a row that only grows, 0 for equal ones."""
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(range(len(values)), values).statistic) if len(set(values)) > 1 else 0.0
 
 
 CLAIMS = (
