@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,7 @@ from zfjax.paper.baselines import command as baselines
 from zfjax.paper.numbers import ABLATIONS
 from zfjax.runtime.compile_cache import Programs, keep_programs
 from zfjax.runtime.malloc import keep_freed_memory
+from zfjax.runtime.signals import handled, leave
 from zfjax.train.settings import Settings, fill
 
 # of the networks of Table 3; smoke has those that the claims speak of
@@ -67,9 +67,8 @@ class ReproduceConfig(Programs, Settings, What):
 
 def main() -> None:
     config = parse_flags(ReproduceConfig)
-    # between the trainings, which see to it themselves
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    with exit_on_bad_input():
+    # SIGTERM between the trainings, which see to it themselves
+    with handled(leave, (signal.SIGTERM,)), exit_on_bad_input():
         _check(config)
         keep_programs(config.programs)
         keep_freed_memory()

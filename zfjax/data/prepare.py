@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from zfjax.cli.flags import parse_flags
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.runs.results import differences, refuse
 from zfjax.runtime.malloc import keep_freed_memory
+from zfjax.runtime.signals import handled, leave
 
 if TYPE_CHECKING:
     from zfjax.data.dataset import Dataset
@@ -212,19 +212,12 @@ def _jpeg_bytes(work: Work) -> float:
 @contextmanager
 def _stoppable(out: Path) -> Iterator[None]:
     """Ends with one line on SIGINT and SIGTERM; what is there is as good as after a kill -9."""
-
-    def stop(number: int, _) -> None:
-        raise SystemExit(128 + number)
-
-    handlers = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    except SystemExit:
-        print(f"stopped; what is written stays in {out}, and the same command goes on from there", flush=True)
-        raise
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+    with handled(leave):
+        try:
+            yield
+        except SystemExit:
+            print(f"stopped; what is written stays in {out}, and the same command goes on from there", flush=True)
+            raise
 
 
 def _say_result(out: Path) -> None:

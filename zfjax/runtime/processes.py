@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -17,12 +16,13 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from zfjax.errors import InputError
+from zfjax.runtime.signals import STOPPING, exit_code
 
 # Where one of these is set, or libtpu installed, JAX may find the other processes by itself.
 _CLUSTER_VARIABLES = ("SLURM_STEP_NODELIST", "OMPI_MCA_orte_hnp_uri", "TPU_WORKER_HOSTNAMES")
 _START_SECS = 300  # machines of one job may start minutes apart
 _HEARTBEAT_SECS = 60  # after so long without a sign of life a process counts as lost
-_STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)  # all stop after the same step
+_STOPPED = tuple(map(exit_code, STOPPING))  # all stop after the same step
 
 
 def join(coordinator: str | None = None, count: int | None = None, index: int | None = None) -> None:

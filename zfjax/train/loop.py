@@ -26,6 +26,7 @@ from zfjax.runs.folder import create_run, open_run, read_mean
 from zfjax.runs.lock import locked
 from zfjax.runtime.devices import copied, data_mesh, everywhere, on_device
 from zfjax.runtime.processes import ending_together, from_leader, leads
+from zfjax.runtime.signals import exit_code
 from zfjax.train.step import eval_step, init_state, learning_rate, make_optimizer, observe, train_step
 from zfjax.train.stopping import StopSignal
 from zfjax.train.writer import RunWriter
@@ -122,7 +123,7 @@ def _loop(
     if signal := stopped or stop.signal:  # in the last step too: a script that trains several networks must end here
         training.writer.wait()
         _say(f"stopped and saved at step {step} of {training.total_steps}; the same command goes on from there")
-        sys.exit(128 + signal)
+        sys.exit(exit_code(signal))
 
 
 class _Training:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from zfjax.runtime.signals import handled
 
 
 class StopSignal:
@@ -16,6 +19,7 @@ class StopSignal:
     def __init__(self):
         self.signal = 0
         self._asked: jax.Array | None = None
+        self._block = contextlib.ExitStack()
 
     def agreed(self, mesh: Mesh) -> int:
         """The signal after which all processes stop, or 0; each of them asks once after every step.
@@ -31,16 +35,15 @@ class StopSignal:
         return 0 if before is None else int(before)
 
     def __enter__(self) -> StopSignal:
-        self._handlers = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before = self._block.enter_context(handled(self._note))
         return self
 
     def _note(self, number: int, _) -> None:
         self.signal = number
-        signal.signal(number, self._handlers[number])
+        signal.signal(number, self._before[number])
 
     def __exit__(self, *_) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        self._block.close()
 
 
 @jax.jit
