@@ -16,6 +16,7 @@ from nets import canvas_side
 from PIL import Image
 
 from zfjax.arch import Arch
+from zfjax.cli.prepare import main
 from zfjax.data import dataset as sources
 from zfjax.data import mean_image, open_dataset, prepare, train_batches
 from zfjax.data.prepared import reader as prepared
@@ -26,9 +27,11 @@ from zfjax.runs.run import load_run
 from zfjax.train.loop import train
 
 ROOT = Path(__file__).resolve().parents[2]
+FORMATS = ("raw", "jpeg")
 # A shard of raw images then holds 4 of 20x20x3, one of JPEG 24; every shard is announced and then waited for.
 SLOW = """
 import sys, time
+from zfjax.cli.prepare import main
 from zfjax.data import prepare
 from zfjax.data.prepared import writer as prepared_writer
 prepare.SHARD_BYTES = 4 * 20 * 20 * 3
@@ -38,7 +41,7 @@ def slowly(work, shard, items, bar):
     print("shard", flush=True)
     time.sleep(0.1)
 prepared_writer._write_shard = slowly
-prepare.main()
+main()
 """
 
 
@@ -76,7 +79,7 @@ def whole(photos, tmp_path_factory) -> dict[str, Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prepare, "SHARD_BYTES", 4 * 20 * 20 * 3)
         root = tmp_path_factory.mktemp("whole")
-        return {format: run_prepare(photos, root / format, format=format) for format in prepared.FORMATS}
+        return {format: run_prepare(photos, root / format, format=format) for format in FORMATS}
 
 
 def open_both(photos: Path, out: Path, **options):
@@ -111,7 +114,7 @@ def test_jpeg_images_are_close(photos, whole):
     assert [stored.val[i]["label"] for i in range(12)] == [direct.val[i]["label"] for i in range(12)]
 
 
-@pytest.mark.parametrize("format", prepared.FORMATS)
+@pytest.mark.parametrize("format", FORMATS)
 def test_the_stored_mean_is_that_of_the_images_as_read(format, photos, whole):
     direct, stored = open_both(photos, whole[format])
     assert direct.mean is None and stored.mean.dtype == np.float32
@@ -147,7 +150,7 @@ def wait_for_shards(process: subprocess.Popen, count: int) -> None:
     raise AssertionError(process.stderr.read())
 
 
-@pytest.mark.parametrize("format", prepared.FORMATS)
+@pytest.mark.parametrize("format", FORMATS)
 def test_killed_twice_it_ends_with_the_same_bytes(format, photos, whole, tmp_path):
     out, shards = tmp_path / "set", 0
     for delay in (0.0, 0.11):  # between two shards, and in the middle of one
@@ -349,13 +352,13 @@ def test_damage_after_opening_is_named_with_the_record(whole, tmp_path):
 def test_check_reads_every_byte(whole, tmp_path, monkeypatch, capsys):
     out = shutil.copytree(whole["raw"], tmp_path / "set")
     monkeypatch.setattr(sys, "argv", ["prepare", "--check", f"--out={out}"])
-    prepare.main()
+    main()
     assert f"{out}: all {len(contents(out)) - 1} files are as they were written" in capsys.readouterr().out
     data = bytearray((out / "val-00001.raw").read_bytes())
     data[77] ^= 1
     (out / "val-00001.raw").write_bytes(data)
     with pytest.raises(SystemExit) as stop:
-        prepare.main()
+        main()
     assert stop.value.code == 2
     assert f"error: {out}: val-00001.raw of 14 files differ from what was written" in capsys.readouterr().err
 
@@ -373,7 +376,7 @@ def test_check_reads_every_byte(whole, tmp_path, monkeypatch, capsys):
 def test_wrong_flags(flags, message, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["prepare", f"--out={tmp_path}/set", *flags])
     with pytest.raises(SystemExit) as stop:
-        prepare.main()
+        main()
     said = capsys.readouterr().err
     assert stop.value.code == 2 and said.startswith("error: ") and message in said and said.count("\n") == 1
     assert not (tmp_path / "set").exists()

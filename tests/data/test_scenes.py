@@ -6,7 +6,7 @@ from PIL import Image
 
 from zfjax.data import open_dataset
 from zfjax.data.scenes import scenes
-from zfjax.data.scenes.scenes import CLASS_NAMES, render
+from zfjax.data.scenes.scenes import CLASS_NAMES, SceneSource, render
 from zfjax.errors import InputError
 
 
@@ -86,7 +86,8 @@ def test_unknown_split():
 
 
 def test_grey_scenes_and_descriptions():
-    dataset = open_dataset("scenes", canvas_size=16, channels=1, seed=7)
+    dataset = open_dataset("scenes", canvas_size=16, channels=1)
     assert dataset.train[3]["image"].shape == (16, 16, 1)
-    assert dataset.val.describe(3) == "scenes/val/3 (seed 7)"
-    assert dataset.origin == "5000 + 1000 images in 10 classes from rendered scenes (seed 7)"
+    assert dataset.val.describe(3) == "scenes/val/3 (seed 0)"
+    assert dataset.origin == "5000 + 1000 images in 10 classes from rendered scenes (seed 0)"
+    assert SceneSource("val", size=16, seed=7).describe(3) == "scenes/val/3 (seed 7)"

@@ -80,12 +80,11 @@ def evaluate(config: EvaluateConfig) -> None:
 
 
 def _outputs(config: EvaluateConfig, run: Run, first: Run) -> tuple[np.ndarray, np.ndarray]:
-    from zfjax.data import open_dataset
+    from zfjax.data import open_for
     from zfjax.paper.evaluation.measure import probabilities
 
     name, data_dir = config.dataset or first.config["dataset"], config.data_dir or first.config["data_dir"]
-    options = {"data_dir": data_dir, "bad_images": config.bad_images}
-    data = open_dataset(name, canvas_size=run.preprocess.smallest_side, channels=run.arch.channels, **options)
+    data = open_for(run, name, data_dir=data_dir, bad_images=config.bad_images)
     if data.class_names != run.class_names:
         raise InputError(f"{name} has other classes ({', '.join(data.class_names[:3])}, ...) than {_some(run)}")
     source = {"val": data.val, "train": data.train}[config.split]

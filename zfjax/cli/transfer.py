@@ -120,6 +120,7 @@ def main() -> None:
 
 def transfer(config: TransferConfig) -> None:
     """Measures what is not measured yet, then writes the table and the curve."""
+    from zfjax.data import canvases_of
     from zfjax.data.sources.pool import open_pool
     from zfjax.paper.transfer.extraction import choose_layers
     from zfjax.paper.transfer.measure import Cell, check_counts
@@ -128,7 +129,7 @@ def transfer(config: TransferConfig) -> None:
 
     run = _run(config)
     layers = choose_layers(run.arch, config.layers)
-    pool = open_pool(config.dataset, data_dir=config.data_dir, **_canvas(run))
+    pool = open_pool(config.dataset, data_dir=config.data_dir, **canvases_of(run))
     print(pool.origin, flush=True)
     study = _study(config, run, pool.source)
     found = find_overlaps(study, config.overlap_threshold) if config.overlap != "ignore" else []
@@ -155,6 +156,7 @@ def transfer(config: TransferConfig) -> None:
 
 def pascal(config: TransferConfig) -> None:
     """Measures average precision on PASCAL VOC, trained on its training and tested on its validation images."""
+    from zfjax.data import canvases_of
     from zfjax.data.sources.pool import JoinedSource
     from zfjax.data.sources.voc import open_voc
     from zfjax.paper.transfer.extraction import choose_layers
@@ -164,7 +166,7 @@ def pascal(config: TransferConfig) -> None:
 
     run = _run(config)
     layers = choose_layers(run.arch, config.layers)
-    train, test = open_voc(config.dataset, data_dir=config.data_dir, **_canvas(run))
+    train, test = open_voc(config.dataset, data_dir=config.data_dir, **canvases_of(run))
     study = _study(config, run, JoinedSource((train, test)))
     images = f"Trained on {len(train):,} images of {config.dataset}, tested on {len(test):,} validation images."
     print(images, flush=True)
@@ -192,10 +194,6 @@ def _origin(config: TransferConfig, run: Run) -> str:
 def _print(paths: list[Path]) -> None:
     for path in paths:
         print(path)
-
-
-def _canvas(run: Run) -> dict[str, int]:
-    return {"canvas_size": run.preprocess.smallest_side, "channels": run.arch.channels}
 
 
 def _run(config: TransferConfig) -> Run:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from zfjax.data.scenes.scenes import SceneSource
+from zfjax.data.source import Source
 from zfjax.data.sources.broken import Broken, SoundSource
 from zfjax.data.sources.cache import cached
 from zfjax.data.sources.imagenet import (
@@ -20,19 +21,10 @@ from zfjax.data.sources.imagenet import (
 )
 from zfjax.errors import InputError
 
+if TYPE_CHECKING:
+    from zfjax.runs.run import Run
 
-class Source(Protocol):
-    """Grain's random-access protocol: images by number, each a record of its own; safe to read from many threads."""
-
-    class_names: tuple[str, ...]
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        """{"image": uint8 [S, S, C], "label": np.int32, "index": np.int32}; raises InputError for a broken image."""
-
-    def describe(self, index: int) -> str:
-        """Where an image comes from: its file, or its place in the data set."""
+BadImages = Literal["stop", "skip"]
 
 
 @dataclass(frozen=True)
@@ -58,22 +50,21 @@ def open_dataset(
     canvas_size: int,
     channels: int = 3,
     data_dir: str | Path | None = None,
-    seed: int = 0,
-    bad_images: Literal["stop", "skip"] = "stop",
+    bad_images: BadImages = "stop",
 ) -> Dataset:
     """Opens `scenes`, `folder:PATH`, `prepared:PATH` or a TFDS set; images are [canvas_size, canvas_size, channels].
 
-    data_dir: where TFDS keeps its data sets (None: ~/tensorflow_datasets), or ImageNet's class folders. seed: which
-    scenes are drawn; others take no notice. bad_images: "stop" raises BadImage when a broken image is read; "skip"
-    reads the next one in its place and remembers it in `Dataset.broken`.
+    data_dir: where TFDS keeps its data sets (None: ~/tensorflow_datasets), or ImageNet's class folders. bad_images:
+    "stop" raises BadImage when a broken image is read; "skip" reads the next one in its place and remembers it in
+    `Dataset.broken`.
     Splits that fit into 256 MB are decoded once and kept in memory.
     Raises InputError for an unknown name and for data that is missing or of a wrong kind.
     """
     kind, _, path = name.partition(":")
     mean = None
     if name == "scenes":
-        train, val = (SceneSource(split, size=canvas_size, channels=channels, seed=seed) for split in ("train", "val"))
-        place = f"rendered scenes (seed {seed})"
+        train, val = (SceneSource(split, size=canvas_size, channels=channels) for split in ("train", "val"))
+        place = f"rendered scenes (seed {train.seed})"
     elif kind == "folder" and path:
         from zfjax.data.sources.folder import open_folder
 
@@ -102,6 +93,27 @@ def open_dataset(
     train, val = (cached(source, canvas_size=canvas_size, channels=channels) for source in (train, val))
     origin = f"{len(train)} + {len(val)} images in {len(train.class_names)} classes from {place}"
     return Dataset(name, train, val, train.class_names, origin, mean, broken)
+
+
+def open_for(
+    run: Run, name: str | None = None, *, data_dir: str | Path | None = None, bad_images: BadImages | None = None
+) -> Dataset:
+    """A data set with images as a run's network takes them; what is None is as the run was trained.
+
+    Raises InputError as `open_dataset` does.
+    """
+    config = run.config
+    return open_dataset(
+        name or config["dataset"],
+        data_dir=data_dir or config.get("data_dir"),
+        bad_images=bad_images or config.get("bad_images", "stop"),
+        **canvases_of(run),
+    )
+
+
+def canvases_of(run: Run) -> dict[str, int]:
+    """The size and depth of images that a run's network takes, as the functions that open data sets are told them."""
+    return {"canvas_size": run.preprocess.smallest_side, "channels": run.arch.channels}
 
 
 def default_dataset(data_dir: str | Path | None = None) -> str:

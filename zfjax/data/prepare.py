@@ -16,10 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from zfjax.cli.flags import parse_flags
-from zfjax.errors import InputError, exit_on_bad_input
+from zfjax.errors import InputError
 from zfjax.runs.results import differences, refuse
-from zfjax.runtime.malloc import keep_freed_memory
 from zfjax.runtime.signals import handled, leave
 
 if TYPE_CHECKING:
@@ -55,16 +53,6 @@ class PrepareConfig:
     """Threads that read and resize; None: one a core."""
     check: bool = False
     """Prepare nothing: read all files of OUT and compare them with their checksums."""
-
-
-def main() -> None:
-    config = parse_flags(PrepareConfig)
-    with exit_on_bad_input():
-        keep_freed_memory()
-        if config.check:
-            check(Path(config.out).expanduser())
-        else:
-            prepare(config)
 
 
 def check(out: Path) -> None:
@@ -233,4 +221,6 @@ def _say_result(out: Path) -> None:
 
 
 if __name__ == "__main__":
+    from zfjax.cli.prepare import main
+
     main()

@@ -76,12 +76,9 @@ class View:
     @functools.cached_property
     def dataset(self) -> Dataset:
         """The images, by default of the data set that the run was trained on; opened once."""
-        from zfjax.data import open_dataset
+        from zfjax.data import open_for
 
-        name, data_dir = self.dataset_name or self.run.config["dataset"], self.data_dir or self.run.config["data_dir"]
-        canvas, channels = self.run.preprocess.smallest_side, self.run.arch.channels
-        options = {"data_dir": data_dir, "bad_images": self.run.config.get("bad_images", "stop")}
-        return open_dataset(name, canvas_size=canvas, channels=channels, **options)
+        return open_for(self.run, self.dataset_name, data_dir=self.data_dir)
 
     @property
     def source(self) -> Source:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zfjax.canvas import ten_crop_offsets
+from zfjax.data.source import Source
 from zfjax.errors import InputError
-
-if TYPE_CHECKING:
-    from zfjax.data.dataset import Source
 
 Batch = dict[str, np.ndarray]
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from zfjax.data.pipeline.batches import eval_batches
-
-if TYPE_CHECKING:
-    from zfjax.data.dataset import Source
+from zfjax.data.source import Source
 
 
 def mean_image(

@@ -26,7 +26,6 @@ from zfjax.errors import BadImage, InputError
 VERSION = 1
 MANIFEST, PREPARING, MEAN, SKIPPED = "manifest.json", "preparing", "mean.npy", "skipped.txt"
 SPLITS = ("train", "val")
-FORMATS = ("raw", "jpeg")
 JPEG_QUALITY = 95
 
 

@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 import numpy as np
 
 from zfjax.data.prepared import reader as prepared
+from zfjax.data.source import Source
 from zfjax.errors import BadImage, InputError
 from zfjax.runtime.files import whole
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from zfjax.data.dataset import Dataset, Source
+    from zfjax.data.dataset import Dataset
 
 AHEAD_BYTES = 64 << 20  # canvases that wait to be written, so that reading goes on while a shard goes to the disk
 

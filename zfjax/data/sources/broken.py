@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from zfjax.data.source import Source
 from zfjax.errors import BadImage, InputError
-
-if TYPE_CHECKING:
-    from zfjax.data.dataset import Source
 
 _SHOWN = 20
 _IN_A_ROW = 1000  # so many broken images one after the other are no accident

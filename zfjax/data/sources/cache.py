@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from zfjax.data.dataset import Source
+from zfjax.data.source import Source
 
 LIMIT_BYTES = 256 << 20  # 5000 canvases of 73x73 are 80 MB and stay; 5000 of 256x256 would be 1 GB and do not
 

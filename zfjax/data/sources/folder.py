@@ -68,6 +68,18 @@ def open_folder(path: str | Path, *, canvas_size: int, channels: int = 3) -> tup
     return next(sources), next(sources)
 
 
+def open_flat_folder(root: Path, *, canvas_size: int, channels: int = 3) -> FolderSource:
+    """The images of PATH/CLASS/*.jpg, which have no split; raises InputError where there are no two classes."""
+    folders = _class_folders(root)
+    files = list_files(root, folders)
+    if len(folders) < 2 or not files:
+        raise InputError(
+            f"folder {root} has neither a train folder nor classes; expected {root}/CLASS/*.jpg, "
+            f"or {root}/train/CLASS/*.jpg and {root}/val/CLASS/*.jpg"
+        )
+    return FolderSource(files, tuple(folders), canvas_size=canvas_size, channels=channels)
+
+
 def _train_root(root: Path) -> Path:
     if not (root / "train").is_dir():
         raise InputError(

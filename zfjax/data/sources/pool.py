@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from zfjax.data.dataset import Source, open_dataset
+from zfjax.data.dataset import open_dataset
+from zfjax.data.source import Source
 from zfjax.data.sources.cache import cached
-from zfjax.data.sources.folder import SUFFIXES, FolderSource
-from zfjax.errors import InputError
+from zfjax.data.sources.folder import open_flat_folder
 
 
 class Pool(NamedTuple):
@@ -79,24 +78,8 @@ def open_pool(name: str, *, canvas_size: int, channels: int = 3, data_dir: str |
     kind, _, path = name.partition(":")
     root = Path(path).expanduser()
     if kind == "folder" and path and root.is_dir() and not (root / "train").is_dir():
-        source = _flat_folder(root, canvas_size, channels)
+        source = open_flat_folder(root, canvas_size=canvas_size, channels=channels)
         source = cached(source, canvas_size=canvas_size, channels=channels)
         return Pool(source, f"{len(source):,} images in {len(source.class_names)} classes from folder {path}")
     data = open_dataset(name, canvas_size=canvas_size, channels=channels, data_dir=data_dir)
     return Pool(JoinedSource((data.train, data.val)), f"{data.origin}, pooled")
-
-
-def _flat_folder(root: Path, canvas_size: int, channels: int) -> FolderSource:
-    folders = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
-    files = [
-        (str(root / folder / name), label)
-        for label, folder in enumerate(folders)
-        for name in sorted(os.listdir(root / folder))
-        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-    ]
-    if len(folders) < 2 or not files:
-        raise InputError(
-            f"folder {root} has neither a train folder nor classes; expected {root}/CLASS/*.jpg, "
-            f"or {root}/train/CLASS/*.jpg and {root}/val/CLASS/*.jpg"
-        )
-    return FolderSource(files, tuple(folders), canvas_size=canvas_size, channels=channels)

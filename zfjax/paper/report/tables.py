@@ -37,7 +37,7 @@ def ablations(plan: Plan) -> Section:
 
 def evaluation(plan: Plan) -> Section:
     """Table 2: ten crops, single networks and the ensemble of Fig. 3 and its wider sister."""
-    from zfjax.data import open_dataset
+    from zfjax.data import open_for
     from zfjax.paper.evaluation.measure import error_rate, probabilities
     from zfjax.paper.numbers import IMAGENET
     from zfjax.runs.run import load_run
@@ -50,8 +50,7 @@ def evaluation(plan: Plan) -> Section:
     runs = {name: load_run(plan.run(name)) for name in names if name in plan.archs and plan.run(name).exists()}
     shares, labels = {}, None
     for name, run in runs.items():
-        sizes = {"canvas_size": run.preprocess.smallest_side, "channels": run.arch.channels}
-        data = open_dataset(plan.settings.dataset, data_dir=plan.settings.data_dir, **sizes)
+        data = open_for(run, plan.settings.dataset, data_dir=plan.settings.data_dir)
         shares[names[name]], labels = probabilities(run, data.val, crops=10, progress=True)
     if len(shares) > 1:
         shares[f"{len(shares)} nets, averaged"] = sum(shares.values()) / len(shares)

@@ -98,27 +98,26 @@ def _records(plan: Plan, task: Task, features: dict[str, np.ndarray]) -> list[di
 
 
 def _other_data(plan: Plan) -> Task:
+    from zfjax.data import canvases_of
     from zfjax.data.sources.pool import open_pool
     from zfjax.paper.transfer.extraction import survey
     from zfjax.runs.run import load_run
 
     run = load_run(plan.run(MAIN))
-    sizes = {"canvas_size": run.preprocess.smallest_side, "channels": run.arch.channels}
-    pool = open_pool(plan.transfer, data_dir=plan.settings.data_dir, **sizes)
+    pool = open_pool(plan.transfer, data_dir=plan.settings.data_dir, **canvases_of(run))
     seen = survey(pool.source, progress=True)
     about = f"Pretrained on {plan.settings.dataset}; new classes: {pool.origin}."
     return Task(run, pool.source, seen, pool.source.class_names, about)
 
 
 def _half_of_the_classes(plan: Plan) -> Task:
-    from zfjax.data import open_dataset
+    from zfjax.data import open_for
     from zfjax.paper.transfer.extraction import survey
     from zfjax.runs.run import load_run
     from zfjax.train.loop import train
 
     whole = load_run(plan.run(MAIN))
-    sizes = {"canvas_size": whole.preprocess.smallest_side, "channels": whole.arch.channels}
-    data = open_dataset(plan.settings.dataset, data_dir=plan.settings.data_dir, **sizes)
+    data = open_for(whole, plan.settings.dataset, data_dir=plan.settings.data_dir)
     middle = len(data.class_names) // 2
     known = _of_classes(data, range(middle), plan.train_images)
     arch = dataclasses.replace(whole.arch, num_classes=middle)

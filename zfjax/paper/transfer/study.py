@@ -123,14 +123,13 @@ def train_folds(study: Study, labels: np.ndarray, names: Sequence[str], ledger: 
 
 def find_overlaps(study: Study, threshold: float) -> list[int]:
     """Numbers of the images that the run was trained on too; lists them in overlap.txt. Searches once."""
-    from zfjax.data import open_dataset
+    from zfjax.data import open_for
     from zfjax.paper.transfer.overlap import Match, listing, overlaps
     from zfjax.runs.results import Ledger
 
-    config, canvas, channels = study.run.config, study.run.preprocess.smallest_side, study.run.arch.channels
-    data_dir = study.data_dir or config["data_dir"]
-    others = open_dataset(config["dataset"], canvas_size=canvas, channels=channels, data_dir=data_dir).train
-    settings = {"images": study.seen.fingerprint, "others": [config["dataset"], len(others)], "threshold": threshold}
+    data = open_for(study.run, data_dir=study.data_dir, bad_images="stop")
+    others = data.train
+    settings = {"images": study.seen.fingerprint, "others": [data.name, len(others)], "threshold": threshold}
     ledger = Ledger(study.out / "overlap.jsonl", settings)
     if not ledger.records:
         ledger.append({"matches": overlaps(study.source, others, threshold=threshold, progress=True)})

@@ -1,0 +1,24 @@
+"""Makes a prepared set, once: python -m zfjax.data.prepare --dataset=folder:PATH --out=PREPARED"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zfjax.cli.flags import parse_flags
+from zfjax.data.prepare import PrepareConfig, check, prepare
+from zfjax.errors import exit_on_bad_input
+from zfjax.runtime.malloc import keep_freed_memory
+
+
+def main() -> None:
+    config = parse_flags(PrepareConfig)
+    with exit_on_bad_input():
+        keep_freed_memory()
+        if config.check:
+            check(Path(config.out).expanduser())
+        else:
+            prepare(config)
+
+
+if __name__ == "__main__":
+    main()
