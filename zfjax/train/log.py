@@ -1,14 +1,79 @@
-"""What a training writes down: metrics.jsonl for programs, TensorBoard events for people."""
+"""What a training leaves in its run folder, and what it says.
+
+Checkpoints to go on from, metrics.jsonl for programs, TensorBoard's events for people; a progress bar, a line an epoch.
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from zfjax.runs.checkpoint import Checkpoints, Restored
 from zfjax.runs.folder import append_metrics, truncate_metrics
+from zfjax.runtime.processes import from_leader, leads
+
+
+class RunWriter:
+    """Checkpoints and metrics of one run; a context manager. In every process but the leader it writes nothing."""
+
+    def __init__(self, workdir: str | Path):
+        self.workdir = workdir
+        self._log = MetricsLog(workdir) if leads() else None
+        self._checkpoints = Checkpoints(workdir) if leads() else None
+
+    def restore(self, shapes: Any) -> Restored | None:
+        """The newest whole checkpoint, read by the leader and sent to all; None where there is none."""
+        found = self._checkpoints.restore_latest(shapes) if self._checkpoints else None
+        step = int(from_leader(np.int32(found.step if found else -1)))
+        if step < 0:
+            return None
+        state = found.state if found else jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+        return Restored(from_leader(state), step)
+
+    def save(self, step: int, state: Any, **options) -> None:
+        """As `Checkpoints.save`."""
+        if self._checkpoints:
+            if jax.process_count() > 1:  # an array that spans processes is none that one of them could save
+                state = jax.tree.map(lambda leaf: np.array(leaf.addressable_data(0)), state)
+            self._checkpoints.save(step, state, **options)
+
+    def rewind(self, step: int) -> None:
+        """As `MetricsLog.rewind`."""
+        if self._log:
+            self._log.rewind(step)
+
+    def append(self, metrics: dict[str, float]) -> None:
+        """As `MetricsLog.append`."""
+        if self._log:
+            self._log.append(metrics)
+
+    def wait(self) -> None:
+        """Returns when the save in progress is on the disk; raises InputError when it could not be written."""
+        if self._checkpoints:
+            self._checkpoints.wait()
+
+    def latest_step(self) -> int | None:
+        """The newest step that is whole on the disk; None too where this process does not write."""
+        return self._checkpoints.latest_step() if self._checkpoints else None
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(self, *error) -> None:
+        if self._checkpoints:
+            try:
+                self._checkpoints.__exit__(*error)
+            finally:
+                self._log.close()
 
 
 class MetricsLog:
-    """Both files of one run; a context manager."""
+    """metrics.jsonl and TensorBoard's events of one run; to be closed."""
 
     def __init__(self, workdir: str | Path):
         self._workdir, self._writer = Path(workdir), None
@@ -28,9 +93,35 @@ class MetricsLog:
                 self._writer.add_scalar(name, value, metrics["step"])
         self._writer.flush()
 
-    def __enter__(self) -> MetricsLog:
-        return self
-
-    def __exit__(self, *_) -> None:
+    def close(self) -> None:
         if self._writer:
             self._writer.close()
+
+
+def progress_bar(total: int, done: int, epoch: str) -> tqdm:
+    """Counts images; shown by the process that leads."""
+    return tqdm(
+        total=total,
+        initial=done,
+        unit=" images",
+        desc=epoch,
+        mininterval=0.5 if sys.stderr.isatty() else 30,  # a log file needs no animation
+        smoothing=0.05,
+        disable=not leads(),
+    )
+
+
+def say(text: str) -> None:
+    """A line above the progress bar, from the process that leads."""
+    if not leads():
+        return
+    tqdm.write(text)  # above the progress bar, not into it
+    sys.stdout.flush()  # in a log file too, at once: a kill -9 takes what is buffered
+
+
+def sentence(metrics: dict[str, float], epochs: int) -> str:
+    """An epoch's metrics as a line."""
+    names = {"train top-1": "train_top1", "val top-1": "val_top1", "val top-5": "val_top5"}
+    shares = "  ".join(f"{name} {100 * metrics[key]:.1f} %" for name, key in names.items())
+    head = f"epoch {metrics['epoch']}/{epochs}  loss {metrics['train_loss']:.3f}"
+    return f"{head}  {shares}  rate {metrics['learning_rate']:.2g}  {metrics['images_per_sec']:.0f} images/s"

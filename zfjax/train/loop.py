@@ -27,9 +27,9 @@ from zfjax.runs.lock import locked
 from zfjax.runtime.devices import copied, data_mesh, everywhere, on_device
 from zfjax.runtime.processes import ending_together, from_leader, leads
 from zfjax.runtime.signals import exit_code
+from zfjax.train.log import RunWriter, progress_bar, say, sentence
 from zfjax.train.step import eval_step, init_state, learning_rate, make_optimizer, observe, train_step
 from zfjax.train.stopping import StopSignal
-from zfjax.train.writer import RunWriter
 
 DTYPES = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
 
@@ -99,7 +99,7 @@ def _loop(
     epochs = training.arch.recipe.epochs
     start = training.begin()
     if start >= training.total_steps:
-        _say(f"{training.writer.workdir} is trained to the end ({epochs} epochs); nothing is left to do")
+        say(f"{training.writer.workdir} is trained to the end ({epochs} epochs); nothing is left to do")
         return
     training.writer.rewind(start)
     saved_at = time.monotonic()
@@ -111,7 +111,7 @@ def _loop(
                 metrics = training.end_epoch(step, patience)
                 training.writer.append(metrics)  # before the checkpoint: a resumed run drops lines after its own
                 training.save(step, metrics={"val_top1": metrics["val_top1"]}, keep=metrics["epoch"] in keep_epochs)
-                _say(_sentence(metrics, epochs))
+                say(sentence(metrics, epochs))
                 bar.set_description(f"epoch {min(metrics['epoch'] + 1, epochs)}/{epochs}")
             elif stopped or time.monotonic() - saved_at > checkpoint_secs:
                 training.save(step)
@@ -122,7 +122,7 @@ def _loop(
                 break
     if signal := stopped or stop.signal:  # in the last step too: a script that trains several networks must end here
         training.writer.wait()
-        _say(f"stopped and saved at step {step} of {training.total_steps}; the same command goes on from there")
+        say(f"stopped and saved at step {step} of {training.total_steps}; the same command goes on from there")
         sys.exit(exit_code(signal))
 
 
@@ -152,7 +152,7 @@ class _Training:
         shapes = jax.eval_shape(create, jax.random.key(self.seed))
         if restored := self.writer.restore(shapes):
             self.state, start = copied(self.mesh, restored.state), restored.step
-            _say(f"going on from step {start} of {self.total_steps}")
+            say(f"going on from step {start} of {self.total_steps}")
         else:
             self.state, start = jax.jit(create, out_shardings=everywhere(self.mesh))(jax.random.key(self.seed)), 0
         return start
@@ -207,15 +207,8 @@ class _Training:
 
     def progress_bar(self, start: int) -> tqdm:
         size, epochs = self.arch.recipe.batch_size, self.arch.recipe.epochs
-        return tqdm(
-            total=self.total_steps * size,
-            initial=start * size,
-            unit=" images",
-            desc=f"epoch {start // self.steps_per_epoch + 1}/{epochs}",
-            mininterval=0.5 if sys.stderr.isatty() else 30,  # a log file needs no animation
-            smoothing=0.05,
-            disable=not leads(),
-        )
+        epoch = f"epoch {start // self.steps_per_epoch + 1}/{epochs}"
+        return progress_bar(self.total_steps * size, start * size, epoch)
 
     def _evaluate(self) -> dict[str, float]:
         totals = None
@@ -242,13 +235,6 @@ def _all_finite(params: dict) -> jax.Array:
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
 
 
-def _say(text: str) -> None:
-    if not leads():
-        return
-    tqdm.write(text)  # above the progress bar, not into it
-    sys.stdout.flush()  # in a log file too, at once: a kill -9 takes what is buffered
-
-
 def _add(totals: dict | None, sums: dict) -> dict:
     return sums if totals is None else jax.tree.map(operator.add, totals, sums)
 
@@ -256,10 +242,3 @@ def _add(totals: dict | None, sums: dict) -> dict:
 def _averages(totals: dict[str, jax.Array]) -> dict[str, float]:
     count = float(totals["count"])
     return {name: float(total) / count for name, total in totals.items() if name != "count"}
-
-
-def _sentence(metrics: dict[str, float], epochs: int) -> str:
-    names = {"train top-1": "train_top1", "val top-1": "val_top1", "val top-5": "val_top5"}
-    shares = "  ".join(f"{name} {100 * metrics[key]:.1f} %" for name, key in names.items())
-    head = f"epoch {metrics['epoch']}/{epochs}  loss {metrics['train_loss']:.3f}"
-    return f"{head}  {shares}  rate {metrics['learning_rate']:.2g}  {metrics['images_per_sec']:.0f} images/s"
