@@ -19,8 +19,8 @@ from PIL import Image
 from zfjax.cli.flags import parse_flags
 from zfjax.data import render
 from zfjax.errors import InputError, exit_on_bad_input
-from zfjax.runs.checkpoint import steps
 from zfjax.runs.folder import CHECKPOINTS, read_metrics
+from zfjax.runs.steps import steps
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = ("--arch=zf-mini", "--image_size=48", "--width=0.25", "--batch_size=8", "--init=he", "--keep_epochs", "1", "5")

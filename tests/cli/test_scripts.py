@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from zfjax.cli import evaluate, train, visualize
-from zfjax.runs.checkpoint import steps
 from zfjax.runs.run import load_run
+from zfjax.runs.steps import steps
 
 ROOT = Path(__file__).resolve().parents[2]
 # 2 epochs of 6 steps; four crops of 57 leave zf-mini's smallest sizes intact

@@ -16,9 +16,11 @@ import pytest
 from zfjax.arch import Arch
 from zfjax.errors import InputError
 from zfjax.layers import Conv, Dense, MaxPool
-from zfjax.runs.checkpoint import Checkpoints, steps
+from zfjax.runs import leaves
+from zfjax.runs.checkpoint import Checkpoints
 from zfjax.runs.folder import create_run
 from zfjax.runs.run import expected_params, load_run
+from zfjax.runs.steps import steps
 
 # one failed read of a damaged checkpoint leaves orbax's other reads unfinished; Python says so when it collects them
 # (as an unraisable exception, or, within pytest.warns, as the plain warning)
@@ -292,6 +294,48 @@ def test_load_run_refuses_parameters_of_another_architecture(tmp_path):
         InputError, match=r"params/conv1/kernel is float32\[3,3,1,6\] there and float32\[5,5,1,6\] here"
     ):
         load_run(tmp_path)
+
+
+NAMES = ("inception_3a/1x1", "inception_3a", "inception_3a/kernel", "50%", "50%2F", "a b/ö")
+
+
+def named(value: int) -> dict:
+    layers = {name: {"kernel": jnp.full(3, value + i), "1x1": jnp.full(2, i)} for i, name in enumerate(NAMES)}
+    return {"params": layers, "opt_state": (layers,), "step": jnp.int32(value)}
+
+
+def test_layers_keep_names_with_slashes(tmp_path):
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(3, named(3))
+        assert_same(checkpoints.restore_latest(named(0)).state, named(3))
+    other = named(0)
+    other["params"]["inception_3a/1x1"]["kernel"] = jnp.zeros(4, jnp.int32)
+    with Checkpoints(tmp_path) as checkpoints:
+        with pytest.raises(
+            InputError, match=r" opt_state/0/inception_3a/1x1/kernel is int32\[3\] there and int32\[4\] here"
+        ):
+            checkpoints.restore_latest(other)
+
+
+def test_a_run_of_layers_with_slashes(tmp_path):
+    layers = (Conv("3a/1x1", 6, kernel=3), Conv("3a/3x3_reduce", 2, kernel=1), Dense("loss3/classifier", relu=False))
+    arch = Arch(layers, image_size=11, num_classes=5)
+    create_run(tmp_path, {"arch": arch.to_dict()}, [f"class {i}" for i in range(5)], np.ones((13, 13, 3)))
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, make_state(1, arch))
+    run = load_run(tmp_path)
+    assert set(run.params) == {layer.name for layer in layers}
+    assert_same(run.params, make_state(1, arch).params)
+
+
+def test_checkpoints_of_before_slashes_were_kept_apart(tmp_path, monkeypatch):
+    state = {"params": {"3a/1x1": {"kernel": jnp.arange(3)}, "conv1": {"bias": jnp.ones(2)}}, "step": jnp.int32(1)}
+    with monkeypatch.context() as patch:
+        patch.setattr(leaves, "_escaped", lambda key: jax.tree_util.keystr((key,), simple=True))
+        with Checkpoints(tmp_path) as checkpoints:
+            checkpoints.save(1, state)
+    with Checkpoints(tmp_path) as checkpoints:
+        assert_same(checkpoints.restore_latest(state).state, state)
 
 
 def test_a_clock_that_runs_backwards_changes_nothing(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from zfjax.runs.checkpoint import steps
+from zfjax.runs.steps import steps
 
 # Restores and checks, says from where, then saves for ever. All values of step n are n.
 CHILD = """

@@ -12,24 +12,21 @@ Only this file imports orbax, and inside functions: that takes 0.4 s, and a mist
 from __future__ import annotations
 
 import gc
-import json
 import logging
-import math
 import re
 import shutil
 import warnings
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from zfjax.errors import InputError
 from zfjax.runs.folder import CHECKPOINTS
+from zfjax.runs.leaves import as_stored, flatten, join, manifest, placed, refuse_misfit, split
+from zfjax.runs.steps import Retention, about_or_none, read_about, set_aside, steps
 
 
 class DamagedCheckpoint(OSError):
@@ -41,13 +38,6 @@ class Restored(NamedTuple):
 
     state: Any
     step: int
-
-
-def steps(path: str | Path) -> list[int]:
-    """The steps that have a checkpoint, oldest first."""
-    folder = Path(path) / CHECKPOINTS
-    found = [child for child in folder.iterdir() if child.name.isdigit()] if folder.is_dir() else []
-    return sorted(int(child.name) for child in found)  # an unfinished one has a suffix
 
 
 class Checkpoints:
@@ -64,10 +54,10 @@ class Checkpoints:
         logging.getLogger("absl").addFilter(_no_orbax_errors)
         self._workdir = Path(workdir).absolute()  # orbax takes no relative path
         self._folder = self._workdir / CHECKPOINTS
-        self._about = {step: _about_or_none(self._folder / str(step)) for step in steps(self._workdir)}
+        self._about = {step: about_or_none(self._folder / str(step)) for step in steps(self._workdir)}
         self._current: int | None = None  # the step that the caller's state is at, as far as it was saved or restored
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=_Retention(self._about, keep_latest),
+            preservation_policy=Retention(self._about, keep_latest),
             cleanup_tmp_directories=True,
             todelete_subdir="trash",
             multiprocessing_options=_alone(),
@@ -91,10 +81,10 @@ class Checkpoints:
 
         if step == self._current:
             return
-        leaves = _flatten(state)
+        leaves = flatten(state)
         metrics = {name: float(value) for name, value in (metrics or {}).items()}
-        about = {"leaves": _manifest(leaves), "metrics": metrics, "keep": bool(keep)}
-        trees = {name: ocp.args.StandardSave(tree) for name, tree in _split(leaves).items()}
+        about = {"leaves": manifest(leaves), "metrics": metrics, "keep": bool(keep)}
+        trees = {name: ocp.args.StandardSave(tree) for name, tree in split(leaves).items()}
         self.wait()
         with self._explained():
             self._empty_trash()
@@ -177,26 +167,8 @@ class Checkpoints:
         for step, why in damaged.items():
             warnings.warn(f"{self._workdir}: skipped the damaged checkpoint of step {step}: {why}", stacklevel=3)
         if damaged:
-            _move(self._folder, damaged)
+            set_aside(self._folder, damaged)
             self._manager.reload()
-
-
-@dataclass(frozen=True)
-class _Retention:
-    """orbax's preservation policy: the newest, the best, the marked, and those of which nothing is known.
-
-    Not orbax's BestN: it reads the metrics of all steps when it starts, and one damaged file would end every start.
-    """
-
-    about: dict[int, dict | None]
-    latest: int
-
-    def should_preserve(self, checkpoints: Sequence, *, context: Any) -> list[bool]:
-        steps = [checkpoint.step for checkpoint in checkpoints]
-        scores = {step: (self.about.get(step) or {}).get("metrics", {}).get("val_top1", math.nan) for step in steps}
-        ranked = sorted((score, step) for step, score in scores.items() if not math.isnan(score))
-        keep = {*steps[-self.latest :], *(step for _, step in ranked[-1:])}
-        return [step in keep or (self.about.get(step) or {"keep": True})["keep"] for step in steps]
 
 
 def restore(folder: Path, abstract: Any) -> Any:
@@ -221,17 +193,17 @@ def restore(folder: Path, abstract: Any) -> Any:
 def _restore(folder: Path, abstract: Any) -> Any:
     import orbax.checkpoint as ocp
 
-    about = json.loads((folder / "about" / "metadata").read_bytes())
-    wanted, stored = _flatten(abstract), about["leaves"]
+    stored = read_about(folder)["leaves"]
+    wanted = as_stored(flatten(abstract), stored)
     if all(name.startswith("params/") for name in wanted):
         stored = {name: leaf for name, leaf in stored.items() if name.startswith("params/")}
-    _refuse_misfit(folder, stored, wanted)
+    refuse_misfit(folder, stored, wanted)
     leaves = {}
     with ocp.Checkpointer(_handler(), multiprocessing_options=_alone()) as checkpointer:
-        for item, tree in _split({name: _placed(leaf) for name, leaf in wanted.items()}).items():
+        for item, tree in split({name: placed(leaf) for name, leaf in wanted.items()}).items():
             restored = checkpointer.restore(folder / item, args=ocp.args.StandardRestore(tree))
-            leaves |= _flatten({"params": restored} if item == "params" else restored)
-    for name, leaf in _manifest(leaves).items():
+            leaves |= join(item, restored)
+    for name, leaf in manifest(leaves).items():
         if leaf["crc32"] != stored[name]["crc32"]:
             raise OSError(f"{name} does not match its checksum")
     return jax.tree.unflatten(jax.tree.structure(abstract), [leaves[name] for name in wanted])
@@ -250,70 +222,6 @@ def _alone() -> Any:
     here = jax.process_index()
     several = jax.process_count() > 1
     return ocp.options.MultiprocessingOptions(primary_host=here, active_processes={here} if several else None)
-
-
-def _refuse_misfit(folder: Path, stored: dict[str, dict], wanted: dict[str, Any]) -> None:
-    for name in [*wanted, *stored]:
-        there = _kind(stored[name]["dtype"], stored[name]["shape"]) if name in stored else "absent"
-        here = _kind(wanted[name].dtype, wanted[name].shape) if name in wanted else "absent"
-        if there != here:
-            raise InputError(f"{folder} does not fit this network: {name} is {there} there and {here} here")
-
-
-def _kind(dtype: Any, shape: Sequence[int]) -> str:
-    return f"{dtype}[{','.join(map(str, shape))}]"
-
-
-def _placed(leaf: Any) -> jax.ShapeDtypeStruct:
-    # without a sharding orbax takes the one that was saved, which names devices that this machine may lack
-    sharding = getattr(leaf, "sharding", None) or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
-
-
-def _flatten(tree: Any) -> dict[str, Any]:
-    """{"params/conv1/kernel": leaf, ...} in the order of the tree: names that survive any change of container."""
-    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
-
-
-def _split(leaves: dict[str, Any]) -> dict[str, dict]:
-    """The items of a checkpoint, each a nested dict: {"params": {...}, "rest": {...}}, without the empty ones."""
-    items = {}
-    for name, leaf in leaves.items():
-        *parents, last = name.split("/")
-        node = items if parents[:1] == ["params"] else items.setdefault("rest", {})
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[last] = leaf
-    return items
-
-
-def _manifest(leaves: dict[str, Any]) -> dict[str, dict]:
-    """Shape, dtype and CRC-32 of the values: flipped bytes may restore without an error. 0.024 s per 167 MB."""
-    values = {name: np.asarray(value) for name, value in jax.device_get(leaves).items()}
-    return {
-        name: {
-            "shape": list(value.shape),
-            "dtype": str(value.dtype),
-            "crc32": zlib.crc32(np.ascontiguousarray(value).reshape(-1).view(np.uint8)),
-        }
-        for name, value in values.items()
-    }
-
-
-def _about_or_none(folder: Path) -> dict | None:
-    try:
-        return json.loads((folder / "about" / "metadata").read_bytes())
-    except (OSError, ValueError):
-        return None
-
-
-def _move(folder: Path, damaged: Iterable[int]) -> None:
-    aside = folder / "damaged"
-    aside.mkdir(exist_ok=True)
-    for step in damaged:
-        again = sum(path.name.split(".")[0] == str(step) for path in aside.iterdir())
-        (folder / str(step)).rename(aside / (f"{step}.{again}" if again else str(step)))
 
 
 def _no_orbax_errors(record: logging.LogRecord) -> bool:

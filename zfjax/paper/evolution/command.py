@@ -116,8 +116,8 @@ def _moments(view: View, options: Options) -> list[Moment]:
 
 def _kept(view: View) -> dict[int, int]:
     """{epoch: step} of the whole epochs that have a checkpoint, up to the one that the view looks at."""
-    from zfjax.runs.checkpoint import steps
     from zfjax.runs.folder import read_metrics
+    from zfjax.runs.steps import steps
 
     there = {step for step in steps(view.ckpt) if step <= view.run.step}
     return {record["epoch"]: record["step"] for record in read_metrics(view.ckpt) if record.get("step") in there}

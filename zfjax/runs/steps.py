@@ -1,0 +1,61 @@
+"""The folder checkpoints/ of a run: which steps there are, which of them stay, and those that are set aside."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zfjax.runs.folder import CHECKPOINTS
+
+
+def steps(path: str | Path) -> list[int]:
+    """The steps of a run folder that have a checkpoint, oldest first."""
+    folder = Path(path) / CHECKPOINTS
+    found = [child for child in folder.iterdir() if child.name.isdigit()] if folder.is_dir() else []
+    return sorted(int(child.name) for child in found)  # an unfinished one has a suffix
+
+
+def read_about(folder: Path) -> dict:
+    """What a step says of itself: its leaves, its metrics, whether it is kept. Raises OSError and ValueError."""
+    return json.loads((folder / "about" / "metadata").read_bytes())
+
+
+def about_or_none(folder: Path) -> dict | None:
+    """The same; None where it cannot be read."""
+    try:
+        return read_about(folder)
+    except (OSError, ValueError):
+        return None
+
+
+@dataclass(frozen=True)
+class Retention:
+    """orbax's preservation policy: the newest, the best, the marked, and those of which nothing is known.
+
+    Not orbax's BestN: it reads the metrics of all steps when it starts, and one damaged file would end every start.
+    about: what each step says of itself. latest: how many of the newest stay.
+    """
+
+    about: dict[int, dict | None]
+    latest: int
+
+    def should_preserve(self, checkpoints: Sequence, *, context: Any) -> list[bool]:
+        """For each of the checkpoints, oldest first, whether it stays."""
+        steps = [checkpoint.step for checkpoint in checkpoints]
+        scores = {step: (self.about.get(step) or {}).get("metrics", {}).get("val_top1", math.nan) for step in steps}
+        ranked = sorted((score, step) for step, score in scores.items() if not math.isnan(score))
+        keep = {*steps[-self.latest :], *(step for _, step in ranked[-1:])}
+        return [step in keep or (self.about.get(step) or {"keep": True})["keep"] for step in steps]
+
+
+def set_aside(folder: Path, damaged: Iterable[int]) -> None:
+    """Moves steps of checkpoints/ into its folder damaged/."""
+    aside = folder / "damaged"
+    aside.mkdir(exist_ok=True)
+    for step in damaged:
+        again = sum(path.name.split(".")[0] == str(step) for path in aside.iterdir())
+        (folder / str(step)).rename(aside / (f"{step}.{again}" if again else str(step)))
