@@ -11,7 +11,7 @@ COMMANDS = {  # name: (module with a `main`, what it does)
     "visualize": ("zfjax.cli.visualize", "draw the paper's figures from a run"),
     "transfer": ("zfjax.cli.transfer", "how well a run's features serve another data set (Tables 4 to 7)"),
     "reproduce": ("zfjax.cli.reproduce", "the whole paper, or one of its tables for which networks are trained"),
-    "prepare": ("zfjax.data.prepare", "resize and store a data set once, for fast training"),
+    "prepare": ("zfjax.cli.prepare", "resize and store a data set once, for fast training"),
     "arch": ("zfjax.zoo", "the architectures by name, or one as a table"),
 }
 
