@@ -1,10 +1,7 @@
 """The scripts from end to end on images made here: to the end, killed and continued, and with input that is wrong."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,12 +9,12 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
+from runs import ROOT, finish, one_cpu, run_script, start
 
 from zfjax.cli import evaluate, train, visualize
 from zfjax.runs.run import load_run
 from zfjax.runs.steps import steps
 
-ROOT = Path(__file__).resolve().parents[2]
 # 2 epochs of 6 steps; four crops of 57 leave zf-mini's smallest sizes intact
 FLAGS = ["--arch=zf-mini", "--image_size=48", "--epochs=2", "--batch_size=8", "--keep_epochs", "1"]
 
@@ -38,24 +35,15 @@ def stripes(tmp_path_factory) -> Path:
     return root
 
 
-def run_main(module, arguments: list[str], monkeypatch) -> None:
-    monkeypatch.setattr(sys, "argv", [module.__name__, *arguments])
-    module.main()
-
-
 @pytest.fixture(scope="session")
 def trained(stripes, tmp_path_factory) -> Path:
     """A run trained to its end in one go."""
     workdir = tmp_path_factory.mktemp("runs") / "whole"
-    command = [sys.executable, "train.py", *FLAGS, f"--dataset=folder:{stripes}", f"--workdir={workdir}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=one_device())
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("training zf-mini at 48x48 on 48 + 16 images in 2 classes from folder")
+    flags = [*FLAGS, f"--dataset=folder:{stripes}", f"--workdir={workdir}"]
+    code, said, errors = finish(start("train.py", *flags, env=one_cpu()))
+    assert code == 0, errors
+    assert said.startswith("training zf-mini at 48x48 on 48 + 16 images in 2 classes from folder")
     return workdir
-
-
-def one_device() -> dict[str, str]:
-    return {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
 
 
 def test_a_run_folder_holds_all_that_a_reader_needs(trained):
@@ -71,7 +59,7 @@ def test_a_finished_run_is_left_alone(trained, stripes, monkeypatch, capsys):
     before = {path: path.stat().st_mtime for path in trained.rglob("*") if path.is_file()}
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(jax, "device_count", lambda: 1)
-    run_main(train, [*FLAGS, f"--dataset=folder:{stripes}", f"--workdir={trained}"], monkeypatch)
+    run_script(train, [*FLAGS, f"--dataset=folder:{stripes}", f"--workdir={trained}"], monkeypatch)
     assert "trained to the end (2 epochs); nothing is left to do" in capsys.readouterr().out
     after = {path: path.stat().st_mtime for path in trained.rglob("*") if path.is_file()}
     for files in (before, after):
@@ -83,19 +71,16 @@ def test_a_finished_run_is_left_alone(trained, stripes, monkeypatch, capsys):
 def test_a_stopped_run_ends_with_the_same_bits(number, trained, stripes, tmp_path):
     workdir = tmp_path / "stopped"
     flags = [*FLAGS, f"--dataset=folder:{stripes}", f"--workdir={workdir}", "--checkpoint_secs=0"]
-    command = [sys.executable, "train.py", *flags]
-    first = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=one_device()
-    )
+    first = start("train.py", *flags, env=one_cpu())
     wait_for(lambda: steps(workdir), first)
     first.send_signal(number)
-    said, _ = first.communicate(timeout=60)
-    assert first.returncode == (143 if number == signal.SIGTERM else -9)
+    code, said, _ = finish(first, timeout=60)
+    assert code == (143 if number == signal.SIGTERM else -9)
     assert ("the same command goes on from there" in said) == (number == signal.SIGTERM)
     stopped_at = steps(workdir)[-1]
     assert stopped_at < 12
-    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=one_device())
-    assert second.returncode == 0 and f"going on from step {stopped_at} of 12" in second.stdout, second.stderr
+    code, said, errors = finish(start("train.py", *flags, env=one_cpu()))
+    assert code == 0 and f"going on from step {stopped_at} of 12" in said, errors
     same = jax.tree.map(lambda a, b: bool((a == b).all()), load_run(workdir).params, load_run(trained).params)
     assert jax.tree.all(same)
     assert [json.loads(line)["step"] for line in (workdir / "metrics.jsonl").read_text().splitlines()] == [6, 12]
@@ -110,11 +95,11 @@ def wait_for(condition, process, secs: float = 90) -> None:
 
 def test_pictures_from_a_run(trained, tmp_path, monkeypatch, capsys):
     flags = [f"--ckpt={trained}", f"--out={tmp_path}", "--num_maps=3", "--top=4", "--batch_size=8"]
-    run_main(visualize, [*flags, "--figure=features", "--layers=conv2,pool5,fc8"], monkeypatch)
+    run_script(visualize, [*flags, "--figure=features", "--layers=conv2,pool5,fc8"], monkeypatch)
     names = {"features_conv2.png", "features_pool5.png", "features_fc8.png"}
     assert {path.name for path in tmp_path.iterdir()} == names
     assert set(capsys.readouterr().out.split()) == {str(tmp_path / name) for name in names}
-    run_main(visualize, [*flags, "--figure=features", "--layers=conv1", "--maps=0,5", "--format=svg"], monkeypatch)
+    run_script(visualize, [*flags, "--figure=features", "--layers=conv1", "--maps=0,5", "--format=svg"], monkeypatch)
     assert "the 4 strongest of 16 validation images" in (tmp_path / "features_conv1.svg").read_text()
 
 
@@ -122,7 +107,7 @@ def test_pictures_from_a_run(trained, tmp_path, monkeypatch, capsys):
 def test_all_pictures_of_a_run(trained, tmp_path, monkeypatch, capsys):
     flags = [f"--ckpt={trained}", f"--out={tmp_path}", "--layers=conv2,fc7", "--num_maps=2", "--num_images=1"]
     quick = ["--invariance.num_images=1", "--occlusion.stride=16", "--maximal_activations.units=2"]
-    run_main(visualize, [*flags, *quick, "--top=4", "--batch_size=8"], monkeypatch)
+    run_script(visualize, [*flags, *quick, "--top=4", "--batch_size=8"], monkeypatch)
     said = capsys.readouterr()
     drawn = {path.name.split("_conv")[0].split("_fc")[0].split(".")[0] for path in tmp_path.iterdir()}
     assert drawn == {*visualize.FIGURES} - {"correspondence"}
@@ -131,7 +116,7 @@ def test_all_pictures_of_a_run(trained, tmp_path, monkeypatch, capsys):
 
 
 def test_error_rates_of_runs_and_their_ensemble(trained, monkeypatch, capsys):
-    run_main(evaluate, [f"--ckpt={trained},{trained}", "--crops=1", "--per_class", "--batch_size=8"], monkeypatch)
+    run_script(evaluate, [f"--ckpt={trained},{trained}", "--crops=1", "--per_class", "--batch_size=8"], monkeypatch)
     head, first, second, both, *classes = capsys.readouterr().out.splitlines()
     assert head.startswith("16 images of the val split of folder:") and head.endswith("1 crop(s)")
     errors = {line.split(": ", 1)[1] for line in (first, second, both)}
@@ -167,14 +152,14 @@ def test_wrong_training_flags(flags, message, stripes, tmp_path, monkeypatch, ca
     base = ["--arch=zf-mini", f"--dataset=folder:{stripes}", f"--workdir={tmp_path}/run"]
     monkeypatch.setattr(jax, "device_count", lambda: 1)
     with pytest.raises(SystemExit) as stop:
-        run_main(train, [*base, *flags], monkeypatch)
+        run_script(train, [*base, *flags], monkeypatch)
     assert stop.value.code == 2 and message in one_line_error(capsys)
 
 
 def test_a_broken_image_and_an_empty_class_are_named(stripes, tmp_path, monkeypatch, capsys):
     def attempt(root: Path) -> str:
         with pytest.raises(SystemExit) as stop:
-            run_main(train, [*FLAGS, f"--dataset=folder:{root}", f"--workdir={tmp_path}/run"], monkeypatch)
+            run_script(train, [*FLAGS, f"--dataset=folder:{root}", f"--workdir={tmp_path}/run"], monkeypatch)
         assert stop.value.code == 2
         said = capsys.readouterr().err.rstrip().splitlines()[-1].split("\r")[-1]
         return said[said.index("error: ") :]
@@ -213,7 +198,7 @@ def test_a_broken_image_and_an_empty_class_are_named(stripes, tmp_path, monkeypa
 def test_wrong_drawing_flags(flags, message, trained, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     with pytest.raises(SystemExit) as stop:
-        run_main(visualize, [f"--ckpt={trained}", *flags], monkeypatch)
+        run_script(visualize, [f"--ckpt={trained}", *flags], monkeypatch)
     assert stop.value.code == 2
     assert message in one_line_error(capsys)
 
@@ -228,7 +213,7 @@ def test_wrong_drawing_flags(flags, message, trained, monkeypatch, capsys):
 )
 def test_wrong_evaluation_flags(flags, message, trained, monkeypatch, capsys):
     with pytest.raises(SystemExit) as stop:
-        run_main(evaluate, [f"--ckpt={trained}", *flags], monkeypatch)
+        run_script(evaluate, [f"--ckpt={trained}", *flags], monkeypatch)
     assert stop.value.code == 2
     assert message in one_line_error(capsys)
 
@@ -240,7 +225,7 @@ def test_wrong_evaluation_flags(flags, message, trained, monkeypatch, capsys):
 def test_another_setting_in_the_same_folder_is_refused(flag, message, trained, stripes, monkeypatch, capsys):
     before = (trained / "config.json").read_bytes()
     with pytest.raises(SystemExit):
-        run_main(train, [*FLAGS, f"--dataset=folder:{stripes}", f"--workdir={trained}", flag], monkeypatch)
+        run_script(train, [*FLAGS, f"--dataset=folder:{stripes}", f"--workdir={trained}", flag], monkeypatch)
     assert message in one_line_error(capsys)
     assert (trained / "config.json").read_bytes() == before
 
@@ -249,21 +234,20 @@ def test_a_loss_that_is_not_finite_stops_the_run(stripes, tmp_path, monkeypatch,
     monkeypatch.setattr(jax, "device_count", lambda: 1)
     flags = [*FLAGS, f"--dataset=folder:{stripes}", f"--workdir={tmp_path}/run", "--optimizer=sgd", "--filter_rms=0"]
     with pytest.raises(SystemExit) as stop:
-        run_main(train, [*flags, "--learning_rate=1e30", "--warmup_steps=0"], monkeypatch)
+        run_script(train, [*flags, "--learning_rate=1e30", "--warmup_steps=0"], monkeypatch)
     assert "try a lower --learning_rate" in str(stop.value.code)
     assert not steps(tmp_path / "run")
     with pytest.raises(SystemExit) as stop:  # the first loss is finite, what the update leaves is not
-        run_main(train, [*flags, "--learning_rate=inf", "--checkpoint_secs=0"], monkeypatch)
+        run_script(train, [*flags, "--learning_rate=inf", "--checkpoint_secs=0"], monkeypatch)
     assert "parameters are no longer finite at step 1; there is no checkpoint yet" in str(stop.value.code)
-    run_main(train, [*flags, "--learning_rate=1e-4"], monkeypatch)  # the advice works, in the same folder
+    run_script(train, [*flags, "--learning_rate=1e-4"], monkeypatch)  # the advice works, in the same folder
     assert steps(tmp_path / "run") == [6, 12]
 
 
 def test_imports_are_light_and_change_nothing():
     program = "import os; before = dict(os.environ); import zfjax, zfjax.ops, sys; print(before == dict(os.environ))"
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "True\n"
+    assert finish(start("-c", program)).said == "True\n"
     heavy = "tensorflow tensorflow_datasets matplotlib orbax jax jaxlib".split()
     program = "import zfjax, sys; {}; print([name for name in {} if name in sys.modules])"
     for used, expected in (("0", []), ("zfjax.project, zfjax.forward, zfjax.load_run", ["jax", "jaxlib"])):
-        command = [sys.executable, "-c", program.format(used, heavy)]
-        assert subprocess.run(command, capture_output=True, text=True).stdout == f"{expected}\n"
+        assert finish(start("-c", program.format(used, heavy))).said == f"{expected}\n"

@@ -1,9 +1,7 @@
 """Looking at the data starts no machine learning: each import in a fresh interpreter."""
 
-import subprocess
-import sys
-
 import pytest
+from runs import finish, start
 
 HEAVY = ("jax", "grain", "tensorflow_datasets", "tensorflow")
 
@@ -13,5 +11,5 @@ HEAVY = ("jax", "grain", "tensorflow_datasets", "tensorflow")
 )
 def test_images_need_neither_jax_nor_grain(use):
     program = f"{use}\nimport sys\nprint([name for name in {HEAVY} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    done = finish(start("-c", program))
+    assert done.said.strip() == "[]", done.errors

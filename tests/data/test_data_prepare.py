@@ -5,18 +5,18 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+import runs
 from nets import canvas_side
 from PIL import Image
 
 from zfjax.arch import Arch
-from zfjax.cli.prepare import main
+from zfjax.cli import prepare as command
 from zfjax.data import dataset as sources
 from zfjax.data import mean_image, open_dataset, prepare, train_batches
 from zfjax.data.prepared import reader as prepared
@@ -136,10 +136,8 @@ def test_grey(photos, tmp_path):
     np.testing.assert_array_equal(stored.train[3]["image"], direct.train[3]["image"])
 
 
-def start(photos: Path, out: Path, *flags: str, **options) -> subprocess.Popen:
-    command = [sys.executable, "-c", SLOW, f"--dataset=folder:{photos}", f"--out={out}", "--size=20", *flags]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=ROOT, **pipes, **options)
+def start(photos: Path, out: Path, *flags: str, program: str = SLOW) -> subprocess.Popen:
+    return runs.start("-c", program, f"--dataset=folder:{photos}", f"--out={out}", "--size=20", *flags)
 
 
 def wait_for_shards(process: subprocess.Popen, count: int) -> None:
@@ -178,8 +176,8 @@ def test_stopped_it_says_how_to_go_on(number, code, photos, tmp_path):
     process = start(photos, tmp_path / "set")
     wait_for_shards(process, 1)
     process.send_signal(number)
-    said, errors = process.communicate(timeout=60)
-    assert process.returncode == code and "Traceback" not in errors
+    ended, said, errors = runs.finish(process, timeout=60)
+    assert ended == code and "Traceback" not in errors
     assert said.endswith(f"stopped; what is written stays in {tmp_path}/set, and the same command goes on from there\n")
 
 
@@ -297,10 +295,9 @@ def test_too_small_a_disk_is_refused_before_anything_is_written(photos, tmp_path
 
 def test_a_disk_that_fills_up_is_one_sentence_and_what_is_there_stays(photos, whole, tmp_path):
     limited = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (5500, 5500))\n"
-    command = [sys.executable, "-c", limited + SLOW, f"--dataset=folder:{photos}", f"--out={tmp_path}/set", "--size=20"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2, done.stderr
-    assert f"error: cannot write {tmp_path}/set/" in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+    code, _, errors = runs.finish(start(photos, tmp_path / "set", program=limited + SLOW))
+    assert code == 2, errors
+    assert f"error: cannot write {tmp_path}/set/" in errors.splitlines()[-1] and "Traceback" not in errors
     assert contents(run_prepare(photos, tmp_path / "set")) == contents(whole["raw"])
 
 
@@ -351,14 +348,14 @@ def test_damage_after_opening_is_named_with_the_record(whole, tmp_path):
 
 def test_check_reads_every_byte(whole, tmp_path, monkeypatch, capsys):
     out = shutil.copytree(whole["raw"], tmp_path / "set")
-    monkeypatch.setattr(sys, "argv", ["prepare", "--check", f"--out={out}"])
-    main()
+    check = ["--check", f"--out={out}"]
+    runs.run_script(command, check, monkeypatch)
     assert f"{out}: all {len(contents(out)) - 1} files are as they were written" in capsys.readouterr().out
     data = bytearray((out / "val-00001.raw").read_bytes())
     data[77] ^= 1
     (out / "val-00001.raw").write_bytes(data)
     with pytest.raises(SystemExit) as stop:
-        main()
+        runs.run_script(command, check, monkeypatch)
     assert stop.value.code == 2
     assert f"error: {out}: val-00001.raw of 14 files differ from what was written" in capsys.readouterr().err
 
@@ -374,9 +371,8 @@ def test_check_reads_every_byte(whole, tmp_path, monkeypatch, capsys):
     ],
 )
 def test_wrong_flags(flags, message, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["prepare", f"--out={tmp_path}/set", *flags])
     with pytest.raises(SystemExit) as stop:
-        main()
+        runs.run_script(command, [f"--out={tmp_path}/set", *flags], monkeypatch)
     said = capsys.readouterr().err
     assert stop.value.code == 2 and said.startswith("error: ") and message in said and said.count("\n") == 1
     assert not (tmp_path / "set").exists()

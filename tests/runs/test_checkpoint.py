@@ -12,13 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import runs
 
 from zfjax.arch import Arch
 from zfjax.errors import InputError
 from zfjax.layers import Conv, Dense, MaxPool
 from zfjax.runs import leaves
 from zfjax.runs.checkpoint import Checkpoints
-from zfjax.runs.folder import create_run
 from zfjax.runs.run import expected_params, load_run
 from zfjax.runs.steps import steps
 
@@ -70,9 +70,7 @@ def save_all(workdir: Path, *saved: int, **metrics: list[float]) -> None:
 
 
 def make_run(workdir: Path, *saved: int) -> Path:
-    create_run(workdir, {"arch": TINY.to_dict()}, [f"class {i}" for i in range(5)], np.ones((12, 12, 3)))
-    save_all(workdir, *saved)
-    return workdir
+    return runs.make_run(workdir, TINY, {step: make_state(step) for step in saved}, mean=np.ones((12, 12, 3)))
 
 
 def largest_file(folder: Path) -> Path:
@@ -320,10 +318,7 @@ def test_layers_keep_names_with_slashes(tmp_path):
 def test_a_run_of_layers_with_slashes(tmp_path):
     layers = (Conv("3a/1x1", 6, kernel=3), Conv("3a/3x3_reduce", 2, kernel=1), Dense("loss3/classifier", relu=False))
     arch = Arch(layers, image_size=11, num_classes=5)
-    create_run(tmp_path, {"arch": arch.to_dict()}, [f"class {i}" for i in range(5)], np.ones((13, 13, 3)))
-    with Checkpoints(tmp_path) as checkpoints:
-        checkpoints.save(1, make_state(1, arch))
-    run = load_run(tmp_path)
+    run = load_run(runs.make_run(tmp_path, arch, {1: make_state(1, arch)}))
     assert set(run.params) == {layer.name for layer in layers}
     assert_same(run.params, make_state(1, arch).params)
 

@@ -3,10 +3,10 @@
 import random
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
+import runs
 
 from zfjax.runs.steps import steps
 
@@ -35,13 +35,8 @@ with exit_on_bad_input(), Checkpoints(sys.argv[1]) as checkpoints:
 """
 
 
-def start(*args: object) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-W", "error::UserWarning", "-c", CHILD, *map(str, args)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start(*arguments: object) -> subprocess.Popen:
+    return runs.start("-W", "error::UserWarning", "-c", CHILD, *arguments)
 
 
 def test_kill_at_any_moment_leaves_a_whole_newest_step(tmp_path):
@@ -54,7 +49,7 @@ def test_kill_at_any_moment_leaves_a_whole_newest_step(tmp_path):
         child.stdout.readline()
         time.sleep(random.Random(seed).uniform(0, 0.2))
         child.send_signal(signal.SIGKILL)
-        lines = child.communicate()[0].split()
+        lines = runs.finish(child).said.split()
         saved = max(int(first) + 1, *map(int, lines[1::2])) if len(lines) > 1 else int(first) + 1
     assert saved > 6
 
@@ -64,11 +59,10 @@ def test_a_full_disk_is_one_sentence_and_the_earlier_steps_stay(tmp_path, limit)
     child = start(tmp_path)
     assert [child.stdout.readline() for _ in range(2)] == ["0\n", "saved 1\n"]
     child.kill()
-    child.communicate()
+    runs.finish(child)
     there = steps(tmp_path)
-    child = start(tmp_path, limit)
-    errors = child.communicate(timeout=60)[1]
-    assert child.returncode == 2
+    code, _, errors = runs.finish(start(tmp_path, limit), timeout=60)
+    assert code == 2
     # TensorStore may add "Event loop is closed" from its own threads, before or after
     assert sum(line.startswith("error: cannot write checkpoints in ") for line in errors.splitlines()) == 1
     assert steps(tmp_path) == there

@@ -5,10 +5,9 @@ import fcntl
 import os
 import shutil
 import signal
-import subprocess
-import sys
 
 import pytest
+from runs import start
 
 from zfjax.errors import InputError
 from zfjax.runs.lock import locked
@@ -23,7 +22,7 @@ with locked(sys.argv[1]):
 
 
 def test_a_second_process_is_refused_until_the_first_is_killed(tmp_path):
-    with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
+    with start("-c", HOLDER, tmp_path) as holder:
         try:
             assert holder.stdout.readline() == "held\n"
             with pytest.raises(InputError, match=f"process {holder.pid} on .* is writing to {tmp_path}; wait for it"):

@@ -2,10 +2,9 @@
 
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
+from runs import start
 
 from zfjax.errors import InputError
 from zfjax.runtime import files
@@ -35,7 +34,7 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path):
 
 
 def test_a_kill_leaves_one_whole_text(tmp_path):
-    with subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path / "a")], stdout=subprocess.PIPE) as child:
+    with start("-c", CHILD, tmp_path / "a") as child:
         for _ in range(20):
             child.stdout.readline()
         child.send_signal(signal.SIGKILL)

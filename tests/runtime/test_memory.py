@@ -1,10 +1,10 @@
 """Memory that is kept is not asked for again: counted in page faults."""
 
 import os
-import subprocess
 import sys
 
 import pytest
+from runs import finish, start
 
 CHILD = """
 import resource, sys
@@ -20,8 +20,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 
 def faults(mode: str, **environment: str) -> int:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_TUNABLES"))}
-    command = [sys.executable, "-c", CHILD, mode]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True, env=clean | environment).stdout)
+    return int(finish(start("-c", CHILD, mode, env=clean | environment)).said)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's malloc is Linux's")

@@ -1,15 +1,14 @@
 """Several processes on this machine train as one, and end together: train.py as a user starts it."""
 
-import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import runs
 from PIL import Image
 
 import zfjax
@@ -17,7 +16,6 @@ from zfjax.errors import InputError
 from zfjax.runs.folder import read_metrics
 from zfjax.runtime.processes import join
 
-ROOT = Path(__file__).resolve().parents[2]
 # 54 training images in batches of 8: the sixth batch of every epoch but the first begins within the one before;
 # 21 validation images: the last batch is short, and its halves differ.
 FLAGS = ["--arch=zf-mini", "--image_size=48", "--batch_size=8", "--init=he", "--checkpoint_secs=3600"]
@@ -39,12 +37,8 @@ def stripes(tmp_path_factory) -> Path:
 
 
 def start(stripes: Path, workdir: Path, *flags: str, devices: int = 1) -> subprocess.Popen:
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
-    if devices > 1:
-        environment["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
-    command = [sys.executable, "train.py", *FLAGS, f"--dataset=folder:{stripes}", f"--workdir={workdir}", *flags]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes)
+    places = (f"--dataset=folder:{stripes}", f"--workdir={workdir}")
+    return runs.start("train.py", *FLAGS, *places, *flags, env=runs.one_cpu(devices))
 
 
 def start_two(stripes: Path, workdir: Path, *flags: str) -> list[subprocess.Popen]:
@@ -55,9 +49,8 @@ def start_two(stripes: Path, workdir: Path, *flags: str) -> list[subprocess.Pope
     return [start(stripes, workdir, *flags, *place, f"--process_id={index}") for index in (0, 1)]
 
 
-def finish(*processes: subprocess.Popen) -> list[tuple[int, str, str]]:
-    ends = [(*process.communicate(timeout=180),) for process in processes]
-    return [(process.returncode, *texts) for process, texts in zip(processes, ends, strict=True)]
+def finish(*processes: subprocess.Popen) -> list[runs.Ended]:
+    return [runs.finish(process) for process in processes]
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,9 @@
 """The folder of compiled programs: what is kept, that it is used, and who may do without."""
 
 import os
-import subprocess
-import sys
 
 import pytest
+from runs import finish, start
 
 from zfjax.errors import InputError
 from zfjax.runtime.compile_cache import keep_programs
@@ -23,10 +22,9 @@ print(hits.count("/jax/compilation_cache/cache_hits"), hits.count("/jax/compilat
 
 def run(*arguments: str, **environment: str) -> tuple[int, int]:
     """(programs found, programs compiled) of a process."""
-    command = [sys.executable, "-W", "error", "-c", CHILD, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
-    assert done.returncode == 0 and not done.stderr, done.stderr
-    return tuple(map(int, done.stdout.split()))
+    code, said, errors = finish(start("-W", "error", "-c", CHILD, *arguments, env={**os.environ, **environment}))
+    assert code == 0 and not errors, errors
+    return tuple(map(int, said.split()))
 
 
 def test_the_second_process_compiles_nothing(tmp_path):
