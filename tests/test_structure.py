@@ -142,22 +142,29 @@ def test_no_circles():
         visit(name, ())
 
 
-def libraries(module: str, seen: frozenset[str] = frozenset()) -> set[str]:
-    """Third parties that importing a module starts: its imports on the top level, and those of ours among them."""
-    tree = ast.parse(MODULES[module].read_text())
-    found: set[str] = set()
-    for node in tree.body:
-        names = []
+@functools.cache
+def top_level(module: str) -> frozenset[str]:
+    """What a module imports as soon as it is imported itself."""
+    found = set()
+    for node in ast.parse(MODULES[module].read_text()).body:
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             inner = {f"{node.module}.{alias.name}" for alias in node.names}
-            names = [name if name in MODULES else node.module for name in inner]
-        for name in names:
-            if name in MODULES and name not in seen and name not in FRONT_DOORS:
-                found |= libraries(name, seen | {module})
-            elif name not in MODULES:
+            found |= {name if name in MODULES else node.module for name in inner}
+    return frozenset(found)
+
+
+def libraries(module: str) -> set[str]:
+    """Third parties that importing a module starts: its own imports, and those of all that it imports of ours."""
+    seen, waiting, found = {module}, [module], set()
+    while waiting:
+        for name in top_level(waiting.pop()):
+            if name not in MODULES:
                 found.add(name.split(".")[0])
+            elif name not in seen | FRONT_DOORS:
+                seen.add(name)
+                waiting.append(name)
     return found
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from zfjax.cli.flags import parse_flags
 from zfjax.data.prepare import PrepareConfig, check, prepare
 from zfjax.errors import exit_on_bad_input
-from zfjax.runtime.malloc import keep_freed_memory
+from zfjax.runtime.cpu import tune_cpu
 
 
 def main() -> None:
     config = parse_flags(PrepareConfig)
     with exit_on_bad_input():
-        keep_freed_memory()
+        tune_cpu()
         if config.check:
             check(Path(config.out).expanduser())
         else:
