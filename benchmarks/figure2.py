@@ -77,9 +77,9 @@ def our_forward(run, source, count: int, batch_size: int) -> Callable[[], None]:
     import jax
 
     from zfjax.data import eval_batches
-    from zfjax.paper.top_activations import see
+    from zfjax.model import on_canvases
 
-    look = jax.jit(lambda variables, images: see(run.arch, variables, images).logits)
+    look = jax.jit(lambda variables, images: on_canvases(run.arch)(variables, images).logits)
 
     def logits() -> None:
         for batch in eval_batches(source, batch_size=batch_size, indices=range(count)):

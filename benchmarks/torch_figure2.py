@@ -10,7 +10,7 @@ from torch import nn
 
 from benchmarks.projection import captum_side
 from benchmarks.torch_zf import torch_images
-from zfjax.paper.mining import Winners
+from zfjax.paper.top_activations import Winners
 from zfjax.runs.run import Run
 
 
@@ -23,7 +23,7 @@ def crop(run: Run, images: np.ndarray) -> torch.Tensor:
 def search(
     net: nn.Sequential, run: Run, batches: Iterable[dict], layers: Sequence[str], top: int
 ) -> dict[str, Winners]:
-    """The `top` strongest activations of every map, at most one an image: what zfjax.paper.mining finds."""
+    """The `top` strongest activations of every map, at most one an image: what zfjax.paper.top_activations finds."""
     best: dict[str, list[torch.Tensor]] = {}
     with torch.no_grad():
         for batch in batches:

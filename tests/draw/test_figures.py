@@ -9,8 +9,9 @@ from PIL import Image
 from zfjax.draw.page import page, save
 from zfjax.draw.tiles import OUTSIDE, display_limit, near_square, show_patch, tile, to_display
 from zfjax.errors import InputError
-from zfjax.paper.features.draw import FeatureMap, draw_features
+from zfjax.paper.features.draw import draw_features
 from zfjax.paper.first_layers.filters_draw import draw_filters
+from zfjax.paper.top_activations import FeatureMap
 
 SOURCE = "Run demo, step 12; 40 validation images."
 TITLE = "conv2: strongest of 40 validation images"

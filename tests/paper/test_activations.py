@@ -13,9 +13,9 @@ from test_mining import Noise
 from zfjax.cli import visualize
 from zfjax.convnet import forward
 from zfjax.errors import InputError
-from zfjax.paper.units.activations_command import _slug
-from zfjax.paper.units.activations_draw import _cells, _limits, draw_activations
-from zfjax.paper.units.activations_measure import layer_maps
+from zfjax.paper.units.command import _slug
+from zfjax.paper.units.draw import _cells, _limits, draw_activations
+from zfjax.paper.units.measure import layer_maps
 
 IMAGE = np.full((8, 8, 3), 200, np.uint8)
 
@@ -24,12 +24,15 @@ def test_the_numbers_are_those_of_the_network():
     mean = np.full((canvas_side(TINY), canvas_side(TINY), 3), 127.0, np.float32)
     run = run_of(TINY, jax.tree.map(jnp.asarray, random_params(TINY)), mean, ("a",) * 5, {}, 0)
     canvases = Noise(2, canvas_side(TINY)).images
-    maps = layer_maps(run, canvases, ["fc4", "conv2"])
+    found = layer_maps(run, canvases, ["fc4", "conv2"])
     crops = middle(canvases, mean, 40)
     expected = jax.jit(forward, static_argnums=0)(TINY, run.params, crops).activations
-    assert set(maps) == {"fc4", "conv2"} and maps["fc4"].shape == (2, 1, 1, 10)
-    for layer, activations in maps.items():
-        np.testing.assert_allclose(activations, expected[layer], rtol=1e-3, atol=1e-4)
+    assert len(found) == 2
+    for number, seen in enumerate(found):
+        np.testing.assert_array_equal(seen.image, canvases[number, 3:43, 3:43])
+        assert set(seen.maps) == {"fc4", "conv2"} and seen.maps["fc4"].shape == (1, 1, 10)
+        for layer, activations in seen.maps.items():
+            np.testing.assert_allclose(activations, expected[layer][number], rtol=1e-3, atol=1e-4)
 
 
 def test_scales_by_hand():

@@ -11,7 +11,15 @@ from nets import TINY, random_params
 from zfjax.cli import visualize
 from zfjax.errors import InputError
 from zfjax.paper.evolution.draw import draw_convergence, draw_evolution
-from zfjax.paper.evolution.measure import evolve, jumps, settled_at, similarity
+from zfjax.paper.evolution.measure import (
+    Evolution,
+    LayerEvolution,
+    Moment,
+    evolve,
+    jumps,
+    settled_at,
+    similarity,
+)
 from zfjax.paper.top_activations import project_winners, strongest_activations
 from zfjax.runs.checkpoint import Checkpoints
 from zfjax.runs.folder import append_metrics, create_run
@@ -89,15 +97,34 @@ def test_the_same_winners_and_pictures_as_fig_2(run_folder):
     source = open_dataset(f"folder:{run_folder.parent}/data", canvas_size=46, channels=3).train
     chosen = [4, 1, 3]
     load = functools.partial(load_run, run_folder)
-    found = evolve(TINY, load, [10, 70], source, ["conv2"], lambda *_: chosen, sample=8, batch_size=2)
-    assert found.steps == (10, 70) and found.maps == {"conv2": chosen}
+    moments = (Moment("epoch 1", 1, 10), Moment("epoch 7", 7, 70))
+    evolution = evolve(load, moments, source, ["conv2"], lambda *_: chosen, sample=8, batch_size=2)
+    found = evolution.layers["conv2"]
+    assert evolution.moments == moments and found.maps == chosen and found.settled in (1, 7)
     winners = strongest_activations(load(10), source, ["conv2"], top=1, batch_size=2)
-    for there, expected in zip(found.winners["conv2"], winners["conv2"], strict=True):
+    for there, expected in zip(found.winners, winners["conv2"], strict=True):
         np.testing.assert_allclose(there[0], expected[:, 0], rtol=1e-5)
     features = project_winners(load(10), source, winners, {"conv2": chosen}, batch_size=2)["conv2"]
-    for pictures, feature in zip(found.projections["conv2"], features, strict=True):
+    for pictures, feature in zip(found.projections, features, strict=True):
         np.testing.assert_allclose(pictures[0], feature.projections[0], rtol=1e-3, atol=1e-4)
-    assert found.similarity["conv2"][-1] == pytest.approx(1) and len(found.jumps["conv2"]) == 1
+    assert found.images[:, 0].tolist() == winners["conv2"].image[chosen, 0].tolist() and found.responding <= 6
+    assert found.similarity[-1] == pytest.approx(1) and len(found.jumps) == 1
+
+
+def test_a_silent_map_has_an_empty_picture_and_no_image(run_folder):
+    from zfjax.data import open_dataset
+
+    source = open_dataset(f"folder:{run_folder.parent}/data", canvas_size=46, channels=3).train
+
+    def load(step):
+        run = load_run(run_folder, step)
+        bias = run.params["conv1"]["bias"].at[5].set(-1e6 if step == 10 else 0)
+        return run._replace(params={**run.params, "conv1": {**run.params["conv1"], "bias": bias}})
+
+    moments = [Moment("epoch 1", 1, 10), Moment("epoch 7", 7, 70)]
+    found = evolve(load, moments, source, ["conv1"], lambda *_: [5], sample=8, batch_size=4).layers["conv1"]
+    assert found.images[0, 0] == -1 and not found.projections[0, 0].any()
+    assert found.images[0, 1] >= 0 and found.projections[0, 1].any()
 
 
 def test_pictures_of_a_run(run_folder, tmp_path, monkeypatch, capsys):
@@ -142,16 +169,22 @@ def test_a_stop_within_an_epoch_is_the_last_column(run_folder, tmp_path, monkeyp
     assert moments[-1].epoch == 7 and moments[-1].step == 70
 
 
+def evolution_of(maps, projections, images, names, similarity=(0, 1), jumps=(0,)) -> Evolution:
+    moments = tuple(Moment(name, epoch, epoch) for epoch, name in enumerate(names, start=1))
+    layer = LayerEvolution(None, 0, maps, projections, images, np.array(jumps), np.array(similarity), 1)
+    return Evolution(moments, {"conv1": layer}, 0.9)
+
+
 def test_what_does_not_match_is_refused(tmp_path):
     text = {"title": "", "caption": ""}
     pictures, images = np.zeros((2, 3, 5, 5, 3)), np.zeros((2, 3), int)
     with pytest.raises(InputError, match="2 maps at 2 moments do not match"):
-        draw_evolution([1, 2], pictures, images, ["a", "b"], tmp_path / "a.png", **text)
+        draw_evolution(evolution_of([1, 2], pictures, images, "ab"), "conv1", tmp_path / "a.png", **text)
     with pytest.raises(InputError, match="do not match the images"):
-        draw_evolution([1, 2], pictures, images[:, :2], ["a", "b", "c"], tmp_path / "a.png", **text)
+        draw_evolution(evolution_of([1, 2], pictures, images[:, :2], "abc"), "conv1", tmp_path / "a.png", **text)
     with pytest.raises(InputError, match="conv1: curves of 3 and 3"):
-        curves = {"conv1": np.ones(3)}
-        draw_convergence([1, 2, 5], curves, curves, tmp_path / "a.png", threshold=0.9, **text)
+        curves = np.ones(3)
+        draw_convergence(evolution_of([], pictures, images, "abc", curves, curves), tmp_path / "a.png", **text)
     silent = np.array([[0, 0, -1], [1, 2, 2]])
-    draw_evolution([1, 2], pictures, silent, ["a", "b", "c"], tmp_path / "a.svg", **text)
+    draw_evolution(evolution_of([1, 2], pictures, silent, "abc"), "conv1", tmp_path / "a.svg", **text)
     assert (tmp_path / "a.svg").read_text().count(">silent<") == 1

@@ -11,10 +11,9 @@ from test_mining import Noise
 from zfjax.cli import visualize
 from zfjax.convnet import forward
 from zfjax.errors import InputError
-from zfjax.paper.mining import Winners
-from zfjax.paper.top_activations import strongest_activations
+from zfjax.paper.top_activations import Winners, strongest_activations
 from zfjax.paper.units.draw import draw_maximal_activations
-from zfjax.paper.units.measure import along, random_directions, show_strongest, strongest_places
+from zfjax.paper.units.measure import Strongest, along, random_directions, show_strongest, strongest_places
 
 
 def test_directions_are_unit_vectors_and_point_anywhere():
@@ -73,7 +72,8 @@ def test_images_and_boxes_by_hand(searched):
     assert first.name == "map 0" and first.values.tolist() == [2, 1] and first.numbers.tolist() == [4, 0]
     assert second.values.tolist() == [-1, -2]  # below zero, but there
     offset, stride = field.offset, field.stride
-    assert first.boxes.tolist() == [[offset, offset + stride, field.size], [offset + 2 * stride, offset, field.size]]
+    corners = [[offset, offset + stride], [offset + 2 * stride, offset]]
+    assert first.boxes.tolist() == [[*corner, field.size, field.size] for corner in corners]
     np.testing.assert_array_equal(first.images[0], source.images[4, 3:43, 3:43])
 
 
@@ -82,8 +82,9 @@ def test_boxes_and_values_are_drawn_on_their_images(tmp_path):
     from PIL import Image
 
     black = np.zeros((2, 50, 50, 1), np.uint8)
-    rows = [("map 3", black, np.array([[10, 20, 25], [-5, 40, 30]]), np.array([123.4, 0.5]))]
-    rows.append(("direction 1", black[:1], np.array([[-9, -9, 99]]), np.array([-2.0])))
+    boxes = np.array([[10, 20, 25, 25], [-5, 40, 30, 30]])
+    rows = [Strongest("map 3", black, boxes, np.array([123.4, 0.5]), np.arange(2))]
+    rows.append(Strongest("direction 1", black[:1], np.array([[-9, -9, 99, 99]]), np.array([-2.0]), np.arange(1)))
     draw_maximal_activations(rows, tmp_path / "a.png", title="t", caption="c")
     draw_maximal_activations(rows, tmp_path / "a.svg", title="t", caption="c")
     picture = (tmp_path / "a.svg").read_text()
@@ -100,8 +101,8 @@ def test_boxes_and_values_are_drawn_on_their_images(tmp_path):
 
 def test_nothing_to_draw(tmp_path):
     with pytest.raises(InputError, match="no images to draw"):
-        empty = np.zeros((0, 4, 4, 3), np.uint8), np.zeros((0, 3)), np.zeros(0)
-        draw_maximal_activations([("map 0", *empty)], tmp_path / "a.png", title="t", caption="c")
+        empty = np.zeros((0, 4, 4, 3), np.uint8), np.zeros((0, 4)), np.zeros(0), np.zeros(0)
+        draw_maximal_activations([Strongest("map 0", *empty)], tmp_path / "a.png", title="t", caption="c")
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,16 @@ from nets import TINY, canvas_side, middle, random_params, run_of
 
 from zfjax.convnet import Forward, forward
 from zfjax.deconvnet import project, strongest
-from zfjax.paper.mining import mine, no_winners, update
-from zfjax.paper.top_activations import cut_patch, project_winners, strongest_activations
+from zfjax.paper.top_activations import (
+    Winners,
+    cut_patch,
+    mine,
+    no_winners,
+    project_winners,
+    responds,
+    strongest_activations,
+    update,
+)
 
 
 def batches_of(maps: np.ndarray, size: int):
@@ -49,8 +57,30 @@ def test_fewer_images_than_places():
 def test_negative_values_compete_too():
     winners = no_winners(1, 1)
     for value, index in ((-3.0, 0), (-1.0, 1), (-2.0, 2)):
-        winners = update(winners, jnp.full((1, 1, 1, 1), value), jnp.array([index]), jnp.array([True]))
+        winners, maxima = update(winners, jnp.full((1, 1, 1, 1), value), jnp.array([index]), jnp.array([True]))
+        assert maxima.tolist() == [[value]]
     assert winners.image.tolist() == [[1]] and winners.value.tolist() == [[-1.0]]
+
+
+def test_a_map_is_silent_where_it_never_rose_above_zero_or_saw_no_image():
+    values = np.array([[2.0, 0.0], [-1.0, -np.inf], [0.0, -np.inf]])
+    assert responds(Winners(values, *[values] * 3)).tolist() == [[True, False], [True, False], [False, False]]
+
+
+def test_the_maxima_of_every_image_can_be_watched_and_nothing_is_compiled_twice():
+    maps, seen, traced = np.random.default_rng(0).normal(size=(9, 3, 4, 5)).astype(np.float32), [], []
+
+    def traced_read(params, images) -> Forward:
+        traced.append(images.shape)
+        return read(params, images)
+
+    def watch(batch, maxima):
+        seen.append(np.asarray(maxima["maps"])[batch["mask"]])
+
+    for _ in range(2):
+        mine(traced_read, None, batches_of(maps, 4), {"maps": 5}, k=2, watch=watch)
+    np.testing.assert_array_equal(np.concatenate(seen), np.tile(maps.max(axis=(1, 2)), (2, 1)))
+    assert traced == [(4, 3, 4, 5)]
 
 
 class Noise:
@@ -103,3 +133,4 @@ def test_patches_at_the_border():
     corner = cut_patch(image, -1, 3, 2)[..., 0]
     assert np.isnan(corner[0]).all() and corner[1, 0] == 3 and np.isnan(corner[1, 1])
     assert np.isnan(cut_patch(image, -5, -5, 2)).all() and np.isnan(cut_patch(image, 9, 0, 2)).all()
+    assert cut_patch(image, 1, 0, (1, 3))[..., 0].tolist() == [[4, 5, 6]]

@@ -18,8 +18,7 @@ from zfjax.paper.first_layers import command as selection
 from zfjax.paper.first_layers import filters_command as filters
 from zfjax.paper.invariance import command as invariance
 from zfjax.paper.occlusion import command as occlusion
-from zfjax.paper.units import activations_command as activations
-from zfjax.paper.units import command as maximal_activations
+from zfjax.paper.units import command as units
 from zfjax.paper.view import LeftOut, View
 from zfjax.runtime.compile_cache import Programs, keep_programs
 from zfjax.runtime.cpu import tune_cpu
@@ -31,8 +30,7 @@ FIGURES = {
     "filters": filters,
     "invariance": invariance,
     "correspondence": correspondence,
-    "maximal_activations": maximal_activations,
-    "activations": activations,
+    **units.FIGURES,
     "occlusion": occlusion,
 }  # of one run, in the order of --figure=all
 COMPARISONS = {"selection": selection}  # of several runs side by side; their `draw` takes all views
@@ -115,8 +113,8 @@ class VisualizeConfig(Programs):
     filters: filters.Options = field(default_factory=filters.Options)
     correspondence: correspondence.Options = field(default_factory=correspondence.Options)
     selection: selection.Options = field(default_factory=selection.Options)
-    maximal_activations: maximal_activations.Options = field(default_factory=maximal_activations.Options)
-    activations: activations.Options = field(default_factory=activations.Options)
+    maximal_activations: units.MaximalOptions = field(default_factory=units.MaximalOptions)
+    activations: units.ActivationsOptions = field(default_factory=units.ActivationsOptions)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from zfjax.errors import InputError
 
 if TYPE_CHECKING:
     from zfjax.data import Dataset, Source
-    from zfjax.paper.mining import Winners
+    from zfjax.paper.top_activations import Winners
     from zfjax.runs.run import Run
 
 
@@ -107,14 +107,14 @@ class View:
         """The file of a picture."""
         return self.out / f"{stem}.{self.format}"
 
-    def chosen_layers(self, kinds: tuple[type, ...] = ()) -> list[str]:
-        """The layers asked for, else those of the given kinds, else all convolutions (else all dense layers)."""
+    def chosen_layers(self) -> list[str]:
+        """The layers asked for, else all convolutions (else all dense layers)."""
         from zfjax.layers import Conv, Dense
 
         if self.layers:
             return [self.run.arch.row(name).layer.name for name in self.layers.split(",")]
-        for wanted in (kinds, (Conv,), (Dense,)):
-            if wanted and (names := [layer.name for layer in self.run.arch.layers if isinstance(layer, wanted)]):
+        for wanted in (Conv, Dense):
+            if names := [layer.name for layer in self.run.arch.layers if isinstance(layer, wanted)]:
                 return names
         return []
 
@@ -128,7 +128,9 @@ class View:
 
     def responding_maps(self, layer: str, winners: Winners) -> list[int]:
         """The maps asked for, or a random choice of `num_maps` of those that respond to any image."""
-        responding = np.flatnonzero(winners.value[:, 0] != 0)
+        from zfjax.paper.top_activations import responds
+
+        responding = np.flatnonzero(responds(winners)[:, 0])
         chosen = self.chosen_maps(layer)
         if not set(chosen or responding) & set(responding):
             which = f"the maps {self.maps}" if chosen else "all maps"

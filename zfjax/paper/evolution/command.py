@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zfjax.errors import InputError
-from zfjax.paper.view import Drawn, LeftOut, View, numbers
+from zfjax.paper.view import Drawn, Figure, LeftOut, View, numbers
 from zfjax.train.settings import PAPER_EPOCHS
 
 if TYPE_CHECKING:
-    from zfjax.paper.evolution.measure import Evolution
+    from zfjax.paper.evolution.measure import Evolution, Moment
 
 
 @dataclass(frozen=True)
@@ -30,27 +29,11 @@ class Options:
     """Mean correlation with the end from which on a layer counts as settled."""
 
 
-class Moment(NamedTuple):
-    """A state of the network that a run has kept."""
-
-    name: str
-    epoch: float
-    step: int
-
-
-class Result(NamedTuple):
-    """What Fig. 4 shows, and when each layer was settled."""
-
-    moments: list[Moment]
-    evolution: Evolution
-    settled: dict[str, float]  # {layer: epoch}; that of the last moment where it was never so before
-
-
 def draw(view: View, options: Options) -> Drawn:
     """One picture a layer, and the curves of all. Raises LeftOut for a run that kept but one state, and InputError
     for epochs that it has not kept and maps that there are not, before the search."""
     from zfjax.paper.evolution.draw import draw_convergence
-    from zfjax.paper.evolution.measure import evolve, settled_at
+    from zfjax.paper.evolution.measure import evolve
 
     _check(options)
     moments, layers, source = _moments(view, options), view.chosen_layers(), view.dataset.train
@@ -58,33 +41,29 @@ def draw(view: View, options: Options) -> Drawn:
     for layer in layers:
         view.chosen_maps(layer)
     evolution = evolve(
-        view.run.arch,
         lambda step: _load(view, step),
-        [moment.step for moment in moments],
+        moments,
         source,
         layers,
         chosen.responding_maps,
         indices=view.searched(source),
         sample=options.sample,
+        threshold=options.threshold,
         seed=view.seed,
         overlap=view.overlap,
         norm=view.norm,
         batch_size=view.batch_size,
         progress=view.progress,
     )
-    settled = {layer: moments[settled_at(evolution.similarity[layer], options.threshold)].epoch for layer in layers}
-    paths = [_draw_layer(view, layer, moments, evolution) for layer in layers]
+    paths = [_draw_layer(view, layer, evolution) for layer in layers]
     paths.append(view.path("evolution"))
-    words = ", ".join(f"{layer} {_when(settled[layer], moments)}" for layer in layers)
+    words = ", ".join(f"{layer} {_when(found.settled, moments)}" for layer, found in evolution.layers.items())
     sample = min(options.sample, len(view.searched(source)))
     caption = f"At {options.threshold:g} or above from epoch: {words}. Sample: {sample} images."
     caption = f"{caption} {view.origin} {view.about(source)}"
     title = f"{view.name}: how soon each layer responds as it does at {moments[-1].name}"
-    curves = evolution.similarity, evolution.jumps, paths[-1]
-    draw_convergence(
-        [moment.epoch for moment in moments], *curves, title=title, caption=caption, threshold=options.threshold
-    )
-    return Drawn(paths, Result(moments, evolution, settled))
+    draw_convergence(evolution, paths[-1], title=title, caption=caption)
+    return Drawn(paths, evolution)
 
 
 def _when(epoch: float, moments: list[Moment]) -> str:
@@ -101,6 +80,8 @@ def _check(options: Options) -> None:
 
 def _moments(view: View, options: Options) -> list[Moment]:
     """The epochs asked for, or those of the paper that are there and the state that the view looks at."""
+    from zfjax.paper.evolution.measure import Moment
+
     kept = _kept(view)
     has = f"the run {view.name} kept {', '.join(f'{epoch}' for epoch in kept) if kept else 'none'}"
     wanted = sorted(set(numbers(options.epochs, "evolution.epochs")))
@@ -125,6 +106,8 @@ def _kept(view: View) -> dict[int, int]:
 
 def _last(view: View, kept: dict[int, int]) -> Moment:
     """The view's own state: the end of an epoch, or a stop somewhere within."""
+    from zfjax.paper.evolution.measure import Moment
+
     step = view.run.step
     for epoch, end in kept.items():
         if end == step:
@@ -139,19 +122,17 @@ def _load(view: View, step: int):
     return view.run if step == view.run.step else load_run(view.ckpt, step)
 
 
-def _draw_layer(view: View, layer: str, moments: list[Moment], evolution: Evolution):
+def _draw_layer(view: View, layer: str, evolution: Evolution) -> Path:
     from zfjax.paper.evolution.draw import draw_evolution
 
-    maps, winners = evolution.maps[layer], evolution.winners[layer]
-    images = np.where(winners.value == 0, -1, winners.image)[:, maps].T
-    there = winners.value.shape[1]
-    chosen = (
-        "" if view.maps else f"Maps at random of the {int((winners.value[-1] != 0).sum())} of {there} that respond. "
-    )
-    path, source = view.path(f"evolution_{layer}"), view.dataset.train
-    title = f"{layer}: {len(maps)} maps from {moments[0].name} to {moments[-1].name}"
-    caption = f"{chosen}{view.origin} {view.about(source)}"
-    names = [moment.name for moment in moments]
-    projections = evolution.projections[layer]
-    draw_evolution(maps, projections, images, names, path, title=title, caption=caption, percentile=view.percentile)
+    found, moments = evolution.layers[layer], evolution.moments
+    there = found.winners.value.shape[1]
+    chosen = "" if view.maps else f"Maps at random of the {found.responding} of {there} that respond. "
+    path = view.path(f"evolution_{layer}")
+    title = f"{layer}: {len(found.maps)} maps from {moments[0].name} to {moments[-1].name}"
+    caption = f"{chosen}{view.origin} {view.about(view.dataset.train)}"
+    draw_evolution(evolution, layer, path, title=title, caption=caption, percentile=view.percentile)
     return path
+
+
+FIGURE = Figure("Fig. 4, those of training images at the epochs that the run kept.", Options, draw)

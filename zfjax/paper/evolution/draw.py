@@ -1,8 +1,12 @@
 """Fig. 4: features at several moments of the training; and, as curves, how soon each layer settles."""
 
+from __future__ import annotations
+
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
@@ -13,15 +17,16 @@ from zfjax.draw.page import CHART_STYLE, COLUMN_WIDTH_IN, LABEL_PT, TEXT_WIDTH_I
 from zfjax.draw.tiles import PERCENTILE, rgb8, tile, to_display
 from zfjax.errors import InputError
 
+if TYPE_CHECKING:
+    from zfjax.paper.evolution.measure import Evolution
+
 JUMP_COLOUR = "#D55E00"
 MARKERS = "osD^v<>pP*X"
 
 
 def draw_evolution(
-    maps: Sequence[int],
-    projections: np.ndarray,
-    images: np.ndarray,
-    moments: Sequence[str],
+    evolution: Evolution,
+    layer: str,
     path: str | Path,
     *,
     title: str,
@@ -30,10 +35,11 @@ def draw_evolution(
 ) -> None:
     """Draws one layer of Fig. 4: a row for each map, a column for each moment.
 
-    projections: [maps, T, h, w, C] signed. images: int [maps, T], number of the image that each comes from, -1 where
-    the map was silent; printed bold and in colour where it is another one than in the column before. moments: T
-    headings. Raises InputError for numbers that do not match, or a path that won't do.
+    Below each picture the number of its image, bold and in colour where it is another one than in the column before.
+    Raises InputError for numbers that do not match, or a path that won't do.
     """
+    found, moments = evolution.layers[layer], [moment.name for moment in evolution.moments]
+    maps, projections, images = found.maps, found.projections, found.images
     if projections.ndim != 5 or projections.shape[:2] != (len(maps), len(moments)) or not projections.size:
         raise InputError(f"{len(maps)} maps at {len(moments)} moments do not match projections {projections.shape}")
     if images.shape != projections.shape[:2]:
@@ -71,23 +77,15 @@ def _evolution_caption(count: int, window: tuple[int, int], percentile: float) -
     )
 
 
-def draw_convergence(
-    epochs: Sequence[float],
-    similarity: Mapping[str, np.ndarray],
-    jumps: Mapping[str, np.ndarray],
-    path: str | Path,
-    *,
-    title: str,
-    caption: str,
-    threshold: float,
-) -> None:
-    """Draws two curves for each layer: similarity to the end at each epoch [T], and share of jumps between [T - 1].
+def draw_convergence(evolution: Evolution, path: str | Path, *, title: str, caption: str) -> None:
+    """Draws two curves for each layer: similarity to the end at each epoch, and share of jumps between.
 
     Raises InputError for curves of other lengths, or a path that won't do.
     """
-    for layer in similarity:
-        if (len(similarity[layer]), len(jumps[layer])) != (len(epochs), len(epochs) - 1):
-            raise InputError(f"{layer}: curves of {len(similarity[layer])} and {len(jumps[layer])} do not fit {epochs}")
+    epochs, threshold = [moment.epoch for moment in evolution.moments], evolution.threshold
+    for layer, found in evolution.layers.items():
+        if (len(found.similarity), len(found.jumps)) != (len(epochs), len(epochs) - 1):
+            raise InputError(f"{layer}: curves of {len(found.similarity)} and {len(found.jumps)} do not fit {epochs}")
     text = (
         "Left: Pearson's correlation, over a sample of images, of each map's maximum with its maximum at the end, "
         f"averaged over the maps; dashed: {threshold:g}. Right: share of the maps whose strongest image is another one "
@@ -96,9 +94,9 @@ def draw_convergence(
     with matplotlib.rc_context(CHART_STYLE):
         figure, part = chart(2.2, title=title, caption=text)
         left, right = part.subplots(1, 2, gridspec_kw={"left": 0.07, "right": 0.9, "bottom": 0.18, "top": 0.9})
-        for (layer, alike), marker in zip(similarity.items(), _cycled(len(similarity)), strict=True):
-            left.plot(epochs, alike, marker=marker, markersize=3, label=layer)
-            right.plot(epochs[1:], jumps[layer], marker=marker, markersize=3, label=layer)
+        for (layer, found), marker in zip(evolution.layers.items(), itertools.cycle(MARKERS), strict=False):
+            left.plot(epochs, found.similarity, marker=marker, markersize=3, label=layer)
+            right.plot(epochs[1:], found.jumps, marker=marker, markersize=3, label=layer)
         left.axhline(threshold, color="0.6", linewidth=0.6, linestyle="--", zorder=0)
         left.set(title="Similarity to the end", xlabel="epoch", ylabel="mean correlation", ylim=(None, 1.03))
         right.set(title="Maps that jumped to another image", xlabel="epoch", ylim=(-0.03, 1.03))
@@ -116,7 +114,3 @@ def _epoch_axis(axes: Axes, epochs: Sequence[float]) -> None:
     labels = [f"{epoch:.3g}" if fits else "" for epoch, fits in zip(epochs, roomy, strict=True)]
     axes.set_xticks(epochs, labels)
     axes.set_xticks([], minor=True)
-
-
-def _cycled(count: int) -> str:
-    return (MARKERS * math.ceil(count / len(MARKERS)))[:count]

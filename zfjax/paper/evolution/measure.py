@@ -2,82 +2,95 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import jax
 import numpy as np
 from tqdm import tqdm
 
-from zfjax.arch import Arch
+from zfjax import ops
 from zfjax.data import Source, eval_batches
-from zfjax.deconvnet import Units, project
-from zfjax.paper.mining import Winners, no_winners, update
-from zfjax.paper.top_activations import see
+from zfjax.deconvnet import Norm
+from zfjax.model import on_canvases
+from zfjax.paper.top_activations import (
+    Batch,
+    Choose,
+    FeatureMap,
+    Winners,
+    counted,
+    mine,
+    number_of_maps,
+    project_winners,
+    responds,
+)
 from zfjax.runs.run import Run
 
 
-class Evolution(NamedTuple):
-    """A network at T moments of its training, the last one last; dicts by layer."""
+class Moment(NamedTuple):
+    """A state of the network that a run has kept."""
 
-    steps: tuple[int, ...]  # [T]
-    winners: dict[str, Winners]  # arrays [T, maps]: the strongest activation of every map over all images
-    maps: dict[str, list[int]]  # the chosen maps
-    projections: dict[str, np.ndarray]  # [chosen maps, T, h, w, C]: their strongest activations in pixels
-    jumps: dict[str, np.ndarray]  # [T - 1], see `jumps`
-    similarity: dict[str, np.ndarray]  # [T], see `similarity`
+    name: str
+    epoch: float
+    step: int
+
+
+class LayerEvolution(NamedTuple):
+    """What Fig. 4 shows of one layer at T moments, the last one last."""
+
+    winners: Winners  # arrays [T, maps]: the strongest activation of every map over all images
+    responding: int  # how many of the maps respond to any image at the last moment
+    maps: list[int]  # the chosen ones
+    projections: np.ndarray  # [chosen maps, T, h, w, C] signed: their strongest activations in pixels
+    images: np.ndarray  # int [chosen maps, T], number of the image that each comes from, -1 where the map was silent
+    jumps: np.ndarray  # [T - 1], see `jumps`
+    similarity: np.ndarray  # [T], see `similarity`
+    settled: float  # the epoch from which on it is as in the end; that of the last moment if never before
+
+
+class Evolution(NamedTuple):
+    """A network at T moments of its training, the last one last."""
+
+    moments: tuple[Moment, ...]
+    layers: dict[str, LayerEvolution]
+    threshold: float  # of the similarity, from which on a layer counts as settled
 
 
 def evolve(
-    arch: Arch,
     load: Callable[[int], Run],
-    steps: Sequence[int],
+    moments: Sequence[Moment],
     source: Source,
     layers: Sequence[str],
-    choose: Callable[[str, Winners], list[int]],
+    choose: Choose,
     *,
     indices: Sequence[int] | None = None,
     sample: int = 512,
+    threshold: float = 0.9,
     seed: int = 0,
-    overlap: str = "sum",
-    norm: str = "identity",
+    overlap: ops.Overlap = "sum",
+    norm: Norm = "identity",
     batch_size: int = 32,
     progress: bool = False,
 ) -> Evolution:
-    """Searches the images with the network as it was after each of the steps, one in memory at a time.
+    """Searches the images with the network as it was at each of the moments, one in memory at a time.
 
-    load: the run at a step. choose: the maps to project of a layer, from its winners [maps, 1] at the last step.
+    load: the run at a step. choose: the maps to project of a layer, from its winners [maps, 1] at the last moment.
     indices: the images to search; None: all. sample: how many of them, at random, to measure `similarity` on.
+    threshold: of `settled_at`.
     """
     indices = np.arange(len(source)) if indices is None else np.asarray(indices)
     sampled = np.random.default_rng(seed).choice(indices, min(sample, len(indices)), replace=False)
-    look = jax.jit(functools.partial(_look, arch, tuple(layers)))  # compiled once: parameters are arguments
-    down = jax.jit(functools.partial(_down, arch, overlap=overlap, norm=norm), static_argnames="layer")
     maps, found = {}, []
-    with tqdm(total=len(steps) * len(indices), desc="searching", unit=" images", disable=not progress) as bar:
-        for step in reversed(steps):  # the last first: it decides which maps are shown
-            run = load(step)
+    with tqdm(total=len(moments) * len(indices), desc="searching", unit=" images", disable=not progress) as bar:
+        for moment in reversed(moments):  # the last first: it decides which maps are shown
+            run = load(moment.step)
             batches = eval_batches(source, batch_size=min(batch_size, len(indices)), indices=indices)
-            winners, peaks = _search(look, run, layers, batches, sampled, bar)
+            winners, peaks = _search(run, layers, counted(batches, bar), sampled)
             maps = maps or {layer: choose(layer, winners[layer]) for layer in layers}
-            shown = {
-                layer: _project(down, run, source, layer, winners[layer], maps[layer], batch_size) for layer in maps
-            }
-            found.append((winners, peaks, shown))
-    moments = found[::-1]
-    winners, peaks, shown = ({layer: [each[k][layer] for each in moments] for layer in layers} for k in range(3))
-    winners = {
-        layer: Winners(*(np.stack(column)[..., 0] for column in zip(*winners[layer], strict=True))) for layer in layers
-    }
-    return Evolution(
-        tuple(steps),
-        winners,
-        maps,
-        {layer: np.stack(shown[layer], axis=1) for layer in layers},
-        {layer: jumps(winners[layer].image) for layer in layers},
-        {layer: similarity(peaks[layer]) for layer in layers},
-    )
+            features = project_winners(run, source, winners, maps, overlap=overlap, norm=norm)
+            found.append({layer: (winners[layer], peaks[layer], features[layer]) for layer in layers})
+    evolved = {layer: _layer(moments, [each[layer] for each in found[::-1]], threshold) for layer in layers}
+    return Evolution(tuple(moments), evolved, threshold)
 
 
 def jumps(images: np.ndarray) -> np.ndarray:
@@ -123,40 +136,40 @@ def settled_at(similarity: np.ndarray, threshold: float = 0.9) -> int:
     return int(below[-1]) + 1 if below.size else 0
 
 
-def _look(arch: Arch, layers: tuple[str, ...], variables, winners: dict[str, Winners], images, index, mask):
-    """The winners after one more batch, and each map's maximum in each of its images: {layer: [N, maps]}."""
-    activations = see(arch, variables, images).activations
-    winners = {layer: update(winners[layer], activations[layer], index, mask) for layer in layers}
-    return winners, {layer: activations[layer].max(axis=(1, 2)) for layer in layers}
+def _layer(
+    moments: Sequence[Moment], found: list[tuple[Winners, np.ndarray, list[FeatureMap]]], threshold: float
+) -> LayerEvolution:
+    """found: for each moment winners [maps, 1], maxima [images, maps] and the chosen maps."""
+    each, peaks, features = zip(*found, strict=True)
+    winners = Winners(*(np.stack(column)[..., 0] for column in zip(*each, strict=True)))
+    maps, alive, alike = [feature.index for feature in features[-1]], responds(winners), similarity(peaks)
+    return LayerEvolution(
+        winners,
+        int(alive[-1].sum()),
+        maps,
+        np.stack([np.stack([*map(_picture, then)]) for then in features], axis=1),
+        np.where(alive, winners.image, -1)[:, maps].T,
+        jumps(winners.image),
+        alike,
+        moments[settled_at(alike, threshold)].epoch,
+    )
 
 
-def _search(look, run: Run, layers: Sequence[str], batches, sampled: np.ndarray, bar: tqdm) -> tuple[dict, dict]:
+def _picture(feature: FeatureMap) -> np.ndarray:
+    """[h, w, C], grey where the map was silent."""
+    return feature.projections[0] if len(feature.projections) else np.zeros(feature.projections.shape[1:], np.float32)
+
+
+def _search(run: Run, layers: Sequence[str], batches: Iterable[Batch], sampled: np.ndarray) -> tuple[dict, dict]:
     """Winners [maps, 1] and, of the sampled images alone, maxima [images, maps] of every layer."""
-    winners = {layer: no_winners(run.arch.row(layer).shape[2], 1) for layer in layers}
     peaks = {layer: [] for layer in layers}
-    for batch in batches:
-        winners, here = look(run.variables, winners, batch["image"], batch["index"], batch["mask"])
+
+    def keep(batch: Batch, maxima: dict[str, jax.Array]) -> None:
         rows = np.isin(batch["index"], sampled) & batch["mask"]
         if rows.any():
             for layer in layers:
-                peaks[layer].append(np.asarray(here[layer])[rows])
-        bar.update(int(batch["mask"].sum()))
-    return jax.tree.map(np.asarray, winners), {layer: np.concatenate(peaks[layer]) for layer in layers}
+                peaks[layer].append(np.asarray(maxima[layer])[rows])
 
-
-def _project(
-    down, run: Run, source: Source, layer: str, winners: Winners, maps: list[int], batch_size: int
-) -> np.ndarray:
-    """The winners of some maps in pixels: [maps, h, w, C]."""
-    size, pictures = min(batch_size, len(maps)), []
-    for start in range(0, len(maps), size):
-        chunk = maps[start : start + size]
-        padded = chunk + chunk[-1:] * (size - len(chunk))  # one shape, one compiled program
-        images = np.stack([source[int(winners.image[number, 0])]["image"] for number in padded])
-        units = Units(np.arange(size), np.array(padded), winners.row[padded, 0], winners.col[padded, 0])
-        pictures.append(np.asarray(down(run.variables, images, units, layer=layer))[: len(chunk)])
-    return np.concatenate(pictures)
-
-
-def _down(arch: Arch, variables, images, units: Units, *, layer: str, overlap: str, norm: str) -> jax.Array:
-    return project(arch, variables[0], see(arch, variables, images), layer, units, overlap=overlap, norm=norm).pixels
+    maps = number_of_maps(run.arch, layers)
+    winners = mine(on_canvases(run.arch), run.variables, batches, maps, 1, watch=keep)
+    return winners, {layer: np.concatenate(peaks[layer]) for layer in layers}

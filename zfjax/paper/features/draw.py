@@ -1,9 +1,11 @@
 """Fig. 2: the strongest activations of feature maps in pixels, beside the image patches that caused them."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,14 +13,8 @@ from zfjax.draw.page import COLUMN_WIDTH_IN, LABEL_PT, TEXT_WIDTH_IN, label, pag
 from zfjax.draw.tiles import PERCENTILE, grid, near_square, show_patch, tile, to_display, with_header
 from zfjax.errors import InputError
 
-
-class FeatureMap(NamedTuple):
-    """What Fig. 2 shows of one feature map: its k strongest activations, at most one per image."""
-
-    index: int
-    projections: np.ndarray  # [k, h, w, C] signed, C = 1 or 3, one receptive field each
-    patches: np.ndarray  # [k, h, w, C] in 0..255, the same windows of the images, NaN outside the image
-    activations: np.ndarray  # [k], strongest first
+if TYPE_CHECKING:
+    from zfjax.paper.top_activations import FeatureMap
 
 
 def draw_features(
@@ -28,16 +24,15 @@ def draw_features(
     title: str,
     caption: str,
     percentile: float = PERCENTILE,
-    columns: int | None = None,
 ) -> None:
     """Draws one layer of Fig. 2: on the left grids of projections, on the right the image patches they came from.
 
     maps: all with the same window [h, w]; one with fewer activations than the others keeps empty places.
     caption: where the pictures come from (run, data set, count); it follows a description of what is drawn.
-    columns: maps side by side in each half. Raises InputError for no maps, unequal windows or a path that won't do.
+    Raises InputError for no maps, unequal windows or a path that won't do.
     """
     height, width, k = _common_shape(maps)
-    columns = columns or near_square(len(maps))
+    columns = near_square(len(maps))
     gap = math.ceil(width / 30)  # grows with the window: conv1 (7 px) and conv5 (139 px) come out in like proportions
     projections = [grid(to_display(each.projections, percentile=percentile), k, gap) for each in maps]
     patches = [grid(show_patch(each.patches), k, gap) for each in maps]

@@ -6,7 +6,7 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,9 +20,11 @@ from zfjax.paper.invariance import command as invariance
 from zfjax.paper.occlusion import command as occlusion
 from zfjax.paper.report.document import Picture, Section
 from zfjax.paper.report.plan import MAIN, RIVAL, Plan
-from zfjax.paper.units import activations_command as activations
-from zfjax.paper.units import command as maximal_activations
+from zfjax.paper.units import command as units
 from zfjax.paper.view import Drawn, LeftOut, View
+
+if TYPE_CHECKING:
+    from zfjax.paper.evolution.measure import Evolution
 
 
 @functools.lru_cache(maxsize=2)  # the figures of one run share its parameters and its images
@@ -65,8 +67,8 @@ def strongest_activations(plan: Plan) -> Section:
 
 
 def feature_evolution(plan: Plan) -> Section:
-    def measure(result: evolution.Result) -> dict:
-        similarity = {layer: float(np.mean(row[:-1])) for layer, row in result.evolution.similarity.items()}
+    def measure(result: Evolution) -> dict:
+        similarity = {layer: float(np.mean(each.similarity[:-1])) for layer, each in result.layers.items()}
         return {"similarity": similarity, "epochs": [moment.epoch for moment in result.moments]}
 
     text = "The strongest training image of each map at the epochs that the run kept."
@@ -205,7 +207,7 @@ def _correspondence_table(result: correspondence.Result):
 def unit_pictures(plan: Plan) -> Section:
     def draw() -> Drawn:
         view = _view(plan, MAIN)
-        strongest = maximal_activations.draw(view, maximal_activations.Options())
-        return Drawn([*strongest.paths, *activations.draw(view, activations.Options()).paths], None)
+        strongest = units.maximal_activations(view, units.MaximalOptions())
+        return Drawn([*strongest.paths, *units.activations(view, units.ActivationsOptions()).paths], None)
 
     return _section(plan, "Units: their strongest images, and all maps for one image", "", draw)

@@ -1,17 +1,23 @@
-"""The images that units respond to most, beside those of random directions of the same layer."""
+"""Units: the images that they respond to most, beside those of random directions; all maps of a layer for an image."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zfjax.errors import InputError
-from zfjax.paper.view import Drawn, View
+from zfjax.paper.view import Drawn, Figure, View
+
+if TYPE_CHECKING:
+    from zfjax.paper.pictures import Pictures
+    from zfjax.paper.top_activations import Winners
 
 
 @dataclass(frozen=True)
-class Options:
+class MaximalOptions:
     """Units and their strongest images; --layers, --maps and --top choose what is drawn."""
 
     units: int = 8
@@ -20,35 +26,41 @@ class Options:
     """Random directions of the layer to show below the maps; 0: none."""
 
 
-def draw(view: View, options: Options) -> Drawn:
+@dataclass(frozen=True)
+class ActivationsOptions:
+    """Activations of whole layers; --layers and --images choose (without --images: one, classified rightly)."""
+
+    per_map: bool = False
+    """Scale each map on its own instead of all by one; shows weak maps, hides which are strong."""
+
+
+def maximal_activations(view: View, options: MaximalOptions) -> Drawn:
     """One picture a layer, by default of the last layer of maps. Raises InputError for maps that there are not."""
     from zfjax.paper.units.draw import draw_maximal_activations
-    from zfjax.paper.units.measure import random_directions, show_strongest, strongest_places
+    from zfjax.paper.units.measure import random_directions, strongest_units
 
     for name, least in {"units": 1, "directions": 0}.items():
         if getattr(options, name) < least:
             raise InputError(f"--maximal_activations.{name} must be at least {least}, not {getattr(options, name)}")
-    run, source, layers = view.run, view.source, _layers(view)
-    rng, shapes = np.random.default_rng(view.seed), run.arch.shapes()
+    source, layers = view.source, _layers(view)
+    rng, shapes = np.random.default_rng(view.seed), view.run.arch.shapes()
     for layer in layers:
         view.chosen_maps(layer)
     directions = {layer: random_directions(rng, shapes[layer][2], options.directions) for layer in layers}
+
+    def choose(layer: str, winners: Winners) -> list[int]:
+        maps = view.responding_maps(layer, winners)
+        return maps if view.maps else sorted(rng.permutation(maps)[: options.units].tolist())
+
     search = {"top": view.top, "indices": view.searched(source), "batch_size": view.batch_size}
-    units, mixed = strongest_places(run, source, directions, progress=view.progress, **search)
-    paths, result = [], {}
-    for layer in layers:
-        maps = view.responding_maps(layer, units[layer])
-        if not view.maps:
-            maps = sorted(rng.permutation(maps)[: options.units].tolist())
-        mixtures = {row: f"direction {row + 1}" for row in range(options.directions)}
-        rows = show_strongest(run, source, layer, units[layer], {number: f"map {number}" for number in maps})
-        rows += show_strongest(run, source, layer, mixed[layer], mixtures)
-        path = view.path(f"maximal_activations_{layer}")
+    found = strongest_units(view.run, source, directions, choose, progress=view.progress, **search)
+    paths = []
+    for layer, rows in found.items():
+        paths.append(view.path(f"maximal_activations_{layer}"))
         title = f"{layer}: the {view.top} images that each map responds to most"
         caption = f"{_explain(view, layer, options.directions)} {view.origin} {view.about(source)}"
-        draw_maximal_activations([row[:4] for row in rows], path, title=title, caption=caption)
-        paths, result = [*paths, path], {**result, layer: rows}
-    return Drawn(paths, result)
+        draw_maximal_activations(rows, paths[-1], title=title, caption=caption)
+    return Drawn(paths, found)
 
 
 def _layers(view: View) -> list[str]:
@@ -62,12 +74,15 @@ def _layers(view: View) -> list[str]:
 
 
 def _explain(view: View, layer: str, directions: int) -> str:
-    field, side = view.run.arch.receptive_field(layer), view.run.arch.image_size
-    whole = ", larger than the image" if field.size > side else ""
+    (height, width), side = (
+        (view.run.arch.receptive_field(layer, axis).size for axis in (0, 1)),
+        view.run.arch.image_size,
+    )
+    whole = ", larger than the image" if max(height, width) > side else ""
     chosen = "the maps asked for" if view.maps else "a random choice of the maps that respond to any image"
     text = (
         f"Rows: {chosen}; at most one place an image, strongest first. White: the activation, and the receptive field "
-        f"of the unit that has it, {field.size}×{field.size} px{whole}, cut off at the border."
+        f"of the unit that has it, {height}×{width} px{whole}, cut off at the border."
     )
     if directions:
         text += (
@@ -75,3 +90,43 @@ def _explain(view: View, layer: str, directions: int) -> str:
             f"value is their dot product with the activations of one place; single maps are but one basis of many."
         )
     return text
+
+
+def activations(view: View, options: ActivationsOptions) -> Drawn:
+    """One picture for each layer and image. Raises InputError for layers and images that there are not."""
+    from zfjax.paper.pictures import choose_pictures
+    from zfjax.paper.units.draw import draw_activations
+    from zfjax.paper.units.measure import layer_maps
+
+    layers = view.chosen_layers()
+    pictures = choose_pictures(view, 1)
+    found = layer_maps(view.run, pictures.canvases, layers)
+    paths = []
+    for layer in layers:
+        for place, (name, seen) in enumerate(zip(pictures.names, found, strict=True)):
+            maps = seen.maps[layer]
+            height, width, count = maps.shape
+            paths.append(view.path(f"activations_{layer}_{_slug(name)}"))
+            title = f"{layer}: {count:,} activations" if height == 1 else f"{layer}: {count} maps of {height}×{width}"
+            caption = f"Image: {name}, {_class(view, pictures, place)}. {view.origin}"
+            scale = {"per_map": options.per_map, "percentile": view.percentile}
+            draw_activations(seen.image, maps, paths[-1], title=title, caption=caption, **scale)
+    return Drawn(paths, found)
+
+
+def _class(view: View, pictures: Pictures, place: int) -> str:
+    name = view.run.class_names[int(np.asarray(pictures.labels)[place])]
+    return name if pictures.known[place] else f"taken for {name}"
+
+
+def _slug(name: str) -> str:
+    """ "val 17" -> "val17", "my dog.jpg" -> "mydog": a name for a file."""
+    return re.sub(r"[^\w-]", "", re.sub(r"\.\w+$", "", name)) or "image"
+
+
+FIGURES = {
+    "maximal_activations": Figure(
+        "the images that units, and random directions, respond to most.", MaximalOptions, maximal_activations
+    ),
+    "activations": Figure("all maps of a layer for an image.", ActivationsOptions, activations),
+}

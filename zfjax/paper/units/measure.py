@@ -1,22 +1,20 @@
-"""What a unit responds to most, in whole images (as Girshick et al. 2014 show pool5), beside random directions."""
+"""What units respond to: their strongest images (as Girshick et al. 2014 show pool5), and all maps for one image."""
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from zfjax.arch import Arch
 from zfjax.convnet import Forward
-from zfjax.data import Source, eval_batches
-from zfjax.paper.mining import Winners, mine
-from zfjax.paper.top_activations import see
+from zfjax.data import Source
+from zfjax.model import Model, on_canvases
+from zfjax.paper.top_activations import Choose, Winners, number_of_maps, responds, search
 from zfjax.runs.run import Run
 
 
@@ -25,9 +23,16 @@ class Strongest(NamedTuple):
 
     name: str
     images: np.ndarray  # uint8 [k, S, S, C], centre crops
-    boxes: np.ndarray  # int [k, 3]: top, left and side of the receptive field, which may stick out over the image
+    boxes: np.ndarray  # int [k, 4]: top, left, height and width of what it sees, which may stick out over the image
     values: np.ndarray  # [k]
     numbers: np.ndarray  # int [k], the images' in their source
+
+
+class Seen(NamedTuple):
+    """An image, and all maps of some layers."""
+
+    image: np.ndarray  # uint8 [S, S, C], what the network sees of it
+    maps: dict[str, np.ndarray]  # {layer: activations [h, w, C]}; h = w = 1 for dense layers
 
 
 def random_directions(rng: np.random.Generator, channels: int, count: int) -> np.ndarray:
@@ -39,6 +44,32 @@ def random_directions(rng: np.random.Generator, channels: int, count: int) -> np
 def along(activations: jax.Array, directions: jax.Array) -> jax.Array:
     """The component of every place's activations in each direction: [N, h, w, C], [C, D] -> [N, h, w, D]."""
     return jnp.einsum("nhwc,cd->nhwd", activations, directions, precision="highest")
+
+
+def strongest_units(
+    run: Run,
+    source: Source,
+    directions: dict[str, np.ndarray],
+    choose: Choose,
+    *,
+    top: int = 9,
+    indices: Sequence[int] | None = None,
+    batch_size: int = 32,
+    progress: bool = False,
+) -> dict[str, list[Strongest]]:
+    """The strongest images of the maps that `choose` names, then those of the directions, for each layer.
+
+    directions: {layer: [C, D]}, D >= 0; these layers are searched. indices: the images to search; None: all.
+    """
+    options = {"top": top, "indices": indices, "batch_size": batch_size, "progress": progress}
+    units, mixed = strongest_places(run, source, directions, **options)
+    found = {}
+    for layer, vectors in directions.items():
+        maps = {number: f"map {number}" for number in choose(layer, units[layer])}
+        mixtures = {number: f"direction {number + 1}" for number in range(vectors.shape[1])}
+        found[layer] = show_strongest(run, source, layer, units[layer], maps)
+        found[layer] += show_strongest(run, source, layer, mixed[layer], mixtures)
+    return found
 
 
 def strongest_places(
@@ -57,15 +88,10 @@ def strongest_places(
     place with these weights (Szegedy et al. 2013 ask whether single maps are special among them). Arrays [maps, top]
     and [D, top], at most one place an image.
     """
-    count = len(source) if indices is None else len(indices)
-    batch_size = min(batch_size, count)
-    batches = eval_batches(source, batch_size=batch_size, indices=indices)
-    batches = tqdm(
-        batches, total=math.ceil(count / batch_size), desc="searching", unit=" batches", disable=not progress
-    )
-    wanted = {layer: len(vectors) for layer, vectors in directions.items()}
+    wanted = number_of_maps(run.arch, [*directions])
     wanted |= {_key(layer): vectors.shape[1] for layer, vectors in directions.items() if vectors.shape[1]}
-    found = mine(functools.partial(_look, run.arch), (*run.variables, directions), batches, wanted, top)
+    variables, options = (run.variables, directions), {"indices": indices, "batch_size": batch_size}
+    found = search(_with_directions(run.arch), variables, source, wanted, top, progress=progress, **options)
     none = Winners(*(np.zeros((0, top)) for _ in Winners._fields))
     return {layer: found[layer] for layer in directions}, {layer: found.get(_key(layer), none) for layer in directions}
 
@@ -74,12 +100,17 @@ def _key(layer: str) -> str:
     return f"{layer} directions"
 
 
-def _look(arch: Arch, variables: tuple, images: jax.Array) -> Forward:
-    """`see`, with the components along the directions as layers of their own."""
-    params, preprocess, directions = variables
-    seen = see(arch, (params, preprocess), images)
-    components = {_key(layer): along(seen.activations[layer], vectors) for layer, vectors in directions.items()}
-    return seen._replace(activations={**seen.activations, **components})
+@functools.cache
+def _with_directions(arch: Arch) -> Model:
+    """`on_canvases`, with the components along the directions as layers of their own."""
+
+    def model(params: Any, canvases: jax.Array) -> Forward:
+        variables, directions = params
+        seen = on_canvases(arch)(variables, canvases)
+        components = {_key(layer): along(seen.activations[layer], vectors) for layer, vectors in directions.items()}
+        return seen._replace(activations={**seen.activations, **components})
+
+    return model
 
 
 def show_strongest(run: Run, source: Source, layer: str, winners: Winners, rows: dict[int, str]) -> list[Strongest]:
@@ -87,14 +118,31 @@ def show_strongest(run: Run, source: Source, layer: str, winners: Winners, rows:
 
     A silent unit, 0 everywhere, and images that there are not are left out.
     """
-    field, size = run.arch.receptive_field(layer), run.arch.image_size
+    fields, size = [run.arch.receptive_field(layer, axis) for axis in (0, 1)], run.arch.image_size
     shown = []
     for row, name in rows.items():
-        alive = np.flatnonzero(np.isfinite(winners.value[row]) & (winners.value[row] != 0))
+        alive = responds(winners)[row]
         numbers = winners.image[row, alive].astype(int)
-        corners = np.stack([winners.row[row, alive], winners.col[row, alive]], axis=1) * field.stride + field.offset
-        boxes = np.concatenate([corners, np.full((len(alive), 1), field.size)], axis=1).astype(int)
+        places = (winners.row[row, alive], winners.col[row, alive])
+        corners = [place * field.stride + field.offset for place, field in zip(places, fields, strict=True)]
+        boxes = np.stack([*corners, *(np.full(len(numbers), field.size) for field in fields)], axis=1).astype(int)
         images = [run.preprocess.visible(source[int(number)]["image"]) for number in numbers]
         empty = np.zeros((0, size, size, run.arch.channels), np.uint8)
         shown.append(Strongest(name, np.stack(images) if images else empty, boxes, winners.value[row, alive], numbers))
     return shown
+
+
+def layer_maps(run: Run, canvases: np.ndarray, layers: Sequence[str]) -> list[Seen]:
+    """All maps of the layers for each of some uint8 canvases [N, S, S, channels]. Raises InputError for an unknown
+    layer."""
+    wanted, model = tuple(number_of_maps(run.arch, layers)), on_canvases(run.arch)
+    # one image at a time: of 96 maps of 110x110 a batch of many would fill the memory that one picture needs
+    found = [jax.device_get(_look(model, run.variables, canvas[None], wanted)) for canvas in canvases]
+    crops = run.preprocess.visible(canvases)
+    return [Seen(crop, {layer: maps[layer][0] for layer in wanted}) for crop, maps in zip(crops, found, strict=True)]
+
+
+@functools.partial(jax.jit, static_argnames=("model", "layers"))
+def _look(model: Model, params: Any, canvases: jax.Array, layers: tuple[str, ...]) -> dict[str, jax.Array]:
+    activations = model(params, canvases).activations
+    return {layer: activations[layer] for layer in layers}
