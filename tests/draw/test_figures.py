@@ -10,7 +10,7 @@ from zfjax.draw.page import page, save
 from zfjax.draw.tiles import OUTSIDE, display_limit, near_square, show_patch, tile, to_display
 from zfjax.errors import InputError
 from zfjax.paper.features.draw import draw_features
-from zfjax.paper.first_layers.filters_draw import draw_filters
+from zfjax.paper.first_layers.draw import draw_filters
 from zfjax.paper.top_activations import FeatureMap
 
 SOURCE = "Run demo, step 12; 40 validation images."

@@ -10,10 +10,18 @@ from PIL import Image
 from zfjax.arch import Arch
 from zfjax.cli import visualize
 from zfjax.errors import InputError
-from zfjax.layers import Conv, Dense
+from zfjax.layers import Concat, Conv, Dense, Identity
 from zfjax.paper.first_layers.aliasing import aliasing, shifted_responses
-from zfjax.paper.first_layers.draw import Column, draw_selection
-from zfjax.paper.first_layers.measure import band_energy, band_shares, dominance, faint_filters, filter_rms
+from zfjax.paper.first_layers.command import convolutions
+from zfjax.paper.first_layers.draw import draw_selection
+from zfjax.paper.first_layers.measure import (
+    Selection,
+    band_energy,
+    band_shares,
+    dominance,
+    faint_filters,
+    filter_rms,
+)
 from zfjax.recipe import Recipe
 from zfjax.runs.checkpoint import Checkpoints
 from zfjax.runs.folder import create_run
@@ -214,14 +222,28 @@ def test_wrong_flags(names, flags, message, two_runs, tmp_path, monkeypatch, cap
     assert stop.value.code == 2 and said.startswith("error: ") and message in said and "\n" not in said
 
 
-def test_what_cannot_be_compared_is_refused(tmp_path):
-    kernel, pictures = np.ones((3, 3, 1, 4)), np.ones((2, 5, 5, 1))
-    one, other = (Column("", kernel, pictures, [(name, "1")]) for name in ("a", "b"))
-    with pytest.raises(InputError, match="same measures"):
-        draw_selection([one, other], tmp_path / "a.png", title="", caption="")
+def test_the_first_layer_is_the_first_convolution_that_reads_the_image():
+    assert convolutions(TINY) == ["conv1", "conv2", "conv3"]
+    layers = (
+        Identity("pixels"),
+        Conv("around", 2, kernel=1),
+        Conv("first", 2, kernel=1, inputs=("image",)),
+        Conv("second", 2, kernel=1),
+        Concat("both", inputs=("around", "second")),
+    )
+    assert convolutions(Arch(layers, image_size=4)) == ["first", "second"]
+    assert convolutions(Arch(layers[:2], image_size=4)) == []
+
+
+def test_filters_that_cannot_be_drawn_are_refused(tmp_path):
+    measured = (("a", "b"), 2, 0.0, 0.0, 0.0, np.ones(3) / 3, 1.0, 0.5, [0, 1])
+    grey, odd, colour = (
+        Selection(measured[0], np.ones((size, size, channels, 4)), *measured[1:], np.ones((2, 5, 5, max(1, channels))))
+        for size, channels in ((3, 1), (3, 2), (5, 3))
+    )
     with pytest.raises(InputError, match="1 or 3 channels only, not on 2"):
-        draw_selection([one._replace(filters=np.ones((3, 3, 2, 4)))], tmp_path / "a.png", title="", caption="")
-    grey, colour = one, one._replace(filters=np.ones((5, 5, 3, 9)), projections=np.ones((7, 9, 9, 3)))
-    draw_selection([grey, colour, grey], tmp_path / "a.png", title="", caption="")
+        draw_selection({"odd": odd}, tmp_path / "a.png", title="", caption="")
+    colour = colour._replace(projections=np.ones((7, 9, 9, 3)))
+    draw_selection({"a": grey, "b": colour, "c": grey}, tmp_path / "a.png", title="", caption="")
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.width > 1400

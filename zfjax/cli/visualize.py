@@ -14,8 +14,7 @@ from zfjax.paper.architecture import command as architecture
 from zfjax.paper.correspondence import command as correspondence
 from zfjax.paper.evolution import command as evolution
 from zfjax.paper.features import command as features
-from zfjax.paper.first_layers import command as selection
-from zfjax.paper.first_layers import filters_command as filters
+from zfjax.paper.first_layers import command as first_layers
 from zfjax.paper.invariance import command as invariance
 from zfjax.paper.occlusion import command as occlusion
 from zfjax.paper.units import command as units
@@ -27,13 +26,15 @@ FIGURES = {
     "architecture": architecture,
     "features": features,
     "evolution": evolution,
-    "filters": filters,
+    "filters": first_layers.FIGURES["filters"],
     "invariance": invariance,
     "correspondence": correspondence,
     **units.FIGURES,
     "occlusion": occlusion,
 }  # of one run, in the order of --figure=all
-COMPARISONS = {"selection": selection}  # of several runs side by side; their `draw` takes all views
+COMPARISONS = {
+    "selection": first_layers.FIGURES["selection"]
+}  # of several runs side by side; their `draw` takes all views
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,9 @@ class VisualizeConfig(Programs):
     evolution: evolution.Options = field(default_factory=evolution.Options)
     invariance: invariance.Options = field(default_factory=invariance.Options)
     occlusion: occlusion.Options = field(default_factory=occlusion.Options)
-    filters: filters.Options = field(default_factory=filters.Options)
+    filters: first_layers.FiltersOptions = field(default_factory=first_layers.FiltersOptions)
     correspondence: correspondence.Options = field(default_factory=correspondence.Options)
-    selection: selection.Options = field(default_factory=selection.Options)
+    selection: first_layers.SelectionOptions = field(default_factory=first_layers.SelectionOptions)
     maximal_activations: units.MaximalOptions = field(default_factory=units.MaximalOptions)
     activations: units.ActivationsOptions = field(default_factory=units.ActivationsOptions)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from zfjax.arch import Arch
-from zfjax.convnet import forward
+from zfjax.model import Model, network
 from zfjax.runs.run import Run
 
 NEIGHBOURS = 4  # shifts on the grid, two on each side, from which those between are told
@@ -62,24 +63,26 @@ def shifted_responses(run: Run, canvases: np.ndarray, layer: str, stride: int, a
     places = _places(run.arch, layer, shifts - 1, axis)
     rng = np.random.default_rng(seed)
     chosen = np.stack([places[rng.permutation(len(places))[:POSITIONS]] for _ in canvases])
-    look = jax.jit(functools.partial(_look, run.arch, layer=layer, axis=axis))
-    responses = [np.asarray(look(run.variables, canvases, chosen, shift)) for shift in range(shifts)]
+    look = functools.partial(_look, network(run.arch), run.variables, canvases, chosen, layer=layer, axis=axis)
+    responses = [np.asarray(look(shift)) for shift in range(shifts)]
     return np.stack(responses).reshape(shifts, -1, run.arch.row(layer).shape[2])
 
 
 def _places(arch: Arch, layer: str, room: int, axis: int) -> np.ndarray:
     """(row, column) of the units whose receptive field is in the image, `room` pixels from where that moves."""
-    (rows, columns, _), field = arch.row(layer).shape, arch.receptive_field(layer)
+    (rows, columns, _), fields = arch.row(layer).shape, [arch.receptive_field(layer, axis) for axis in (0, 1)]
     grid = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), axis=-1).reshape(-1, 2)
-    start = grid * field.stride + field.offset
+    size, stride, offset = (np.array(values) for values in zip(*fields, strict=True))
+    start = grid * stride + offset
     least = np.where(np.arange(2) == axis - 1, room, 0)
-    inside = ((start >= least) & (start + field.size <= arch.image_size)).all(axis=1)
+    inside = ((start >= least) & (start + size <= arch.image_size)).all(axis=1)
     return grid[inside] if inside.any() else grid
 
 
-def _look(arch: Arch, variables, canvases, places, shift, *, layer: str, axis: int) -> jax.Array:
+@functools.partial(jax.jit, static_argnames=("model", "layer", "axis"))
+def _look(model: Model, variables: Any, canvases, places, shift, *, layer: str, axis: int) -> jax.Array:
     """[N, positions, maps] of the shifted images. places: int [N, positions, 2]."""
     params, preprocess = variables
     images = preprocess.centre(canvases)
-    maps = forward(arch, params, jnp.roll(images, shift, axis=axis)).activations[layer]
+    maps = model(params, jnp.roll(images, shift, axis=axis)).activations[layer]
     return maps[jnp.arange(len(maps))[:, None], places[..., 0], places[..., 1]]

@@ -1,14 +1,89 @@
-"""Fig. 6a-c in numbers: dead and dominating filters of the first layer, and the frequencies they cover (section 4.1).
+"""Fig. 6 in numbers: dead and dominating filters of the first layer, the frequencies they cover, what aliases
+(section 4.1).
 
 The paper states none of these as numbers; the definitions are ours. kernel: [h, w, inputs, filters] throughout.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
+
+from zfjax import ops
+from zfjax.data import Source
+from zfjax.deconvnet import Norm
+from zfjax.paper.first_layers.aliasing import aliasing, shifted_responses
+from zfjax.paper.top_activations import Choose, project_winners, responds, strongest_activations
+from zfjax.runs.run import Run
 
 BANDS = (1 / 3, 2 / 3)  # of Nyquist: where mid frequencies begin and end
 _SAMPLES = 64  # of the spectrum along each side
+
+
+class Selection(NamedTuple):
+    """The first two layers of a network, and what sets them apart; shares are 0..1."""
+
+    layers: tuple[str, str]
+    filters: np.ndarray  # [h, w, inputs, filters] of the first layer
+    stride: int  # of the first layer
+    faint: float  # share of the first layer's filters with hardly any weight
+    silent: float  # share of them whose map responds to no image
+    dead: float  # either
+    bands: np.ndarray  # [3], shares of the others with most energy in low, mid, high frequencies
+    dominance: float  # largest by median RMS
+    aliasing: float  # of the second layer
+    maps: list[int]  # of the second layer, those projected
+    projections: np.ndarray  # [maps, h, w, C] signed
+
+
+def examine(
+    run: Run,
+    source: Source,
+    layers: tuple[str, str],
+    choose: Choose,
+    *,
+    indices: Sequence[int] | None = None,
+    faint: float = 0.1,
+    shifted: int = 32,
+    seed: int = 0,
+    overlap: ops.Overlap = "sum",
+    norm: Norm = "identity",
+    batch_size: int = 32,
+    progress: bool = False,
+) -> Selection:
+    """The measures of a network's first layer and second convolution, over the images of a source or of `indices`.
+
+    choose: the maps of the second layer to project. faint: of `faint_filters`. shifted: how many images, at random, to
+    measure aliasing on.
+    """
+    first, second = layers
+    indices = range(len(source)) if indices is None else indices
+    kernel = np.asarray(run.params[first]["kernel"])
+    search = {"indices": indices, "batch_size": batch_size, "progress": progress}
+    winners = strongest_activations(run, source, layers, top=1, **search)
+    weightless, silent = faint_filters(kernel, faint), ~responds(winners[first])[:, 0]
+    maps = {second: choose(second, winners[second])}
+    features = project_winners(run, source, winners, maps, overlap=overlap, norm=norm, progress=progress)[second]
+    features = [each for each in features if len(each.projections)]  # a map asked for may be silent
+    stride = run.arch.receptive_field(first).stride
+    chosen = np.random.default_rng(seed).choice(indices, min(shifted, len(indices)), replace=False)
+    canvases = np.stack([source[int(number)]["image"] for number in chosen])
+    shifts = (shifted_responses(run, canvases, second, stride, axis, seed) for axis in (1, 2))  # down, to the right
+    return Selection(
+        layers,
+        kernel,
+        stride,
+        float(weightless.mean()),
+        float(silent.mean()),
+        float((weightless | silent).mean()),
+        band_shares(kernel[..., ~(weightless | silent)]),
+        dominance(kernel),
+        float(np.mean([aliasing(each, stride) for each in shifts])),
+        [each.index for each in features],
+        np.concatenate([each.projections for each in features]),
+    )
 
 
 def filter_rms(kernel: np.ndarray) -> np.ndarray:

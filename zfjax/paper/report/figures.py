@@ -14,8 +14,7 @@ from zfjax.paper.architecture import command as architecture
 from zfjax.paper.correspondence import command as correspondence
 from zfjax.paper.evolution import command as evolution
 from zfjax.paper.features import command as features
-from zfjax.paper.first_layers import command as selection
-from zfjax.paper.first_layers import filters_command as filters
+from zfjax.paper.first_layers import command as first_layers
 from zfjax.paper.invariance import command as invariance
 from zfjax.paper.occlusion import command as occlusion
 from zfjax.paper.report.document import Picture, Section
@@ -25,6 +24,7 @@ from zfjax.paper.view import Drawn, LeftOut, View
 
 if TYPE_CHECKING:
     from zfjax.paper.evolution.measure import Evolution
+    from zfjax.paper.first_layers.measure import Selection
 
 
 @functools.lru_cache(maxsize=2)  # the figures of one run share its parameters and its images
@@ -94,7 +94,7 @@ def feature_invariance(plan: Plan) -> Section:
 
 
 def two_architectures(plan: Plan) -> Section:
-    def measure(result: list[selection.Selection]) -> dict:
+    def measure(result: list[Selection]) -> dict:
         return {
             name: {
                 "dead": each.dead,
@@ -109,12 +109,13 @@ def two_architectures(plan: Plan) -> Section:
         reason = f"{RIVAL} was not trained"
         return Section("Fig. 6: two architectures", f"Left out: {reason}.", measures={"left_out": reason})
     text = "The first two layers of both networks, trained alike, and the measures behind the paper's diagnosis."
-    draw = functools.partial(selection.draw, [_view(plan, MAIN), _view(plan, RIVAL)], selection.Options())
+    views, options = [_view(plan, MAIN), _view(plan, RIVAL)], first_layers.SelectionOptions()
+    draw = functools.partial(first_layers.selection, views, options)
     return _section(plan, "Fig. 6: two architectures", text, draw, measure)
 
 
 def first_filters(plan: Plan) -> Section:
-    draw = functools.partial(filters.draw, _view(plan, MAIN), filters.Options(order="rms"))
+    draw = functools.partial(first_layers.filters, _view(plan, MAIN), first_layers.FiltersOptions(order="rms"))
     return _section(plan, "Fig. 6c: filters of the first layer", "", draw)
 
 
