@@ -8,14 +8,30 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from zfjax.arch import Arch
 from zfjax.cli import visualize
 from zfjax.errors import InputError
-from zfjax.layers import Conv
+from zfjax.layers import (
+    IMAGE,
+    LRN,
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    Dense,
+    Dropout,
+    GlobalAvgPool,
+    Identity,
+    MaxPool,
+    pad,
+)
 from zfjax.paper.architecture import command as architecture
 from zfjax.paper.architecture.draw import COLOURS, architecture_figure, draw_architecture
+from zfjax.paper.architecture.layout import Line, _lines, _tracks
 from zfjax.paper.architecture.measure import blocks, describe
 from zfjax.paper.view import View
 from zfjax.zoo import ARCHS, get_arch
@@ -23,6 +39,44 @@ from zfjax.zoo import ARCHS, get_arch
 SMALL_ZF = get_arch("zf", image_size=64)
 NETWORKS = {**ARCHS, "zf at 64": SMALL_ZF, "tiny": nets.TINY, "odd": nets.ODD}
 NETWORKS["many"] = Arch(tuple(Conv(f"a_long_name_{i}", 10 ** (i % 5), kernel=1) for i in range(40)), image_size=9)
+INCEPTION = Arch(
+    (
+        Conv("stem", 16, kernel=3, strides=2, padding=pad(1)),
+        LRN("norm"),
+        Conv("one", 8, kernel=1),
+        Conv("reduce", 8, kernel=1, inputs=("norm",)),
+        Conv("three", 12, kernel=3, padding=pad(1)),
+        MaxPool("pool", window=3, strides=1, padding=pad(1), inputs=("norm",)),
+        Conv("after_pool", 8, kernel=1),
+        Concat("all", inputs=("one", "three", "after_pool"), relu=True),
+        GlobalAvgPool("mean"),
+        Dropout("drop"),
+        Dense("fc", relu=False),
+    ),
+    image_size=40,
+    num_classes=4,
+)
+RESIDUAL = Arch(
+    (
+        Conv("stem", 8, kernel=(3, 5), strides=(1, 2), padding=((1, 1), (2, 2)), bias=None, relu=False),
+        BatchNorm("stem_bn", relu=True),
+        Conv("short", 8, kernel=1, strides=2, bias=None, relu=False),
+        Conv("conv1", 8, kernel=3, strides=2, padding=pad(1), relu=False, inputs=("stem_bn",)),
+        BatchNorm("bn1", relu=True),
+        Conv("conv2", 8, kernel=3, padding=pad(2), dilation=2, relu=False),
+        Add("sum", inputs=("short", "conv2"), relu=True),
+        Identity("same", inputs=("sum",)),
+        BatchNorm("bn2", inputs=("sum",)),
+        AvgPool("mean", window=2, strides=1, padding=((1, 0), (1, 0))),
+        Conv("image_too", 8, kernel=3, strides=(2, 4), padding=pad(1), inputs=(IMAGE,)),
+        Add("sum2", inputs=("same", "mean")),
+        Concat("both", inputs=("sum2", "image_too")),
+        Dense("fc", relu=False),
+    ),
+    image_size=32,
+)
+BRANCHING = {"inception": INCEPTION, "residual": RESIDUAL}
+NETWORKS |= BRANCHING
 
 
 def test_zf_is_labelled_as_in_the_paper():
@@ -56,13 +110,54 @@ def test_what_only_other_networks_have():
     assert blocks(NETWORKS["many"])[1].below == ("9×9", "1 map")
 
 
+def test_layers_that_change_a_block_are_lines_of_it_unless_others_read_it():
+    drawn = blocks(INCEPTION)
+    assert [block.name for block in drawn] == "image stem one reduce three pool after_pool all mean fc".split()
+    assert [block.inputs for block in drawn] == [(), (0,), (1,), (1,), (3,), (1,), (5,), (2, 4, 6), (7,), (8,)]
+    assert drawn[1].above[-2:] == ("contrast", "norm") and drawn[8].above == ("global", "mean pool", "dropout 0.5")
+    by_name = {block.name: block for block in blocks(RESIDUAL)}
+    assert "bn1" not in by_name and by_name["conv1"].above[-2:] == ("batch", "norm") and by_name["conv1"].relu
+    assert by_name["bn2"].above == ("batch", "norm") and by_name["same"].above == ("identity",)  # both read the sum
+    assert by_name["bn2"].params == 16 and by_name["conv1"].params == 8 * 8 * 9 + 8 + 16
+    assert by_name["stem"].above[:3] == ("3×5", "stride 1×2", "pad 1, 2") and by_name["stem"].below[0] == "32×16"
+    assert by_name["conv2"].above[2:4] == ("pad 2", "dilation 2") and by_name["conv2"].window == (5, 5)
+
+
+def test_lines_are_few_and_lie_beside_each_other():
+    found = _lines(blocks(INCEPTION))
+    assert found == [Line((1,), (3, 5)), Line((2, 4), (7,))]
+    assert [(track.number, track.level) for track in _tracks(found, 0, 10)] == [(0, 0), (1, 1)]
+    assert [track.number for track in _tracks(found, 0, 2)] == [0] and not _tracks(found, 8, 10)
+    chain = [Line((1,), (4,)), Line((4,), (7,)), Line((0,), (9,))]
+    assert [track.level for track in _tracks(chain, 0, 10)] == [0, 0, 1]
+    assert not _lines(blocks(ARCHS["zf"]))
+
+
+@pytest.mark.parametrize("name", BRANCHING)
+def test_lines_cross_no_words(name):
+    figure = architecture_figure(BRANCHING[name], title="", caption="")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    texts = [text for text in figure.findobj(lambda artist: hasattr(artist, "get_text")) if text.get_text()]
+    drawn = [line.get_transform().transform(line.get_xydata()) for line in figure.findobj(Line2D)]
+    assert len(drawn) >= 5
+    for text, ends in itertools.product(texts, drawn):
+        box = text.get_window_extent(canvas.get_renderer())
+        (left, bottom), (right, top) = ends.min(axis=0), ends.max(axis=0)
+        assert right < box.x0 or left > box.x1 or top < box.y0 or bottom > box.y1
+
+
 def test_the_caption_explains_what_occurs_and_no_more():
     assert "layer but fc8 ends with one" in describe(ARCHS["zf"]) and "Pad a+b" in describe(ARCHS["zf"])
     assert "across 5 neighbouring maps" in describe(ARCHS["zf"])
     assert "but conv2, fc3 ends" in describe(nets.ODD)
     assert "layer ends with one" in describe(NETWORKS["many"])
-    for word in ("Pad", "Contrast", "orange"):
+    for word in ("Pad", "Contrast", "orange", "Lines", "So do"):
         assert word not in describe(ARCHS["sign-mlp"])
+    assert "but fc ends with one. So does all. Lines lead" in describe(INCEPTION)
+    assert "but short, conv2, fc ends with one. So does sum." in describe(RESIDUAL)
+    plain = Arch(tuple(Conv(f"c{i}", 1, kernel=1, relu=False) for i in range(9)), image_size=2)
+    assert "but c0, c1, c2 and 6 more ends" in describe(plain)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from zfjax.paper.view import Drawn, View
+from zfjax.paper.view import Drawn, Figure, View
 
 if TYPE_CHECKING:
     from zfjax.arch import Arch
@@ -40,3 +40,6 @@ def _draw(arch: Arch, out: Path, options: Options, origin: str) -> Drawn:
     title = f"{arch.name}: {weighted} layers with weights, {arch.param_count():,} parameters"
     draw_architecture(arch, path, title=title, caption=f"{work:,} multiply-adds an image. {origin}")
     return Drawn([path], arch)
+
+
+FIGURE = Figure("Fig. 3, the layers and their sizes.", Options, draw)

@@ -1,4 +1,8 @@
-"""A network drawn as in Fig. 3: stacks of maps, above each what the layer does, below it what comes out."""
+"""A network drawn as in Fig. 3: stacks of maps, above each what the layer does, below it what comes out.
+
+Blocks stand in the order of the table. One that reads its left neighbour has a cone to it; lines above the row lead to
+those that read others.
+"""
 
 from __future__ import annotations
 
@@ -6,42 +10,41 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.patches import Polygon, Rectangle
+from matplotlib.patches import Circle, Polygon, Rectangle
 from matplotlib.textpath import text_to_path
 
 from zfjax.arch import Arch
 from zfjax.draw.page import COLUMN_WIDTH_IN, FONT, LABEL_PT, LINE_IN_PER_PT, TEXT_WIDTH_IN, chart, save
+from zfjax.paper.architecture.layout import EDGE_IN, LABEL_GAP_IN, TRACK_IN, Placed, Strip, length, spread, strips_of
 from zfjax.paper.architecture.measure import Block, blocks, describe
 
-COLOURS = {"image": "#C8C8C8", "conv": "#9AD0F2", "pool": "#7FCDB5", "dense": "#F2CC7D"}
+COLOURS = {
+    "image": "#C8C8C8",
+    "conv": "#9AD0F2",
+    "pool": "#7FCDB5",
+    "dense": "#F2CC7D",
+    "join": "#E3B7D3",
+    "point": "#E8E4DC",
+}
+LINE_COLOURS = (
+    "0.35",
+    "#0072B2",
+    "#CC79A7",
+    "#009E73",
+    "#8C6D31",
+    "#6A51A3",
+)  # in turn, to follow lines where they cross
 WINDOW = "#D55E00"  # the filter on the maps before, and what it sees: a strong colour on the light ones
 LINE_IN = LABEL_PT * LINE_IN_PER_PT
 LARGEST_IN, SMALLEST_IN = 0.72, 0.14  # sides of maps as drawn
 SHEET_IN, BAR_IN = 0.018, 0.07  # from one map of a stack to the next; width of a fully connected layer
-GAP_IN, TEXT_GAP_IN, ROW_GAP_IN, EDGE_IN = 0.12, 0.045, 0.12, 0.02
-TURN_IN = 0.2  # for the arrow from one row to the next
-MAX_STRETCH_IN = 0.35  # between blocks, in a row that is shorter than the page
+ROW_GAP_IN, TURN_IN = 0.12, 0.2  # between rows; at their ends for the arrow from one to the next
+DOT_IN, ASIDE_IN = 0.022, 0.05  # of lines above a row: their ends, which lie beside the middle of a block
 BELOW_LINES = 4  # name, size, number, parameters
-
-
-class Placed(NamedTuple):
-    """A block as it is drawn, in inches; centre: of the whole stack, across the page."""
-
-    block: Block
-    side: float  # of the front map; of fully connected layers the width
-    width: float
-    height: float
-    half: float  # of the width that block and labels take
-    centre: float = 0.0
-
-    def corner(self, middle: float) -> tuple[float, float]:
-        """Bottom left, for a row around the line at `middle`."""
-        return self.centre - self.width / 2, middle - self.height / 2
 
 
 def draw_architecture(arch: Arch, path: str | Path, *, title: str, caption: str) -> None:
@@ -54,31 +57,37 @@ def draw_architecture(arch: Arch, path: str | Path, *, title: str, caption: str)
 
 def architecture_figure(arch: Arch, *, title: str, caption: str) -> Figure:
     """The figure that `draw_architecture` saves: one row as wide as a page if it fits, else as many as it takes."""
-    rows = _rows([_place(block, arch.image_size) for block in blocks(arch)])
-    width_in = COLUMN_WIDTH_IN if len(rows) == 1 and _length(rows[0]) <= COLUMN_WIDTH_IN else TEXT_WIDTH_IN
-    heights = [sum(_extent(row)) for row in rows]
-    total = sum(heights) + ROW_GAP_IN * (len(rows) - 1)
+    strips = strips_of([_place(block, arch.image_size) for block in blocks(arch)], TEXT_WIDTH_IN, 2 * TURN_IN)
+    narrow = len(strips) == 1 and length(strips[0].blocks) <= COLUMN_WIDTH_IN
+    width_in = COLUMN_WIDTH_IN if narrow else TEXT_WIDTH_IN
+    heights = [sum(strip.extent) for strip in strips]
+    total = sum(heights) + ROW_GAP_IN * (len(strips) - 1)
     figure, part = chart(total, title=title, caption=f"{describe(arch)} {caption}", width_in=width_in)
     axes = part.add_axes((0, 0, 1, 1), xlim=(0, width_in), ylim=(0, total))
     axes.set_axis_off()
     top = total
-    for number, (row, height) in enumerate(zip(rows, heights, strict=True)):
-        spread = _spread(row, width_in if len(rows) == 1 else width_in - 2 * TURN_IN, width_in / 2)
-        _draw_row(axes, spread, top, arch.image_size)
-        _draw_turns(axes, spread, top - _extent(row)[0], first=number == 0, last=number == len(rows) - 1)
+    for number, (strip, height) in enumerate(zip(strips, heights, strict=True)):
+        room = width_in if len(strips) == 1 else width_in - 2 * TURN_IN
+        placed = strip._replace(blocks=spread(strip.blocks, room, width_in / 2))
+        _draw_row(axes, placed, top, arch.image_size)
+        _draw_tracks(axes, placed, top - strip.extent[0], width_in)
+        goes_on = number + 1 < len(strips) and strips[number + 1].reads(0)
+        _draw_turns(axes, placed.blocks, top - strip.extent[0], begins=strip.reads(0), goes_on=goes_on)
         top -= height + ROW_GAP_IN
     return figure
 
 
 def _place(block: Block, image_size: int) -> Placed:
-    size, _, maps = block.shape
-    lines = [*block.above, *block.below, f"{block.params:,}"]
-    labels = max(_text_width(block.name, "bold"), *map(_text_width, lines))
+    *sizes, maps = block.shape
+    around = (LINE_IN * len(block.above), LINE_IN * BELOW_LINES)
+    texts = [*block.above, *block.below, f"{block.params:,}"]
+    labels = max(_text_width(block.name, "bold"), *map(_text_width, texts))
     if block.kind == "dense":
-        return Placed(block, BAR_IN, BAR_IN, max(SMALLEST_IN, 0.25 * math.log10(maps)), max(BAR_IN, labels) / 2)
-    side = _drawn(size, image_size)
-    width = side + SHEET_IN * (_sheets(block) - 1)
-    return Placed(block, side, width, width, max(width, labels) / 2)
+        height = max(SMALLEST_IN, 0.25 * math.log10(maps))
+        return Placed(block, (BAR_IN, height), BAR_IN, height, *around, max(BAR_IN, labels) / 2)
+    tall, wide = (_drawn(size, image_size) for size in sizes)
+    width, height = (side + SHEET_IN * (_sheets(block) - 1) for side in (wide, tall))
+    return Placed(block, (wide, tall), width, height, *around, max(width, labels) / 2)
 
 
 def _drawn(size: int, image_size: int) -> float:
@@ -95,61 +104,14 @@ def _text_width(text: str, weight: str = "normal") -> float:
     return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0] / 72
 
 
-def _steps(row: Sequence[Placed]) -> list[float]:
-    """Inches from each centre to the next: neither blocks nor labels may touch."""
-    labels = [left.half + right.half + TEXT_GAP_IN for left, right in pairwise(row)]
-    stacks = [(left.width + right.width) / 2 + GAP_IN for left, right in pairwise(row)]
-    return list(map(max, labels, stacks))
-
-
-def _length(row: Sequence[Placed]) -> float:
-    return EDGE_IN + row[0].half + sum(_steps(row)) + row[-1].half + EDGE_IN
-
-
-def _rows(placed: list[Placed]) -> list[list[Placed]]:
-    """One row if it fits, else as few as do, of lengths as equal as can be."""
-    if _length(placed) <= TEXT_WIDTH_IN:
-        return [placed]
-    width = TEXT_WIDTH_IN - 2 * TURN_IN
-    rows = _fill(placed, width)
-    while len(narrower := _fill(placed, width)) == len(rows) and max(map(_length, narrower)) <= width:
-        rows, width = narrower, width - 0.05
-    return rows
-
-
-def _fill(placed: Sequence[Placed], width: float) -> list[list[Placed]]:
-    rows = [[placed[0]]]
-    for each in placed[1:]:
-        if _length([*rows[-1], each]) <= width:
-            rows[-1].append(each)
-        else:
-            rows.append([each])
-    return rows
-
-
-def _spread(row: Sequence[Placed], width: float, middle: float) -> list[Placed]:
-    """The row spread over a width, about the middle of the page."""
-    stretch = max(0.0, min(MAX_STRETCH_IN, (width - _length(row)) / max(1, len(row) - 1)))
-    steps = [step + stretch for step in _steps(row)]
-    centres = [middle - (sum(steps) + row[-1].half - row[0].half) / 2]
-    for step in steps:
-        centres.append(centres[-1] + step)
-    return [each._replace(centre=centre) for each, centre in zip(row, centres, strict=True)]
-
-
-def _extent(row: Sequence[Placed]) -> tuple[float, float]:
-    """Inches that a row takes above and below the middle of its blocks."""
-    up = max(each.height / 2 + LINE_IN * len(each.block.above) for each in row)
-    return up + 0.04, max(each.height for each in row) / 2 + 0.04 + LINE_IN * BELOW_LINES
-
-
-def _draw_row(axes: Axes, row: Sequence[Placed], top: float, image_size: int) -> None:
-    up, down = _extent(row)
-    for each in row:
+def _draw_row(axes: Axes, strip: Strip, top: float, image_size: int) -> None:
+    up, down = strip.extent
+    for each in strip.blocks:
         _draw_block(axes, each, top - up)
-        _draw_labels(axes, each, top - up + each.height / 2 + 0.04, top - up - down)
-    for before, after in pairwise(row):
-        _draw_link(axes, before, after, top - up, image_size)
+        _draw_labels(axes, each, top - up + each.height / 2 + LABEL_GAP_IN, top - up - down)
+    for place, (before, after) in enumerate(pairwise(strip.blocks), start=1):
+        if strip.reads(place):
+            _draw_link(axes, before, after, top - up, image_size)
 
 
 def _draw_block(axes: Axes, placed: Placed, middle: float) -> None:
@@ -161,7 +123,7 @@ def _draw_block(axes: Axes, placed: Placed, middle: float) -> None:
         return
     for sheet in reversed(range(_sheets(placed.block))):
         place = (left + sheet * SHEET_IN, bottom + sheet * SHEET_IN)
-        axes.add_patch(Rectangle(place, placed.side, placed.side, **style))
+        axes.add_patch(Rectangle(place, *placed.front, **style))
 
 
 def _draw_labels(axes: Axes, placed: Placed, above: float, below: float) -> None:
@@ -185,19 +147,44 @@ def _draw_link(axes: Axes, before: Placed, after: Placed, middle: float, image_s
         ends = [(edge, y), (left, bottom), (left, bottom + after.height), (edge, y + before.height)]
         axes.add_patch(Polygon(ends, facecolor="0.93", linewidth=0))  # without an edge, which would cross labels
         return
-    side = min(before.side, LARGEST_IN * math.sqrt(after.block.window / image_size))
-    x, y = x + 0.7 * (before.side - side), y + 0.5 * (before.side - side)
-    unit = (left + 0.2 * after.side, bottom + 0.5 * after.side)
+    tall, wide = (LARGEST_IN * math.sqrt(size / image_size) for size in after.block.window)
+    wide, tall = min(before.front[0], wide), min(before.front[1], tall)
+    x, y = x + 0.7 * (before.front[0] - wide), y + 0.5 * (before.front[1] - tall)
+    unit = (left + 0.2 * after.front[0], bottom + 0.5 * after.front[1])
     style = {"facecolor": (1, 1, 1, 0.5), "edgecolor": WINDOW, "linewidth": 0.6, "zorder": 3}
-    axes.add_patch(Rectangle((x, y), side, side, **style))
-    cone = [(x + side, y), unit, (x + side, y + side)]
+    axes.add_patch(Rectangle((x, y), wide, tall, **style))
+    cone = [(x + wide, y), unit, (x + wide, y + tall)]
     axes.add_patch(Polygon(cone, **{**style, "facecolor": "none", "linewidth": 0.4}))
 
 
-def _draw_turns(axes: Axes, row: Sequence[Placed], middle: float, *, first: bool, last: bool) -> None:
-    """Arrows out of a row's end and into the next."""
+def _draw_tracks(axes: Axes, strip: Strip, middle: float, width_in: float) -> None:
+    """The lines above a row: up from a dot above each block that is read, and down to those that read it. What goes on
+    in another row runs to the edge of the page."""
+    blocks, first = strip.blocks, strip.start
+    base = max(each.top(middle) for each in blocks)
+    for number, line, level in strip.tracks:
+        height, colour = base + TRACK_IN * (level + 1), LINE_COLOURS[number % len(LINE_COLOURS)]
+        style = {"color": colour, "linewidth": 0.6, "solid_capstyle": "butt", "zorder": 4}
+        ends = []
+        for places, side in ((line.sources, ASIDE_IN), (line.targets, -ASIDE_IN)):
+            for each in (blocks[place - first] for place in places if 0 <= place - first < len(blocks)):
+                x, y = each.centre + side, each.top(middle)
+                axes.plot([x, x], [y, height], **style)
+                if side > 0:
+                    axes.add_patch(Circle((x, y + DOT_IN / 2), DOT_IN, color=colour, linewidth=0, zorder=4))
+                else:
+                    tip = [(x, y), (x - DOT_IN, y + 2 * DOT_IN), (x + DOT_IN, y + 2 * DOT_IN)]
+                    axes.add_patch(Polygon(tip, color=colour, linewidth=0, zorder=4))
+                ends.append(x)
+        left, right = line.ends
+        ends += [EDGE_IN] * (left < first - 0.5) + [width_in - EDGE_IN] * (right > first + len(blocks) - 0.5)
+        axes.plot([min(ends), max(ends)], [height, height], **style)
+
+
+def _draw_turns(axes: Axes, row: Sequence[Placed], middle: float, *, begins: bool, goes_on: bool) -> None:
+    """Arrows into a row from the end of the one before, and out of its own."""
     left, right = row[0].centre - row[0].width / 2, row[-1].centre + row[-1].width / 2
     style = {"length_includes_head": True, "width": 0.004, "head_width": 0.05, "head_length": 0.06, "color": "0.5"}
-    for start, drawn in ((left - TURN_IN + 0.02, not first), (right + 0.03, not last)):
+    for start, drawn in ((left - TURN_IN + 0.02, begins), (right + 0.03, goes_on)):
         if drawn:
             axes.arrow(start, middle, TURN_IN - 0.05, 0, **style)
