@@ -9,6 +9,7 @@ from runs import random_run, run_script
 
 from zfjax.cli import evaluate
 from zfjax.errors import InputError
+from zfjax.paper.evaluation import command
 from zfjax.paper.evaluation.draw import draw_confusion, row_shares
 from zfjax.paper.numbers import IMAGENET
 
@@ -99,7 +100,7 @@ def test_wrong_names(run_folder, tmp_path, monkeypatch, capsys):
 
 
 def test_the_papers_numbers_are_called_the_papers(capsys):
-    evaluate._print_paper()
+    command._print_paper()
     head, *rows = capsys.readouterr().out.splitlines()
     assert head.startswith("The paper's numbers (Table 2") and len(rows) == len(IMAGENET)
     assert "  Fig. 3, 1 net: 38.4 % / 16.5 % / -" in rows

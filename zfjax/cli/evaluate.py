@@ -3,164 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 from zfjax.cli.flags import parse_flags
 from zfjax.errors import InputError, exit_on_bad_input
+from zfjax.paper.evaluation.command import Options, evaluate
 from zfjax.runtime.compile_cache import Programs, keep_programs
 from zfjax.runtime.malloc import keep_freed_memory
 
-if TYPE_CHECKING:
-    import numpy as np
 
-    from zfjax.runs.run import Run
-
-
-@dataclass(frozen=True)
-class EvaluateConfig(Programs):
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig(Options, Programs):
     """Measures error rates on a data set as in Table 2; several runs are also averaged into an ensemble."""
-
-    ckpt: str
-    """Run folder, or several with commas between them; their architectures may differ."""
-    crops: Literal[1, 10] = 10
-    """Views of each image that are averaged: the centre, or the paper's ten (corners, centre, flipped or not)."""
-    split: Literal["val", "train"] = "val"
-    """Images to measure on."""
-    limit: int | None = None
-    """Only the first so many images."""
-    dataset: str | None = None
-    """Data set; None: the one that the (first) network was trained on."""
-    data_dir: str | None = None
-    """Where TFDS keeps its data sets; None: ~/tensorflow_datasets."""
-    per_class: bool = False
-    """Also print the error of every class, worst first, and what it is mistaken for."""
-    confusion: str = ""
-    """File for a picture of what is taken for what, e.g. confusion.png (or .pdf, .svg); of several runs, averaged."""
-    bad_images: Literal["stop", "skip"] = "stop"
-    """What a broken image does. skip: it does not count, and is listed."""
-    batch_size: int = 32
-    """Images passed through the network at a time."""
 
 
 def main() -> None:
     config = parse_flags(EvaluateConfig)
     with exit_on_bad_input():
+        for name in ("limit", "batch_size"):
+            value = getattr(config, name)
+            if value is not None and value < 1:
+                raise InputError(f"--{name} must be at least 1, not {value}")
+        keep_programs(config.programs)
+        keep_freed_memory()
         evaluate(config)
-
-
-def evaluate(config: EvaluateConfig) -> None:
-    """Prints one line a run, and one for all together."""
-    for name in ("limit", "batch_size"):
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise InputError(f"--{name} must be at least 1, not {value}")
-    if config.confusion:
-        _check_picture(config.confusion)
-    keep_programs(config.programs)
-    keep_freed_memory()
-    from zfjax.runs.run import load_run
-
-    runs = [load_run(path) for path in config.ckpt.split(",")]
-    if other := next((run for run in runs if run.class_names != runs[0].class_names), None):
-        raise InputError(f"the runs have different classes: {_some(runs[0])} and {_some(other)}")
-    outputs = [_outputs(config, run, runs[0]) for run in runs]
-    labels = outputs[0][1]
-    for path, run, (shares, _) in zip(config.ckpt.split(","), runs, outputs, strict=True):
-        print(f"{Path(path).name} ({run.arch.name}, step {run.step:,}): {_sentence(shares, labels)}")
-    mean = sum(shares for shares, _ in outputs) / len(outputs)
-    if len(runs) > 1:
-        print(f"{len(runs)} runs averaged: {_sentence(mean, labels)}")
-    if (config.dataset or runs[0].config["dataset"]).partition("/")[0] == "imagenet2012":
-        _print_paper()
-    if config.per_class:
-        _print_classes(mean, labels, runs[0].class_names)
-    if config.confusion:
-        _draw_confusion(config, runs, mean, labels)
-
-
-def _outputs(config: EvaluateConfig, run: Run, first: Run) -> tuple[np.ndarray, np.ndarray]:
-    from zfjax.data import open_for
-    from zfjax.paper.evaluation.measure import probabilities
-
-    name, data_dir = config.dataset or first.config["dataset"], config.data_dir or first.config["data_dir"]
-    data = open_for(run, name, data_dir=data_dir, bad_images=config.bad_images)
-    if data.class_names != run.class_names:
-        raise InputError(f"{name} has other classes ({', '.join(data.class_names[:3])}, ...) than {_some(run)}")
-    source = {"val": data.val, "train": data.train}[config.split]
-    indices = range(min(config.limit or len(source), len(source)))
-    if run is first:
-        print(f"{len(indices):,} images of the {config.split} split of {name}, {config.crops} crop(s)", flush=True)
-    options = {"crops": config.crops, "batch_size": config.batch_size, "progress": True}
-    answers = probabilities(run, source, indices=indices, **options)
-    if run is first and (report := data.broken.report()):
-        print(report)
-    return answers
-
-
-def _some(run: Run) -> str:
-    return f"{run.arch.name} ({', '.join(run.class_names[:3])}, ...)"
-
-
-def _sentence(shares: np.ndarray, labels: np.ndarray) -> str:
-    from zfjax.paper.evaluation.measure import error_rate
-
-    rates = {f"top-{k} error": error_rate(shares, labels, k) for k in (1, 5)}
-    return ", ".join(
-        f"{name} {100 * rate.rate:.2f} % (95 %: {100 * rate.low:.2f} to {100 * rate.high:.2f})"
-        for name, rate in rates.items()
-    )
-
-
-def _print_classes(shares: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> None:
-    from zfjax.paper.evaluation.measure import confusion
-
-    counts = confusion(shares, labels)
-    right, total = counts.diagonal(), counts.sum(axis=1)
-    for label in sorted(range(len(names)), key=lambda label: right[label] / max(1, total[label])):
-        if total[label]:
-            wrong = counts[label].copy()
-            wrong[label] = 0
-            mistaken = f", mostly taken for {names[wrong.argmax()]}" if wrong.any() else ""
-            error = 100 * (1 - right[label] / total[label])
-            print(f"  {names[label]}: {error:.1f} % of {total[label]} wrong{mistaken}")
-
-
-def _print_paper() -> None:
-    from zfjax.paper.numbers import IMAGENET
-
-    print("The paper's numbers (Table 2: error on ImageNet 2012, validation top-1 / validation top-5 / test top-5):")
-    for name, errors in IMAGENET.items():
-        print(f"  {name}: {' / '.join('-' if error is None else f'{error:.1f} %' for error in errors)}")
-
-
-def _check_picture(path: str) -> None:
-    """Before the evaluation, which may take long."""
-    from zfjax.draw.page import FORMATS
-
-    if Path(path).suffix.lower() not in FORMATS:
-        raise InputError(f"--confusion: the name must end in {', '.join(FORMATS)}, not {path}")
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--confusion: cannot write {path} ({error.strerror})") from error
-
-
-def _draw_confusion(config: EvaluateConfig, runs: list[Run], shares: np.ndarray, labels: np.ndarray) -> None:
-    from zfjax.paper.evaluation.draw import draw_confusion
-    from zfjax.paper.evaluation.measure import confusion
-
-    run, name = runs[0], Path(config.ckpt.split(",")[0]).resolve().name
-    origin = f"Run {name} ({run.arch.name}), step {run.step:,}"
-    if len(runs) > 1:
-        origin = f"{len(runs)} runs averaged, the first: {origin[0].lower()}{origin[1:]}"
-    views = "the centre crop" if config.crops == 1 else f"{config.crops} crops averaged"
-    data = f"{config.split} split of {config.dataset or run.config['dataset']}, {views}"
-    title = f"What is taken for what: {len(labels):,} images of {len(run.class_names)} classes"
-    draw_confusion(
-        confusion(shares, labels), run.class_names, config.confusion, title=title, caption=f"{origin}; {data}."
-    )
-    print(config.confusion)
 
 
 if __name__ == "__main__":

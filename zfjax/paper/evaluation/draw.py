@@ -1,4 +1,4 @@
-"""What is taken for what: the confusion matrix of a classifier."""
+"""What is taken for what: a picture of the confusion matrix of a classifier."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -12,12 +12,18 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from zfjax.arch import Arch
-from zfjax.convnet import forward
 from zfjax.data import Source, eval_batches
 from zfjax.errors import InputError
+from zfjax.model import Model, network
 from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
+
+
+class Answers(NamedTuple):
+    """What a network says of some images, in their order, and what is right."""
+
+    shares: np.ndarray  # float32 [N, K], softmax outputs
+    labels: np.ndarray  # int [N]
 
 
 class ErrorRate(NamedTuple):
@@ -37,22 +43,22 @@ def probabilities(
     indices: Sequence[int] | None = None,
     batch_size: int = 32,
     progress: bool = False,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Softmax outputs [N, K], averaged over the crops, and the labels [N], in the order of the source.
+) -> Answers:
+    """Softmax outputs averaged over the crops, and the labels, in the order of the source or of `indices`.
 
     crops: 1, the centre, or 10, corners and centre with their mirror images (section 3). Raises InputError for others.
     """
     if crops not in (1, 10):
         raise InputError(f"crops is 1 or 10, not {crops}")
     count = len(source) if indices is None else len(indices)
-    score = jax.jit(functools.partial(_softmax, run.arch, crops=crops))
+    model = network(run.arch)
     rows, labels = [], []
     with tqdm(total=count, desc="evaluating", unit=" images", disable=not progress) as bar:
         for batch in eval_batches(source, batch_size=min(batch_size, count), indices=indices):
-            rows.append(np.asarray(score(run.params, run.preprocess, batch["image"]))[batch["mask"]])
+            rows.append(np.asarray(_softmax(run.variables, batch["image"], model=model, crops=crops))[batch["mask"]])
             labels.append(batch["label"][batch["mask"]])
             bar.update(len(labels[-1]))
-    return np.concatenate(rows), np.concatenate(labels)
+    return Answers(np.concatenate(rows), np.concatenate(labels))
 
 
 def error_rate(probabilities: np.ndarray, labels: np.ndarray, k: int = 1) -> ErrorRate:
@@ -80,8 +86,11 @@ def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return counts
 
 
-def _softmax(arch: Arch, params: dict, preprocess: Preprocess, images: jax.Array, *, crops: int) -> jax.Array:
-    views = preprocess.ten(images) if crops == 10 else preprocess.centre(images)[None]
+@functools.partial(jax.jit, static_argnames=("model", "crops"))
+def _softmax(variables: tuple[dict, Preprocess], canvases: jax.Array, *, model: Model, crops: int) -> jax.Array:
+    """[N, K] of canvases [N, S, S, C]."""
+    params, preprocess = variables
+    views = preprocess.ten(canvases) if crops == 10 else preprocess.centre(canvases)[None]
     # one view after the other: ten at once would hold ten times the activations
-    shares = jax.lax.map(lambda view: jax.nn.softmax(forward(arch, params, view).logits), views)
+    shares = jax.lax.map(lambda view: jax.nn.softmax(model(params, view).logits), views)
     return jnp.mean(shares, axis=0)
