@@ -1,4 +1,4 @@
-"""Table 2 in words: the errors of runs and of their ensemble, of every class if asked for, and the confusion picture."""
+"""Table 2 in words: the errors of runs and of their ensemble, of every class where asked for, and what is confused."""
 
 from __future__ import annotations
 
