@@ -8,7 +8,7 @@ from zfjax.cli.flags import parse_flags
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.paper.evaluation.command import Options, evaluate
 from zfjax.runtime.compile_cache import Programs, keep_programs
-from zfjax.runtime.malloc import keep_freed_memory
+from zfjax.runtime.cpu import tune_cpu
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ def main() -> None:
             if value is not None and value < 1:
                 raise InputError(f"--{name} must be at least 1, not {value}")
         keep_programs(config.programs)
-        keep_freed_memory()
+        tune_cpu()
         evaluate(config)
 
 

@@ -14,7 +14,7 @@ from zfjax.paper.ablation import command as ablation
 from zfjax.paper.baselines import command as baselines
 from zfjax.paper.numbers import ABLATIONS
 from zfjax.runtime.compile_cache import Programs, keep_programs
-from zfjax.runtime.malloc import keep_freed_memory
+from zfjax.runtime.cpu import tune_cpu
 from zfjax.runtime.signals import handled, leave
 from zfjax.train.settings import Settings, fill
 
@@ -71,7 +71,7 @@ def main() -> None:
     with handled(leave, (signal.SIGTERM,)), exit_on_bad_input():
         _check(config)
         keep_programs(config.programs)
-        keep_freed_memory()
+        tune_cpu()
         if config.table is None:
             print("\n" + "\n".join(map(str, report(config))))
         else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from zfjax.cli.flags import parse_flags
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.runtime.compile_cache import Programs, keep_programs
-from zfjax.runtime.malloc import keep_freed_memory
+from zfjax.runtime.cpu import tune_cpu
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,7 +114,7 @@ def main() -> None:
     with exit_on_bad_input():
         _check(config)
         keep_programs(config.programs)
-        keep_freed_memory()
+        tune_cpu()
         (pascal if config.dataset.partition("/")[0] == "voc" else transfer)(config)
 
 

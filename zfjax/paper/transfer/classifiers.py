@@ -32,10 +32,6 @@ class Linear(NamedTuple):
         """[N, K]; the largest of a row is the answer. Of softmax they are logits."""
         return features @ self.weights + self.bias
 
-    def probabilities(self, features: np.ndarray) -> np.ndarray:
-        """Softmax of the scores, [N, K]."""
-        return np.asarray(jax.nn.softmax(self.scores(features), axis=1))
-
 
 def fit(
     kind: str,

@@ -19,10 +19,10 @@ import numpy as np
 from tqdm import tqdm
 
 from zfjax.arch import Arch
-from zfjax.convnet import forward
 from zfjax.data import Source, eval_batches
 from zfjax.errors import InputError
 from zfjax.layers import Conv, Dense, Dropout
+from zfjax.model import Model, network
 from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
 from zfjax.runtime.files import commit, own_part
@@ -120,7 +120,7 @@ def _compute(run: Run, source: Source, files: dict[str, Path], crops: int, batch
     folder = next(iter(files.values())).parent
     _make_room(folder, 4 * len(source) * sum(sizes.values()))
     parts = {layer: own_part(file) for layer, file in files.items()}
-    look = jax.jit(functools.partial(_outputs, run.arch, layers=tuple(files), crops=crops))
+    model = network(run.arch)
     try:
         shapes = {layer: (len(source), size) for layer, size in sizes.items()}
         arrays = {
@@ -131,7 +131,8 @@ def _compute(run: Run, source: Source, files: dict[str, Path], crops: int, batch
         with tqdm(total=len(source), desc="features", unit=" images", disable=not progress) as bar:
             for batch in eval_batches(source, batch_size=min(batch_size, len(source))):
                 count = int(batch["mask"].sum())
-                for layer, values in look(run.params, run.preprocess, batch["image"]).items():
+                found = _outputs(run.variables, batch["image"], model=model, layers=tuple(files), crops=crops)
+                for layer, values in found.items():
                     arrays[layer][row : row + count] = np.asarray(values)[:count]
                 row += count
                 bar.update(count)
@@ -146,17 +147,20 @@ def _compute(run: Run, source: Source, files: dict[str, Path], crops: int, batch
                 part.unlink()
 
 
+@functools.partial(jax.jit, static_argnames=("model", "layers", "crops"))
 def _outputs(
-    arch: Arch, params: dict, preprocess: Preprocess, images: jax.Array, *, layers: tuple[str, ...], crops: int
-):
+    variables: tuple[dict, Preprocess], canvases: jax.Array, *, model: Model, layers: tuple[str, ...], crops: int
+) -> dict[str, jax.Array]:
+    """{layer: [N, h * w * C]} of canvases [N, S, S, C]."""
+    params, preprocess = variables
 
     def look(view: jax.Array) -> dict[str, jax.Array]:
-        activations = forward(arch, params, view).activations
+        activations = model(params, view).activations
         return {layer: activations[layer].reshape(len(view), -1) for layer in layers}
 
     if crops == 1:
-        return look(preprocess.centre(images))
-    views = preprocess.ten(images)
+        return look(preprocess.centre(canvases))
+    views = preprocess.ten(canvases)
     # added up one after the other: ten at once would hold ten times the features
     nothing = jax.tree.map(jnp.zeros_like, jax.eval_shape(look, views[0]))
     total, _ = jax.lax.scan(lambda total, view: (jax.tree.map(jnp.add, total, look(view)), None), nothing, views)
