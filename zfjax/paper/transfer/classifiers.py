@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from zfjax.paper.transfer.minimiser import minimise
+from zfjax.paper.transfer.options import CLASSIFIERS
 
-CLASSIFIERS = ("softmax", "svm")
 HELD_OUT = 3  # one image of so many is kept from the training part to choose C by
 ROUGH, FINE = 1e-4, 1e-6  # where fits stop, as a share of the loss gained a step: to choose C by, and to be used
 

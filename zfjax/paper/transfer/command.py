@@ -1,0 +1,124 @@
+"""Tables 4 to 7 and Fig. 9: a run and another data set by their flags, measured and reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zfjax.errors import InputError
+from zfjax.paper.transfer.options import CLUTTER, Options
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from zfjax.data import Source
+    from zfjax.paper.transfer.study import Study
+    from zfjax.runs.run import Run
+
+
+def transfer(options: Options) -> None:
+    """Measures what is not measured yet, then writes the table and the curve."""
+    from zfjax.data import canvases_of
+    from zfjax.data.sources.pool import open_pool
+    from zfjax.paper.transfer.extraction import choose_layers
+    from zfjax.paper.transfer.measure import Cell, check_counts
+    from zfjax.paper.transfer.report import report_folds
+    from zfjax.paper.transfer.study import find_overlaps, measure_folds, measured, train_folds
+
+    run = _run(options)
+    layers = choose_layers(run.arch, options.layers)
+    pool = open_pool(options.dataset, data_dir=options.data_dir, **canvases_of(run))
+    print(pool.origin, flush=True)
+    study = _study(options, run, pool.source)
+    found = find_overlaps(study, options.overlap_threshold) if options.overlap != "ignore" else []
+    left_out = found if options.overlap == "drop" else []
+    labels, names = _without(options, study.seen.labels, left_out, pool.source.class_names)
+    for count in options.counts:
+        check_counts(labels, names, count)
+    ledger = study.ledger(names, left_out)
+    rounds = [(count, fold) for count in options.counts for fold in range(options.folds)]
+    cells = [Cell(layer, kind, *each) for layer in layers for each in rounds for kind in options.chosen]
+    measure_folds(study, labels, ledger, cells)
+    if options.scratch:
+        epochs = options.scratch_epochs or run.arch.recipe.epochs
+        trained = [Cell(f"{epochs} epochs", "from scratch", *each) for each in rounds]
+        train_folds(study, labels, names, ledger, trained)
+        cells += trained
+    folds = f"{options.folds} fold{'s' * (options.folds > 1)}"
+    images = f"{len(names)} classes, {int((labels >= 0).sum()):,} images of {options.name}, {folds}, up to"
+    about = f"{_origin(options, run)} {images} {options.test_per_class} test images a class."
+    theirs = options.paper or (options.name if options.name in ("caltech101", "caltech256") else None)
+    results = measured(ledger)
+    _print(report_folds(study, [results[cell] for cell in cells], about, theirs))
+
+
+def pascal(options: Options) -> None:
+    """Measures average precision on PASCAL VOC, trained on its training and tested on its validation images."""
+    from zfjax.data import canvases_of
+    from zfjax.data.sources.pool import JoinedSource
+    from zfjax.data.sources.voc import open_voc
+    from zfjax.paper.transfer.extraction import choose_layers
+    from zfjax.paper.transfer.measure import Cell
+    from zfjax.paper.transfer.report import report_pascal
+    from zfjax.paper.transfer.study import measure_pascal, measured
+
+    run = _run(options)
+    layers = choose_layers(run.arch, options.layers)
+    train, test = open_voc(options.dataset, data_dir=options.data_dir, **canvases_of(run))
+    study = _study(options, run, JoinedSource((train, test)))
+    images = f"Trained on {len(train):,} images of {options.dataset}, tested on {len(test):,} validation images."
+    print(images, flush=True)
+    ledger = study.ledger(train.class_names)
+    cells = [Cell(layer, kind, 0, 0) for layer in layers for kind in options.chosen]
+    measure_pascal(study, len(train), ledger, cells)
+    results = measured(ledger)
+    _print(report_pascal(study, [results[cell] for cell in cells], f"{_origin(options, run)} {images}"))
+
+
+def _study(options: Options, run: Run, source: Source) -> Study:
+    from zfjax.paper.transfer.study import Study
+
+    same = ("dataset", "data_dir", "grids", "crops", "test_per_class", "batch_size", "seed")
+    flags = {name: getattr(options, name) for name in same}
+    cache = Path(options.cache or Path(options.ckpt) / "features")
+    return Study(run, source, out=options.folder, cache=cache, epochs=options.scratch_epochs, **flags)
+
+
+def _origin(options: Options, run: Run) -> str:
+    trained = "its weights random" if options.random_weights else f"step {run.step:,}"
+    return f"Run {Path(options.ckpt).resolve().name} ({run.arch.name}), {trained}, {options.crops} crop(s)."
+
+
+def _print(paths: list[Path]) -> None:
+    for path in paths:
+        print(path)
+
+
+def _run(options: Options) -> Run:
+    from zfjax.runs.run import load_run
+
+    run = load_run(options.ckpt, options.step)
+    if not options.random_weights:
+        return run
+    import jax
+
+    from zfjax.convnet import init_params
+
+    return run._replace(params=init_params(jax.random.key(options.seed), run.arch), step=0)
+
+
+def _without(options: Options, labels, left_out: list[int], names: tuple[str, ...]) -> tuple[np.ndarray, list]:
+    """Labels counted anew, -1 for images that take no part, and the names of the classes that stay."""
+    import numpy as np
+
+    unwanted = options.exclude.split(",")
+    if options.exclude != CLUTTER and (unknown := sorted({*unwanted} - {*names, ""})):
+        raise InputError(f"--exclude names {unknown[0]}, which is no class of {options.dataset}")
+    kept = [label for label, name in enumerate(names) if name not in unwanted]
+    if gone := [name for name in names if name in unwanted]:
+        print(f"left out: {', '.join(gone)} ({int((~np.isin(labels, kept)).sum())} images)", flush=True)
+    renumbered = np.full(len(names), -1)
+    renumbered[kept] = np.arange(len(kept))
+    renumbered = renumbered[labels]
+    renumbered[left_out] = -1
+    return renumbered, [names[label] for label in kept]
