@@ -4,9 +4,17 @@ import contextlib
 import io
 import re
 import sys
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, TypeVar
 
 Config = TypeVar("Config")
+
+
+def choice(names: Sequence[str], help: str) -> Any:
+    """The type of a flag that takes one of some names which are known only when the program runs."""
+    import tyro
+
+    return Annotated[Literal[tuple(names)], tyro.conf.arg(help=help)]  # type: ignore[valid-type]
 
 
 def parse_flags(config: type[Config], args: list[str] | None = None) -> Config:

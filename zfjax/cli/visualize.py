@@ -6,69 +6,31 @@ import dataclasses
 import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from zfjax.cli.flags import parse_flags
+from zfjax.cli.flags import choice, parse_flags
 from zfjax.errors import InputError, exit_on_bad_input
-from zfjax.paper.architecture import command as architecture
-from zfjax.paper.correspondence import command as correspondence
-from zfjax.paper.evolution import command as evolution
-from zfjax.paper.features import command as features
-from zfjax.paper.first_layers import command as first_layers
-from zfjax.paper.invariance import command as invariance
-from zfjax.paper.occlusion import command as occlusion
-from zfjax.paper.units import command as units
+from zfjax.paper.architecture.command import draw_named
+from zfjax.paper.registry import FIGURES
 from zfjax.paper.view import LeftOut, View
 from zfjax.runtime.compile_cache import Programs, keep_programs
 from zfjax.runtime.cpu import tune_cpu
 
-FIGURES = {
-    "architecture": architecture,
-    "features": features,
-    "evolution": evolution,
-    "filters": first_layers.FIGURES["filters"],
-    "invariance": invariance,
-    "correspondence": correspondence,
-    **units.FIGURES,
-    "occlusion": occlusion,
-}  # of one run, in the order of --figure=all
-COMPARISONS = {
-    "selection": first_layers.FIGURES["selection"]
-}  # of several runs side by side; their `draw` takes all views
-
 
 @dataclass(frozen=True)
-class VisualizeConfig(Programs):
-    """Draws figures of the paper from a trained network into the run's folder figures/."""
+class Which:
+    """Whose figures are drawn; classes of their own so that --help keeps this order."""
 
     ckpt: str = ""
     """Run folder, or several with commas between them: each is drawn on its own, but for --figure=selection."""
     arch: str = ""
     """Architecture to draw where there is no run, with --figure=architecture alone."""
-    figure: Literal[
-        "all",
-        "architecture",
-        "features",
-        "evolution",
-        "filters",
-        "selection",
-        "invariance",
-        "correspondence",
-        "maximal_activations",
-        "activations",
-        "occlusion",
-    ] = "all"
-    """architecture: Fig. 3, the layers and their sizes.
-    features: Fig. 2, the strongest activations of each map in pixels.
-    evolution: Fig. 4, those of training images at the epochs that the run kept.
-    filters: Fig. 6, those of the first layer.
-    invariance: Fig. 5, features and answers under shift, scale and rotation.
-    correspondence: Table 1 and Fig. 8, whether covering the same part of different objects changes features alike.
-    selection: Fig. 6, the first two layers of all runs side by side, with measures.
-    occlusion: Fig. 7, map and answer under a square that covers part of the image.
-    maximal_activations: the images that units, and random directions, respond to most.
-    activations: all maps of a layer for an image.
-    all: whatever the run and its data set allow, and selection where there are several runs."""
+
+
+@dataclass(frozen=True)
+class How:
+    """What of them is shown, and how it is computed."""
+
     layers: str = ""
     """Layers to draw, e.g. conv1,conv5; empty: all convolutions (fully connected layers where there are none)."""
     maps: str = ""
@@ -107,15 +69,27 @@ class VisualizeConfig(Programs):
     """Images passed through the network at a time."""
     seed: int = 0
     """Of the random choices."""
-    architecture: architecture.Options = field(default_factory=architecture.Options)
-    evolution: evolution.Options = field(default_factory=evolution.Options)
-    invariance: invariance.Options = field(default_factory=invariance.Options)
-    occlusion: occlusion.Options = field(default_factory=occlusion.Options)
-    filters: first_layers.FiltersOptions = field(default_factory=first_layers.FiltersOptions)
-    correspondence: correspondence.Options = field(default_factory=correspondence.Options)
-    selection: first_layers.SelectionOptions = field(default_factory=first_layers.SelectionOptions)
-    maximal_activations: units.MaximalOptions = field(default_factory=units.MaximalOptions)
-    activations: units.ActivationsOptions = field(default_factory=units.ActivationsOptions)
+
+
+FIGURE_HELP = "\n".join(
+    (
+        *(f"{name}: {figure.help}" for name, figure in FIGURES.items()),
+        "all: whatever the run and its data set allow, and selection where there are several runs.",
+    )
+)
+Chosen = dataclasses.make_dataclass("Chosen", [("figure", choice(["all", *FIGURES], FIGURE_HELP), "all")], frozen=True)
+VisualizeConfig = dataclasses.make_dataclass(
+    "VisualizeConfig",
+    # a figure without flags of its own has no group in --help
+    [
+        (name, figure.options, field(default_factory=figure.options))
+        for name, figure in FIGURES.items()
+        if fields(figure.options)
+    ],
+    bases=(How, Chosen, Which, Programs),
+    frozen=True,
+    namespace={"__doc__": "Draws figures of the paper from a trained network into the run's folder figures/."},
+)
 
 
 def main() -> None:
@@ -124,7 +98,7 @@ def main() -> None:
         _check(config)
         if config.arch:
             out = Path(config.out or Path("figures") / config.arch)
-            print(*architecture.draw_named(config.arch, out, config.architecture).paths)
+            print(*draw_named(config.arch, out, config.architecture).paths)
             return
         keep_programs(config.programs)
         tune_cpu()
@@ -137,29 +111,30 @@ def main() -> None:
                 print(f"left out: {figure} ({reason})", file=sys.stderr)
 
 
-def _jobs(config: VisualizeConfig) -> list[tuple[str, View | list[View]]]:
+def _jobs(config: Any) -> list[tuple[str, Any]]:
     """What to draw of whom: a figure of one run for each, a comparison of them for all."""
     paths = config.ckpt.split(",")
     names = [Path(path).resolve().name for path in paths]
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"--ckpt has several runs named {twice[0]}, whose pictures would have the same names")
     views = [_view(config, path, name if len(paths) > 1 else "") for path, name in zip(paths, names, strict=True)]
-    wanted = [config.figure] if config.figure != "all" else [*FIGURES, *(COMPARISONS if len(paths) > 1 else ())]
-    alone = [(figure, view) for view in views for figure in wanted if figure in FIGURES]
+    every = [name for name, figure in FIGURES.items() if len(paths) > 1 or not figure.comparison]
+    wanted = every if config.figure == "all" else [config.figure]
+    alone = [(figure, view) for view in views for figure in wanted if not FIGURES[figure].comparison]
     common = [dataclasses.replace(view, out=_folder(config, paths[0])) for view in views]
-    together = [(figure, common) for figure in wanted if figure in COMPARISONS]
+    together = [(figure, common) for figure in wanted if FIGURES[figure].comparison]
     for out in {view.out for _, view in alone} | {views[0].out for _, views in together}:
         _make(out)
     return alone + together
 
 
-def _draw(figure: str, config: VisualizeConfig, views: View | list[View]) -> None:
-    module = {**FIGURES, **COMPARISONS}[figure]
-    for path in module.draw(views, getattr(config, figure, None) or module.Options()).paths:
+def _draw(name: str, config: Any, views: View | list[View]) -> None:
+    figure = FIGURES[name]
+    for path in figure.draw(views, getattr(config, name, None) or figure.options()).paths:
         print(path, flush=True)
 
 
-def _check(config: VisualizeConfig) -> None:
+def _check(config: Any) -> None:
     if config.arch and (config.ckpt or config.figure != "architecture"):
         raise InputError(f"--arch={config.arch} is for --figure=architecture without --ckpt; a run has its own")
     if not (config.ckpt or config.arch):
@@ -173,7 +148,7 @@ def _check(config: VisualizeConfig) -> None:
         raise InputError(f"--percentile must be above 0 and at most 100, not {config.percentile}")
 
 
-def _view(config: VisualizeConfig, ckpt: str, name: str) -> View:
+def _view(config: Any, ckpt: str, name: str) -> View:
     from zfjax.runs.run import load_run
 
     run = load_run(ckpt, config.step)
@@ -182,7 +157,7 @@ def _view(config: VisualizeConfig, ckpt: str, name: str) -> View:
     return View(ckpt=ckpt, run=run, out=_folder(config, ckpt, name), dataset_name=config.dataset, **flags)
 
 
-def _folder(config: VisualizeConfig, ckpt: str, name: str = "") -> Path:
+def _folder(config: Any, ckpt: str, name: str = "") -> Path:
     return Path(config.out) / name if config.out else Path(ckpt) / "figures"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from zfjax.draw.markdown import aligned
 from zfjax.errors import InputError
 from zfjax.paper.correspondence.portraits import choose_portraits
-from zfjax.paper.view import Drawn, View
+from zfjax.paper.view import Drawn, Figure, View
 from zfjax.runtime.files import write_text
 
 if TYPE_CHECKING:
@@ -187,3 +187,10 @@ def _note(view: View, result: Result, origin: str) -> str:
         f"in the input; the paper states no size. Left and right as the keypoints name them. "
         f"{origin[0].upper()}{origin[1:]}.{shown} {view.origin}"
     )
+
+
+FIGURE = Figure(
+    "Table 1 and Fig. 8, whether covering the same part of different objects changes features alike.",
+    Options,
+    draw,
+)

@@ -10,7 +10,7 @@ import numpy as np
 
 from zfjax.errors import InputError
 from zfjax.paper.pictures import Pictures, choose_pictures
-from zfjax.paper.view import Drawn, View
+from zfjax.paper.view import Drawn, Figure, View
 
 PAPER_SIZE = 224  # pixels; shifts are given for an image of this size
 FILLS = {"mean": "the mean image", "zero": "black", "edge": "the nearest pixels"}
@@ -121,3 +121,6 @@ def _answers(view: View, pictures: Pictures) -> str:
     if pictures.known.all():
         return f"Images of {view.dataset.name}, {view.split} split, by number; the class is the true one."
     return "The class is the most probable one of the untransformed image."
+
+
+FIGURE = Figure("Fig. 5, features and answers under shift, scale and rotation.", Options, draw)

@@ -9,7 +9,7 @@ import numpy as np
 
 from zfjax.errors import InputError
 from zfjax.paper.pictures import choose_pictures
-from zfjax.paper.view import Drawn, View
+from zfjax.paper.view import Drawn, Figure, View
 
 if TYPE_CHECKING:
     from zfjax.paper.occlusion.measure import Occlusion
@@ -119,3 +119,6 @@ def _data(view: View, options: Options) -> str:
     searched = len(view.searched(view.source))
     among = f"The other images are the strongest among {searched:,} of {view.dataset.name}, {view.split} split."
     return among if options.others else ""
+
+
+FIGURE = Figure("Fig. 7, map and answer under a square that covers part of the image.", Options, draw)
