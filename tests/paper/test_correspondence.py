@@ -25,12 +25,10 @@ from zfjax.paper.correspondence.measure import (
     sign_changes,
     square_centres,
     summary,
-    table_layers,
 )
 from zfjax.paper.correspondence.portraits import choose_portraits
 from zfjax.paper.occlusion.measure import occlude
 from zfjax.paper.view import LeftOut, View
-from zfjax.zoo import get_arch
 
 FACE = 13  # a scene of the validation split that is a face, with all its parts in the crop
 
@@ -237,11 +235,6 @@ def test_a_part_outside_the_crop_is_named_with_its_file(tmp_path):
 def test_other_data_sets_are_left_out(tmp_path):
     with pytest.raises(LeftOut, match="folder:x has images without keypoints"):
         gallery.draw(view(tmp_path, dataset_name="folder:x"), gallery.Options())
-
-
-def test_layers_five_and_seven():
-    assert table_layers(get_arch("zf")) == ["pool5", "fc7"] and table_layers(get_arch("alexnet")) == ["pool5", "fc7"]
-    assert table_layers(get_arch("sign-cnn")) == ["pool4", "fc5"] and table_layers(get_arch("sign-mlp")) == ["fc2"]
 
 
 def test_the_table_and_the_picture(tmp_path, capsys):

@@ -14,14 +14,12 @@ from zfjax.paper.invariance.command import Options, amounts
 from zfjax.paper.invariance.draw import draw_invariance
 from zfjax.paper.invariance.measure import (
     Invariance,
-    default_layers,
     invariance_curves,
     measure_invariance,
     responses,
 )
 from zfjax.paper.invariance.sensitivity import departure, early_change, linearity, sensitivity
 from zfjax.runs.run import load_run
-from zfjax.zoo import ARCHS, get_arch
 
 shift, scale, rotate = (
     jax.jit(change, static_argnames=("interpolation",))
@@ -111,24 +109,6 @@ def test_responses_are_those_of_the_copies():
     np.testing.assert_allclose(means["shift"], [8, 5, 2])
     with pytest.raises(InputError, match="unknown transformation 'shear'; there are shift, scale, rotation"):
         responses(lambda images: images, IMAGE, {"shear": [1.0]})
-
-
-@pytest.mark.parametrize(
-    ("name", "layers"),
-    [
-        ("zf", ["norm1", "fc7"]),
-        ("zf-mini", ["norm1", "fc7"]),
-        ("alexnet", ["pool1", "fc7"]),
-        ("alexnet-no67", ["pool1", "pool5"]),
-        ("vgg16", ["conv1_1", "fc7"]),
-        ("lenet5", ["pool1", "fc4"]),
-        ("sign-cnn", ["conv1", "fc5"]),
-        ("sign-mlp", ["fc1", "fc2"]),
-    ],
-)
-def test_first_and_last_layer(name, layers):
-    assert default_layers(get_arch(name)) == layers
-    assert all(default_layers(arch) for arch in ARCHS.values())
 
 
 def test_measures_of_curves_that_are_known():

@@ -5,7 +5,7 @@ import functools
 import jax
 import numpy as np
 import pytest
-from nets import ODD, TINY, run_of
+from nets import run_of
 from scene_run import make_scene_run, run_visualize
 
 from zfjax.arch import Arch
@@ -18,7 +18,6 @@ from zfjax.paper.occlusion.measure import (
     Fall,
     against_truth,
     correlation,
-    default_layer,
     default_stride,
     fall,
     inside_box,
@@ -28,7 +27,6 @@ from zfjax.paper.occlusion.measure import (
 from zfjax.paper.top_activations import see
 from zfjax.recipe import Recipe
 from zfjax.runs.run import Run, load_run
-from zfjax.zoo import get_arch
 
 
 @pytest.fixture(scope="module")
@@ -134,21 +132,6 @@ def test_measures_by_hand():
     assert np.isnan(fall(values, 4.0, ~inside | True)[1]) and np.isnan(fall(values, 0.0, inside)[0])
     assert lowest_inside(values, inside) == 1 and lowest_inside(values, ~inside) == 0
     assert lowest_inside(np.array([[1.0, 1], [2, 1]]), inside) == pytest.approx(1 / 3)
-
-
-@pytest.mark.parametrize(
-    ("arch", "layer"),
-    [
-        (get_arch("zf"), "conv5"),
-        (get_arch("vgg16"), "conv5_3"),
-        (get_arch("sign-cnn"), "conv4"),
-        (get_arch("sign-mlp"), "fc2"),
-        (TINY, "conv3"),
-        (ODD, "conv2"),
-    ],
-)
-def test_the_layer_to_follow(arch, layer):
-    assert default_layer(arch) == layer
 
 
 def test_defaults_grow_with_the_image():

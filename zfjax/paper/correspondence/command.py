@@ -10,6 +10,7 @@ import numpy as np
 from zfjax.draw.markdown import aligned
 from zfjax.errors import InputError
 from zfjax.paper.correspondence.portraits import choose_portraits
+from zfjax.paper.default_layers import five_and_seven
 from zfjax.paper.view import Drawn, Figure, View
 from zfjax.runtime.files import write_text
 
@@ -57,10 +58,10 @@ class Result(NamedTuple):
 def draw(view: View, options: Options) -> Drawn:
     """Prints the table, and saves it beside the picture. Raises LeftOut without keypoints."""
     from zfjax.paper.correspondence.draw import draw_correspondence
-    from zfjax.paper.correspondence.measure import random_centres, square_centres, table_layers
+    from zfjax.paper.correspondence.measure import random_centres, square_centres
 
     arch = view.run.arch
-    layers = view.chosen_layers() if view.layers else table_layers(arch)
+    layers = view.chosen_layers() if view.layers else five_and_seven(arch)
     portraits, origin = choose_portraits(view, options)
     size = _square(options, arch.image_size)
     names = list(portraits[0].parts)

@@ -10,8 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from zfjax.arch import Arch
-from zfjax.layers import AvgPool, Conv, Dense, MaxPool
 from zfjax.paper.occlusion.measure import occlude
 
 # Of an image's largest activation: smaller changes are rounding, which convolution by fast Fourier or Winograd
@@ -103,13 +101,6 @@ class Summary(NamedTuple):
 def summary(shares: np.ndarray) -> Summary:
     """shares: H of any shape; the sample's standard deviation, 0 for a single pair."""
     return Summary(float(shares.mean()), float(shares.std(ddof=1)) if shares.size > 1 else 0.0)
-
-
-def table_layers(arch: Arch) -> list[str]:
-    """What stands for the paper's layers 5 and 7: the last layer of maps, and the last hidden dense layer."""
-    maps = [row.layer.name for row in arch.rows if isinstance(row.layer, Conv | MaxPool | AvgPool)]
-    dense = [layer.name for layer in arch.layers if isinstance(layer, Dense)]
-    return [*maps[-1:], *dense[:-1][-1:]] or dense
 
 
 def select_features(activations: dict[str, jax.Array], layers: Sequence[str]) -> dict[str, jax.Array]:

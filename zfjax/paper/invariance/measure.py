@@ -12,9 +12,8 @@ import numpy as np
 from jax.scipy.ndimage import map_coordinates
 from tqdm import tqdm
 
-from zfjax.arch import Arch
 from zfjax.errors import InputError
-from zfjax.layers import LRN, AvgPool, Dropout, MaxPool
+from zfjax.paper.default_layers import first_and_last
 from zfjax.paper.top_activations import see
 from zfjax.runs.run import Run
 
@@ -151,10 +150,10 @@ def measure_invariance(
 
     canvases: uint8 [N, S, S, C]; each is transformed whole about its centre and only then cropped, so that small
     shifts bring in what lies beside the crop. fill: what comes in from outside the canvas: the mean image, black, or
-    the nearest pixel. layers: of which the features are compared; () for `default_layers`. The paper states neither
+    the nearest pixel. layers: of which the features are compared; () for `first_and_last`. The paper states neither
     ranges nor fill nor interpolation. Raises InputError for an unknown layer or transformation.
     """
-    layers = [run.arch.row(name).layer.name for name in layers or default_layers(run.arch)]
+    layers = [run.arch.row(name).layer.name for name in layers or first_and_last(run.arch)]
     options = {"fill": fill, "interpolation": interpolation, "batch_size": batch_size}
     measure = jax.jit(functools.partial(_measure, run.arch, layers=layers, **options))
     each = [
@@ -169,19 +168,6 @@ def measure_invariance(
         name: Invariance(np.asarray(amounts), ordered(curves[name][0]), ordered(norms), curves[name][1], shown[name])
         for name, amounts in transforms.items()
     }
-
-
-def default_layers(arch: Arch) -> list[str]:
-    """The output of the first block with its pool and normalisation, and the last layer below the classifier.
-
-    norm1 and fc7 for the network of Fig. 3: what the paper calls layers 1 and 7.
-    """
-    trailing = (MaxPool, AvgPool, LRN, Dropout)
-    blocks = [place for place, layer in enumerate(arch.layers) if not isinstance(layer, trailing)]
-    names = [layer.name for layer in arch.layers if not isinstance(layer, Dropout)]
-    first_end = arch.layers[: blocks[1]] if len(blocks) > 1 else arch.layers
-    first = [layer.name for layer in first_end if not isinstance(layer, Dropout)][-1]
-    return list(dict.fromkeys([first, names[-2] if len(names) > 1 else names[-1]]))
 
 
 def _measure(arch, variables, canvas, label, transforms, *, layers, fill, interpolation, batch_size):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zfjax.errors import InputError
+from zfjax.paper.default_layers import strongest_layer
 from zfjax.paper.pictures import choose_pictures
 from zfjax.paper.view import Drawn, Figure, View
 
@@ -39,12 +40,12 @@ def draw(view: View, options: Options) -> Drawn:
     Raises InputError for a layer that there is not and for a square that will not do.
     """
     from zfjax.paper.occlusion.draw import draw_occlusion
-    from zfjax.paper.occlusion.measure import default_layer, default_stride, occlude_images
+    from zfjax.paper.occlusion.measure import default_stride, occlude_images
 
     if options.others < 0:
         raise InputError(f"--occlusion.others must be at least 0, not {options.others}")
     run, side = view.run, view.run.arch.image_size
-    layer = run.arch.row(options.layer or default_layer(run.arch)).layer.name
+    layer = run.arch.row(options.layer or strongest_layer(run.arch)).layer.name
     square = {
         "size": max(1, round(side / 4)) if options.size is None else options.size,
         "stride": default_stride(side) if options.stride is None else options.stride,

@@ -15,7 +15,7 @@ from zfjax.arch import Arch
 from zfjax.convnet import Forward, forward
 from zfjax.deconvnet import project, strongest
 from zfjax.errors import InputError
-from zfjax.layers import LRN, AvgPool, Dropout, MaxPool
+from zfjax.paper.default_layers import strongest_layer
 from zfjax.patched import forward_changed
 from zfjax.runs.run import Run
 from zfjax.windows import Corner, cut
@@ -160,11 +160,11 @@ def occlude_images(
     """Fig. 7's maps for N images.
 
     canvases: uint8 [N, S, S, C], of which the network sees the centre. layer: whose strongest map is followed, chosen
-    by its largest activation in the image as it is; "" for `default_layer`. size, stride: pixels; None for a quarter
+    by its largest activation in the image as it is; "" for `strongest_layer`. size, stride: pixels; None for a quarter
     of the image and 8 on 224. fill: 0..255, None for the mean image. overlap, norm: of the projection. The paper states
     neither size nor stride nor grey value. Raises InputError for a layer, size, stride or fill that will not do.
     """
-    layer, side = run.arch.row(layer or default_layer(run.arch)).layer.name, run.arch.image_size
+    layer, side = run.arch.row(layer or strongest_layer(run.arch)).layer.name, run.arch.image_size
     size, stride = max(1, round(side / 4)) if size is None else size, default_stride(side) if stride is None else stride
     if not (1 <= size and 1 <= stride <= side):
         raise InputError(f"the square's size must be at least 1 and its stride 1 to {side}; got {size} and {stride}")
@@ -178,12 +178,6 @@ def occlude_images(
         scalars = {name: getattr(measured, name).item() for name in ("label", "channel", "whole_activity")}
         found.append(measured._replace(**scalars))
     return found
-
-
-def default_layer(arch: Arch) -> str:
-    """The last convolution, conv5 in Fig. 3; the last hidden layer of a network without any."""
-    rows = [row for row in arch.rows[:-1] if not isinstance(row.layer, MaxPool | AvgPool | LRN | Dropout)]
-    return ([row for row in rows if row.shape[0] > 1] or rows or arch.rows)[-1].layer.name
 
 
 def default_stride(image_size: int) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 
 from zfjax.paper.architecture import command as architecture
 from zfjax.paper.correspondence import command as correspondence
+from zfjax.paper.default_layers import strongest_layer
 from zfjax.paper.evolution import command as evolution
 from zfjax.paper.features import command as features
 from zfjax.paper.first_layers import command as first_layers
@@ -136,7 +137,7 @@ def _occlusion_measures(result: list) -> dict:
 def _against_truth(plan: Plan) -> dict:
     """Over as many rightly classified scenes, whose objects' boxes are known."""
     from zfjax.data import render
-    from zfjax.paper.occlusion.measure import against_truth, default_layer, default_stride, occlude_images
+    from zfjax.paper.occlusion.measure import against_truth, default_stride, occlude_images
     from zfjax.paper.pictures import choose_pictures
 
     view, count = _view(plan, MAIN), plan.extent.truth
@@ -146,7 +147,7 @@ def _against_truth(plan: Plan) -> dict:
     pictures = choose_pictures(view, count)
     side, margin = arch.image_size, (canvas - arch.image_size) // 2
     square = {"size": max(1, round(side / 4)), "stride": default_stride(side), "fill": None}
-    layer = default_layer(arch)
+    layer = strongest_layer(arch)
     found = occlude_images(view.run, pictures.canvases, pictures.labels, layer=layer, progress=True, **square)
     truths = []
     for each, name in zip(found, pictures.names, strict=True):

@@ -1,0 +1,112 @@
+"""Which layers a figure or a table shows where none are named: every such rule stands here. No JAX.
+
+In the paper's words "layer 5" is a convolution with the pool and the normalisation that follow it; in a network of
+branches what follows is what reads a layer and nothing else does.
+"""
+
+from __future__ import annotations
+
+from zfjax.arch import Arch
+from zfjax.layers import IMAGE, LRN, AvgPool, BatchNorm, Conv, Dense, Dropout, GlobalAvgPool, Identity, MaxPool
+from zfjax.rows import Row
+
+_SHRINKING = (MaxPool, AvgPool, GlobalAvgPool)
+_FOLLOWING = (*_SHRINKING, LRN, BatchNorm, Dropout, Identity)
+
+
+def numbered_layers(arch: Arch) -> tuple[str, ...]:
+    """The output of layer 1, 2, ... as the paper counts: a convolution or dense layer with what follows it.
+
+    In Fig. 3's network: norm1, norm2, conv3, conv4, pool5, fc6, fc7, fc8. Dropout is no output: it is off here.
+    """
+    readers = _readers(arch)
+    return tuple(_end(readers, row.name, _FOLLOWING) for row in arch.rows if isinstance(row.layer, Conv | Dense))
+
+
+def below_answer(arch: Arch) -> str:
+    """What the last layer reads: the features below the classifier, fc7 in Fig. 3's network."""
+    last = [row for row in arch.rows if not isinstance(row.layer, Dropout)][-1]
+    name = last.inputs[0]
+    while name != IMAGE and isinstance(arch.row(name).layer, Dropout):
+        name = arch.row(name).inputs[0]
+    return last.name if name == IMAGE else name
+
+
+def first_and_last(arch: Arch) -> list[str]:
+    """The output of layer 1 and the features below the classifier, whose invariance Fig. 5 compares.
+
+    norm1 and fc7 for the network of Fig. 3: what the paper calls layers 1 and 7.
+    """
+    return list(dict.fromkeys([*numbered_layers(arch)[:1], below_answer(arch)]))
+
+
+def five_and_seven(arch: Arch) -> list[str]:
+    """What stands for the paper's layers 5 and 7 in Table 1: the last layer of maps, and the features below the
+    classifier where these are no maps."""
+    last = below_answer(arch)
+    return [*last_maps(arch), *([] if last in _with_maps(arch) else [last])]
+
+
+def last_maps(arch: Arch) -> list[str]:
+    """The last layer that has maps, pool5 in Fig. 3's network; none in a network of dense layers."""
+    with_maps = _with_maps(arch)
+    return [row.name for row in arch.rows if row.name in with_maps and not isinstance(row.layer, LRN | Dropout)][-1:]
+
+
+def last_maps_or_units(arch: Arch) -> list[str]:
+    """`last_maps`; the last dense layer of a network without any."""
+    return last_maps(arch) or drawn_layers(arch)[-1:]
+
+
+def strongest_layer(arch: Arch) -> str:
+    """The last convolution below the answer, or the sum or join of several, whose strongest map Fig. 7 follows; conv5
+    in Fig. 3's network, and the last hidden layer of a network without any."""
+    rows = [row for row in arch.rows[:-1] if not isinstance(row.layer, (*_SHRINKING, LRN, Dropout))]
+    return ([row for row in rows if row.shape[:2] != (1, 1)] or rows or arch.rows)[-1].name
+
+
+def drawn_layers(arch: Arch) -> list[str]:
+    """All convolutions, each with the normalisation or rectification that follows it as a layer of its own; all dense
+    layers of a network without any."""
+    readers = _readers(arch)
+    convolutions = [row.name for row in arch.rows if isinstance(row.layer, Conv)]
+    return [_end(readers, name, (BatchNorm, Identity)) for name in convolutions] or [
+        row.name for row in arch.rows if isinstance(row.layer, Dense)
+    ]
+
+
+def first_layer(arch: Arch) -> str:
+    """The one whose filters are pictures, where it is a convolution: conv1."""
+    return arch.rows[0].name
+
+
+def first_two_convolutions(arch: Arch) -> tuple[str, str] | None:
+    """The first layer and the convolution after it; None where a network does not begin so."""
+    names = [row.name for row in arch.rows if isinstance(row.layer, Conv)]
+    return (names[0], names[1]) if len(names) > 1 and names[0] == first_layer(arch) else None
+
+
+def _readers(arch: Arch) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in arch.rows:
+        for name in row.inputs:
+            found.setdefault(name, []).append(row)
+    return found
+
+
+def _end(readers: dict[str, list[Row]], name: str, kinds: tuple[type, ...]) -> str:
+    """The last of the layers of these kinds that follow a layer one after the other, dropout aside."""
+    end = name
+    while len(following := readers.get(name, [])) == 1 and isinstance(following[0].layer, kinds):
+        name = following[0].name
+        end = end if isinstance(following[0].layer, Dropout) else name
+    return end
+
+
+def _with_maps(arch: Arch) -> set[str]:
+    """The layers that still have places: none from a dense layer or a global mean on."""
+    found = {IMAGE}
+    for row in arch.rows:
+        if row.geometry is not None and found.issuperset(row.inputs):
+            found.add(row.name)
+    return found
