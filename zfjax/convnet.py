@@ -9,24 +9,10 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.nn import initializers
 
+from zfjax import layers as kinds
 from zfjax import ops
 from zfjax.arch import Arch
-from zfjax.layers import (
-    IMAGE,
-    LRN,
-    Add,
-    AvgPool,
-    BatchNorm,
-    Concat,
-    Conv,
-    Dense,
-    Dropout,
-    GlobalAvgPool,
-    Identity,
-    Layer,
-    MaxPool,
-    pair,
-)
+from zfjax.layers import IMAGE, Layer, pair
 from zfjax.rows import STATISTICS, Row
 
 # Root mean square of photo pixels about their mean image. He's rule takes inputs of RMS 1, so the first layer's weights
@@ -70,12 +56,12 @@ class ConvNet(nn.Module):
                 starts = _initializers(self.arch, row, row is first)
                 params = {name: _Params(row.param_shapes, starts, name=name)()}
             match layer:
-                case MaxPool():
+                case kinds.MaxPool():
                     x, switches[name] = ops.max_pool(inputs[0], layer.window, layer.strides, layer.padding)
                     maps[name] = nn.relu(x) if layer.relu else x
-                case BatchNorm() if train:
+                case kinds.BatchNorm() if train:
                     maps[name], statistics[name] = _normalise_batch(layer, params[name], inputs[0])
-                case Dropout():
+                case kinds.Dropout():
                     x = nn.Dropout(layer.rate, name=name)(inputs[0], deterministic=not train)
                     maps[name] = nn.relu(x) if layer.relu else x
                 case _:
@@ -103,29 +89,29 @@ def apply_layer(layer: Layer, params: dict, inputs: Sequence[jax.Array]) -> jax.
     x, own = inputs[0], params.get(layer.name, {})
     y: Any
     match layer:
-        case Conv():
+        case kinds.Conv():
             options = {"strides": layer.strides, "padding": layer.padding, "dilation": layer.dilation}
             y = _add_bias(ops.conv(x, own["kernel"], groups=layer.groups, **options), own)
-        case Dense():
+        case kinds.Dense():
             kernel = own["kernel"].astype(x.dtype)
             y = _add_bias((x.reshape(len(x), -1) @ kernel).reshape(len(x), 1, 1, kernel.shape[1]), own)
-        case MaxPool():
+        case kinds.MaxPool():
             # without switches; `ops.max_pool` would compute its input again for each of the windows that share it
             padding: Any = layer.padding  # flax declares a name alone
             y = nn.max_pool(x, pair(layer.window), pair(layer.strides), padding)
-        case AvgPool():
+        case kinds.AvgPool():
             y = ops.avg_pool(x, layer.window, layer.strides, layer.padding, layer.count_include_pad)
-        case GlobalAvgPool():
+        case kinds.GlobalAvgPool():
             y = x.astype(jnp.float32).mean(axis=(1, 2), keepdims=True).astype(x.dtype)
-        case LRN():
+        case kinds.LRN():
             y = ops.local_response_norm(x, layer.n, layer.k, layer.alpha, layer.beta)
-        case BatchNorm():
+        case kinds.BatchNorm():
             y = _normalise(layer, own, x, own["mean"], own["var"])
-        case Concat():
+        case kinds.Concat():
             y = jnp.concatenate(inputs, axis=-1)
-        case Add():
+        case kinds.Add():
             y = sum(inputs[1:], x)
-        case Dropout() | Identity():
+        case kinds.Dropout() | kinds.Identity():
             y = x
         case _:
             assert_never(layer)
@@ -136,7 +122,9 @@ def _add_bias(y: jax.Array, own: dict[str, jax.Array]) -> jax.Array:
     return y + own["bias"].astype(y.dtype).reshape(1, 1, 1, -1) if "bias" in own else y
 
 
-def _normalise(layer: BatchNorm, own: dict[str, jax.Array], x: jax.Array, mean: jax.Array, var: jax.Array) -> jax.Array:
+def _normalise(
+    layer: kinds.BatchNorm, own: dict[str, jax.Array], x: jax.Array, mean: jax.Array, var: jax.Array
+) -> jax.Array:
     """In float32: in bfloat16 the difference of two large numbers would be lost."""
     slope = own["scale"] * jax.lax.rsqrt(var + layer.eps)
     shift = own["bias"] - mean * slope
@@ -144,7 +132,7 @@ def _normalise(layer: BatchNorm, own: dict[str, jax.Array], x: jax.Array, mean: 
     return y.astype(x.dtype)
 
 
-def _normalise_batch(layer: BatchNorm, own: dict[str, jax.Array], x: jax.Array):
+def _normalise_batch(layer: kinds.BatchNorm, own: dict[str, jax.Array], x: jax.Array):
     """By the mean and variance over batch and places; and the running statistics, which take the unbiased variance."""
     wide = x.astype(jnp.float32)
     mean = wide.mean(axis=(0, 1, 2))
@@ -160,7 +148,7 @@ def _initializers(arch: Arch, row: Row, first: bool) -> dict[str, initializers.I
     """Of each parameter. Biases of 1 go with weights of 0.01, which hardly pass a signal on; He's and Glorot's rules
     take biases of 0: with 1, alexnet began at a loss of 5 in place of 2.3 and stayed behind for epochs."""
     zeros, ones = initializers.zeros, initializers.ones
-    if not isinstance(row.layer, Conv | Dense):
+    if not isinstance(row.layer, kinds.Conv | kinds.Dense):
         return {"scale": ones, "bias": zeros, "mean": zeros, "var": ones}
     match arch.recipe.init:
         case "paper":

@@ -18,26 +18,10 @@ import jax
 import jax.numpy as jnp
 
 from zfjax import averages, ops
+from zfjax import layers as kinds
 from zfjax.arch import Arch
 from zfjax.errors import InputError
-from zfjax.layers import (
-    IMAGE,
-    LRN,
-    VALID,
-    Add,
-    AvgPool,
-    BatchNorm,
-    Concat,
-    Conv,
-    Dense,
-    Dropout,
-    GlobalAvgPool,
-    Identity,
-    MaxPool,
-    Padding,
-    Shape,
-    pair,
-)
+from zfjax.layers import IMAGE, VALID, Padding, Shape, pair
 from zfjax.rows import POINT, Row, Span, Spans
 from zfjax.windows import Corner, cut, inside, put
 
@@ -128,44 +112,44 @@ def _adjoint(walk: Descent, row: Row, signal: jax.Array) -> Sequence[jax.Array]:
     """What a layer's signal says of each of its inputs: whole maps, or windows as large as the layer's own reach."""
     layer, own = row.layer, walk.params.get(row.name, {})
     match layer:
-        case Conv():
+        case kinds.Conv():
             shape, padding = _below(walk, row, signal)
             options = {"strides": layer.strides, "groups": layer.groups, "dilation": layer.dilation}
             return [ops.conv_transpose(signal, own["kernel"].astype(signal.dtype), shape, padding=padding, **options)]
-        case MaxPool():
+        case kinds.MaxPool():
             return [_unpooled(walk, row, layer, signal)]
-        case AvgPool():
+        case kinds.AvgPool():
             shape, padding = _below(walk, row, signal)
             return [
                 averages.spread(
                     signal / _cells(walk, row, layer, signal.dtype), shape, layer.window, layer.strides, padding
                 )
             ]
-        case GlobalAvgPool():
+        case kinds.GlobalAvgPool():
             height, width, _ = row.input_shape
             return [jnp.broadcast_to(signal / (height * width), (len(signal), *row.input_shape))]
-        case Dense():
+        case kinds.Dense():
             flat = signal.reshape(len(signal), -1)
             return [(flat @ own["kernel"].astype(signal.dtype).T).reshape(-1, *row.input_shape)]
-        case LRN() if walk.norm == "vjp":
+        case kinds.LRN() if walk.norm == "vjp":
             normalise = functools.partial(
                 ops.local_response_norm, n=layer.n, k=layer.k, alpha=layer.alpha, beta=layer.beta
             )
             _, vjp = jax.vjp(lambda x: normalise(x), walk.inputs_of(row))
             return vjp(signal)
-        case BatchNorm():
+        case kinds.BatchNorm():
             slope = own["scale"] * jax.lax.rsqrt(own["var"] + layer.eps)
             return [signal * slope.astype(signal.dtype).reshape(1, 1, 1, -1)]
-        case Concat():
+        case kinds.Concat():
             ends = list(itertools.accumulate(shape[2] for shape in row.input_shapes))
             return jnp.split(signal, ends[:-1], axis=-1)
-        case LRN() | Dropout() | Identity() | Add():
+        case kinds.LRN() | kinds.Dropout() | kinds.Identity() | kinds.Add():
             return [signal] * len(row.inputs)
         case _:
             assert_never(layer)
 
 
-def _unpooled(walk: Descent, row: Row, pool: MaxPool, signal: jax.Array) -> jax.Array:
+def _unpooled(walk: Descent, row: Row, pool: kinds.MaxPool, signal: jax.Array) -> jax.Array:
     switches = walk.forward.switches[row.name]
     options = {"window": pool.window, "strides": pool.strides, "overlap": walk.overlap}
     if walk.overlap != "last" or walk.is_whole(row.name):
@@ -184,7 +168,7 @@ def _unpooled(walk: Descent, row: Row, pool: MaxPool, signal: jax.Array) -> jax.
     return pixels[:, top : top + height, left : left + width]
 
 
-def _cells(walk: Descent, row: Row, pool: AvgPool, dtype) -> jax.Array | float:
+def _cells(walk: Descent, row: Row, pool: kinds.AvgPool, dtype) -> jax.Array | float:
     """Of how many values each place of an average pool is the mean."""
     size, strides = pair(pool.window), pair(pool.strides)
     if pool.count_include_pad or pool.padding == VALID:

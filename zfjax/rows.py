@@ -9,26 +9,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, assert_never
 
+from zfjax import layers as kinds
 from zfjax.errors import InputError
-from zfjax.layers import (
-    IMAGE,
-    LRN,
-    VALID,
-    Add,
-    AvgPool,
-    BatchNorm,
-    Concat,
-    Conv,
-    Dense,
-    Dropout,
-    GlobalAvgPool,
-    Identity,
-    Layer,
-    MaxPool,
-    Padding,
-    Shape,
-    pair,
-)
+from zfjax.layers import IMAGE, VALID, Layer, Padding, Shape, pair
 
 STATISTICS = ("mean", "var")  # of a BatchNorm: they lie beside what is trained, and are measured
 
@@ -116,7 +99,7 @@ def walk_up(layers: Sequence[Layer], image: Shape, num_classes: int) -> Iterator
             )
         if layer.name in shapes:  # repeated names are refused before
             raise InputError(f"no layer can be called {IMAGE!r}: that is what the first one reads")
-        if len(inputs) > 1 and not isinstance(layer, Concat | Add):
+        if len(inputs) > 1 and not isinstance(layer, kinds.Concat | kinds.Add):
             raise InputError(f"{layer.name} reads one layer, not {', '.join(inputs)}; join them by Concat or Add")
         row = _row(layer, inputs, tuple(shapes[name] for name in inputs), num_classes)
         shapes[layer.name], before = row.shape, layer.name
@@ -129,36 +112,36 @@ def _row(layer: Layer, inputs: tuple[str, ...], below: tuple[Shape, ...], num_cl
     geometry: Geometry | None = POINT
     params: dict[str, tuple[int, ...]] = {}
     match layer:
-        case Conv(features=features, groups=groups):
+        case kinds.Conv(features=features, groups=groups):
             if channels % groups or features % groups:
                 raise InputError(f"{layer.name}: {groups} groups do not divide {channels} -> {features} maps")
             geometry = Geometry(pair(layer.kernel), pair(layer.strides), layer.padding, pair(layer.dilation))
             out = (*_slide(layer.name, shape, geometry), features)
             params = {"kernel": (*geometry.window, channels // groups, features)}
-        case MaxPool() | AvgPool():
+        case kinds.MaxPool() | kinds.AvgPool():
             geometry = Geometry(pair(layer.window), pair(layer.strides), layer.padding)
             out = (*_slide(layer.name, shape, geometry), channels)
-        case GlobalAvgPool():
+        case kinds.GlobalAvgPool():
             geometry, out = None, (1, 1, channels)
-        case Dense():
+        case kinds.Dense():
             geometry, out = None, (1, 1, layer.features or num_classes)
             params = {"kernel": (height * width * channels, out[2])}
-        case BatchNorm():
+        case kinds.BatchNorm():
             out, params = shape, {name: (channels,) for name in ("scale", "bias", *STATISTICS)}
-        case Concat():
+        case kinds.Concat():
             if len({each[:2] for each in below}) > 1:
                 raise InputError(f"{layer.name} cannot join maps of different sizes: {_shown(inputs, below)}")
             out = (height, width, sum(each[2] for each in below))
-        case Add():
+        case kinds.Add():
             if len(set(below)) > 1:
                 raise InputError(f"{layer.name} cannot add maps of different shapes: {_shown(inputs, below)}")
             out = shape
-        case LRN() | Dropout() | Identity():
+        case kinds.LRN() | kinds.Dropout() | kinds.Identity():
             out = shape
         case _:
             assert_never(layer)
     mult_adds = out[0] * out[1] * math.prod(params["kernel"]) if "kernel" in params else 0
-    if isinstance(layer, Conv | Dense) and layer.bias is not None:
+    if isinstance(layer, kinds.Conv | kinds.Dense) and layer.bias is not None:
         params["bias"] = (out[2],)
     return Row(layer, inputs, below, out, geometry, params, mult_adds)
 

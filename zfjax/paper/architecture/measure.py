@@ -6,27 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, assert_never
 
+from zfjax import layers as kinds
 from zfjax.arch import Arch
-from zfjax.layers import (
-    IMAGE,
-    LRN,
-    VALID,
-    Add,
-    AvgPool,
-    BatchNorm,
-    Concat,
-    Conv,
-    Dense,
-    Dropout,
-    GlobalAvgPool,
-    Identity,
-    Layer,
-    MaxPool,
-    Padding,
-    Pair,
-    Shape,
-    pair,
-)
+from zfjax.layers import IMAGE, VALID, Layer, Padding, Pair, Shape, pair
 from zfjax.rows import Row
 
 NAMES_LISTED = 8  # in the caption; of more, their number
@@ -85,11 +67,11 @@ def describe(arch: Arch) -> str:
         said.append(f"So {'does' if len(others) == 1 else 'do'} {_listed(others)}.")
     if any(place - 1 not in block.inputs or len(block.inputs) > 1 for place, block in enumerate(drawn) if place):
         said.append("Lines lead from a block, at the dot, to those that read it, at the arrow.")
-    if norm := next((layer for layer in layers if isinstance(layer, LRN)), None):
+    if norm := next((layer for layer in layers if isinstance(layer, kinds.LRN)), None):
         said.append(f"Contrast normalisation works across {norm.n} neighbouring maps.")
     if any(before != after for layer in layers for before, after in getattr(layer, "padding", ())):
         said.append("Pad a+b: a rows or columns at the top and on the left, b at the bottom and on the right.")
-    if any(isinstance(layer, Conv | MaxPool | AvgPool) for layer in layers):
+    if any(isinstance(layer, kinds.Conv | kinds.MaxPool | kinds.AvgPool) for layer in layers):
         said.append(
             "Not to scale: sides, those of the windows in orange too, grow as the square root of the size, "
             "stacks and bars as the logarithm of the number."
@@ -104,15 +86,23 @@ def _listed(names: Sequence[str]) -> str:
 def _change(layer: Layer) -> tuple[str, ...] | None:
     """What a layer that leaves shapes alone says above the block that it changes; None for all others."""
     match layer:
-        case LRN():
+        case kinds.LRN():
             return ("contrast", "norm")
-        case BatchNorm():
+        case kinds.BatchNorm():
             return ("batch", "norm")
-        case Dropout(rate=rate):
+        case kinds.Dropout(rate=rate):
             return (f"dropout {rate:g}",)
-        case Identity():
+        case kinds.Identity():
             return ()
-        case Conv() | MaxPool() | AvgPool() | GlobalAvgPool() | Dense() | Concat() | Add():
+        case (
+            kinds.Conv()
+            | kinds.MaxPool()
+            | kinds.AvgPool()
+            | kinds.GlobalAvgPool()
+            | kinds.Dense()
+            | kinds.Concat()
+            | kinds.Add()
+        ):
             return None
         case _:
             assert_never(layer)
@@ -122,25 +112,25 @@ def _block(row: Row) -> Block:
     layer, (height, width, maps) = row.layer, row.shape
     below = (f"{height}×{width}", _count(maps, "map"))
     match layer:
-        case Conv(groups=groups):
+        case kinds.Conv(groups=groups):
             grouped = (f"{groups} groups",) if groups > 1 else ()
             above = (*_window(row), *grouped, _count(maps, "filter"))
             return Block(layer.name, "conv", row.shape, above, below, window=_extent(row))
-        case MaxPool():
+        case kinds.MaxPool():
             return Block(layer.name, "pool", row.shape, _window(row, "max pool"), below, window=_extent(row))
-        case AvgPool():
+        case kinds.AvgPool():
             return Block(layer.name, "pool", row.shape, _window(row, "mean pool"), below, window=_extent(row))
-        case GlobalAvgPool():
+        case kinds.GlobalAvgPool():
             return Block(layer.name, "pool", row.shape, ("global", "mean pool"), below)
-        case Dense(features=features):
+        case kinds.Dense(features=features):
             above = ("fully", "connected") if features else ("fully", "connected", "softmax")
             below = (f"{maps}", "units" if features else "classes")
             return Block(layer.name, "dense", row.shape, above, below)
-        case Concat():
+        case kinds.Concat():
             return Block(layer.name, "join", row.shape, ("joined",), below)
-        case Add():
+        case kinds.Add():
             return Block(layer.name, "join", row.shape, ("sum",), below)
-        case LRN() | BatchNorm() | Dropout() | Identity():
+        case kinds.LRN() | kinds.BatchNorm() | kinds.Dropout() | kinds.Identity():
             return Block(layer.name, "point", row.shape, _change(layer) or ("identity",), below)
         case _:
             assert_never(layer)
