@@ -8,7 +8,6 @@ from zfjax.data import open_dataset
 from zfjax.data.scenes.scenes import SceneSource
 from zfjax.paper.report import figures, plan, tables, transfer
 from zfjax.paper.report.claims import judge
-from zfjax.paper.transfer.extraction import survey
 from zfjax.runs.run import load_run
 from zfjax.train.settings import Settings
 
@@ -65,24 +64,41 @@ def test_half_of_the_classes_are_counted_anew():
 
 
 def test_fits_that_are_done_are_not_done_again(tiny_plan, monkeypatch):
-    """A stop after four of eight costs the other four alone."""
-    run, source = load_run(tiny_plan.run("zf")), SceneSource("val", size=46, count=170)
-    task = transfer.Task(run, source, survey(source), source.class_names, "")
-    features = {"fc4": np.random.default_rng(0).normal(size=(170, 8)).astype(np.float32)}
+    """A stop after four of the fits costs the others alone; then one of two trainings from scratch is done."""
+    folder = tiny_plan.run("zf")
+    task = transfer.Task(load_run(folder), folder, SceneSource("val", size=46, count=170), "About.")
+    monkeypatch.setattr(transfer, "_half_of_the_classes", lambda plan: task)
     done, fails_after = [], [4]
 
-    def measured(read, cells, labels, grids):
-        for cell in cells:
-            if len(done) == fails_after[0]:
-                raise KeyboardInterrupt
-            done.append(cell)
-            yield cell, {"accuracy": len(done) / 10, "c": 1.0, "train": 5, "test": 5}
+    def note(cell):
+        if len(done) == fails_after[0]:
+            raise KeyboardInterrupt
+        done.append(cell)
+        return {"accuracy": len(done) / 100, "c": 1.0, "train": 5, "test": 5}
+
+    def measured(read, cells, labels, grids, **drawing):
+        assert drawing == {"test_per_class": 50, "seed": 0} and grids["svm"] == [0.01, 0.1, 1, 10, 100]
+        yield from ((cell, note(cell)) for cell in cells)
+
+    def trained(run, source, labels, names, fold, workdir, *, epochs, **options):
+        assert workdir.parent == tiny_plan.out / "runs-scratch" and epochs == 30
+        assert len(fold.train) in (50, 150) and names == task.source.class_names
+        return note(workdir.name)
 
     monkeypatch.setattr("zfjax.paper.transfer.measure.measure_layer", measured)
-    with pytest.raises(KeyboardInterrupt):
-        transfer._records(tiny_plan, task, features)
-    fails_after[0] = 99
+    monkeypatch.setattr("zfjax.paper.transfer.scratch.train_from_scratch", trained)
+    layers, folds, counts = 4, 2, 2
+    fits = layers * folds * counts * 2
+    for fails_after[0] in (4, fits + 1):
+        with pytest.raises(KeyboardInterrupt):
+            transfer.section(tiny_plan)
+    fails_after[0] = 999
     for _ in range(2):
-        records = transfer._records(tiny_plan, task, features)
-        assert len(done) == len(set(done)) == 8 == len(records)
-        assert [record["accuracy"] for record in records] == [number / 10 for number in range(1, 9)]
+        section = transfer.section(tiny_plan)
+        assert len(done) == len(set(done)) == fits + folds * counts
+    assert list((tiny_plan.out / "features").rglob("fc4.npy")) and (tiny_plan.out / section.pictures[0].path).exists()
+    (table,) = section.tables
+    assert section.text == "About." and [row[0] for row in table.rows][-1] == "from scratch"
+    assert section.measures["train_per_class"] == 15 and list(section.measures["by_layer"])[-1] == "fc4"
+    scratch = np.mean([fits + 3, fits + 4])
+    assert section.measures["scratch"] == pytest.approx(scratch) and table.rows[-1][2] == f"{scratch:.1f} ± 0.7"

@@ -203,7 +203,7 @@ def test_softmax_is_that_of_scikit_learn_with_all_features():
     there = LogisticRegression(C=20, tol=1e-8, max_iter=5000).fit(features.astype(np.float64), labels)
     images = coordinates.from_features(features, others)  # 90 coordinates in place of 200
     ours = classifiers.fit("softmax", images.train, np.eye(5, dtype=np.float32)[labels], 20)
-    np.testing.assert_allclose(ours.probabilities(images.test), there.predict_proba(others), atol=2e-3)
+    np.testing.assert_allclose(jax.nn.softmax(ours.scores(images.test)), there.predict_proba(others), atol=2e-3)
 
 
 def test_svm_is_that_of_scikit_learn_with_all_features():
@@ -221,7 +221,8 @@ def test_an_image_of_two_classes_teaches_softmax_both():
     features = np.array([[1.0], [1.0], [-1.0]], np.float32)
     both = classifiers.fit("softmax", features[[0, 2]], np.array([[1, 1, 0], [0, 0, 1]], np.float32), 5)
     apart = classifiers.fit("softmax", features, np.eye(3, dtype=np.float32), 5)
-    np.testing.assert_allclose(both.probabilities(features), apart.probabilities(features), atol=1e-3)
+    shares, expected = (jax.nn.softmax(each.scores(features)) for each in (both, apart))
+    np.testing.assert_allclose(shares, expected, atol=1e-3)
     with pytest.raises(ValueError, match="softmax, svm, not 'tree'"):
         classifiers.fit("tree", features, np.eye(3), 1)
 

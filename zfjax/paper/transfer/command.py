@@ -9,6 +9,8 @@ from zfjax.errors import InputError
 from zfjax.paper.transfer.options import CLUTTER, Options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from zfjax.data import Source
@@ -21,35 +23,23 @@ def transfer(options: Options) -> None:
     from zfjax.data import canvases_of
     from zfjax.data.sources.pool import open_pool
     from zfjax.paper.transfer.extraction import choose_layers
-    from zfjax.paper.transfer.measure import Cell, check_counts
     from zfjax.paper.transfer.report import report_folds
-    from zfjax.paper.transfer.study import find_overlaps, measure_folds, measured, train_folds
+    from zfjax.paper.transfer.study import find_overlaps
 
     run = _run(options)
     layers = choose_layers(run.arch, options.layers)
     pool = open_pool(options.dataset, data_dir=options.data_dir, **canvases_of(run))
     print(pool.origin, flush=True)
-    study = _study(options, run, pool.source)
+    study = study_of(options, run, pool.source)
     found = find_overlaps(study, options.overlap_threshold) if options.overlap != "ignore" else []
     left_out = found if options.overlap == "drop" else []
     labels, names = _without(options, study.seen.labels, left_out, pool.source.class_names)
-    for count in options.counts:
-        check_counts(labels, names, count)
-    ledger = study.ledger(names, left_out)
-    rounds = [(count, fold) for count in options.counts for fold in range(options.folds)]
-    cells = [Cell(layer, kind, *each) for layer in layers for each in rounds for kind in options.chosen]
-    measure_folds(study, labels, ledger, cells)
-    if options.scratch:
-        epochs = options.scratch_epochs or run.arch.recipe.epochs
-        trained = [Cell(f"{epochs} epochs", "from scratch", *each) for each in rounds]
-        train_folds(study, labels, names, ledger, trained)
-        cells += trained
+    records = records_of(options, study, layers, labels, names, left_out)
     folds = f"{options.folds} fold{'s' * (options.folds > 1)}"
     images = f"{len(names)} classes, {int((labels >= 0).sum()):,} images of {options.name}, {folds}, up to"
     about = f"{_origin(options, run)} {images} {options.test_per_class} test images a class."
     theirs = options.paper or (options.name if options.name in ("caltech101", "caltech256") else None)
-    results = measured(ledger)
-    _print(report_folds(study, [results[cell] for cell in cells], about, theirs))
+    _print(report_folds(study, records, about, theirs))
 
 
 def pascal(options: Options) -> None:
@@ -65,7 +55,7 @@ def pascal(options: Options) -> None:
     run = _run(options)
     layers = choose_layers(run.arch, options.layers)
     train, test = open_voc(options.dataset, data_dir=options.data_dir, **canvases_of(run))
-    study = _study(options, run, JoinedSource((train, test)))
+    study = study_of(options, run, JoinedSource((train, test)))
     images = f"Trained on {len(train):,} images of {options.dataset}, tested on {len(test):,} validation images."
     print(images, flush=True)
     ledger = study.ledger(train.class_names)
@@ -75,13 +65,47 @@ def pascal(options: Options) -> None:
     _print(report_pascal(study, [results[cell] for cell in cells], f"{_origin(options, run)} {images}"))
 
 
-def _study(options: Options, run: Run, source: Source) -> Study:
+def study_of(options: Options, run: Run, source: Source) -> Study:
+    """The run and the images, to be studied as the options say."""
     from zfjax.paper.transfer.study import Study
 
     same = ("dataset", "data_dir", "grids", "crops", "test_per_class", "batch_size", "seed")
     flags = {name: getattr(options, name) for name in same}
+    folders = {"out": options.folder, "scratch": options.folder / "scratch"}
     cache = Path(options.cache or Path(options.ckpt) / "features")
-    return Study(run, source, out=options.folder, cache=cache, epochs=options.scratch_epochs, **flags)
+    return Study(run, source, **folders, cache=cache, epochs=options.scratch_epochs, **flags)
+
+
+def records_of(
+    options: Options,
+    study: Study,
+    layers: Sequence[str],
+    labels: np.ndarray,
+    names: Sequence[str],
+    left_out: Sequence[int] = (),
+) -> list[dict]:
+    """One record a layer, classifier, number of training images and fold, then those of trainings from scratch.
+
+    What an earlier call has measured is not measured again. labels: int [N], below 0 for images that take no part.
+    names: of the classes. left_out: numbers of images that take no part though their class does.
+    Raises InputError for a class with too few images.
+    """
+    from zfjax.paper.transfer.measure import Cell, check_counts
+    from zfjax.paper.transfer.study import measure_folds, measured, train_folds
+
+    for count in options.counts:
+        check_counts(labels, names, count)
+    ledger = study.ledger(names, left_out)
+    rounds = [(count, fold) for count in options.counts for fold in range(options.folds)]
+    cells = [Cell(layer, kind, *each) for layer in layers for each in rounds for kind in options.chosen]
+    measure_folds(study, labels, ledger, cells)
+    if options.scratch:
+        epochs = options.scratch_epochs or study.run.arch.recipe.epochs
+        trained = [Cell(f"{epochs} epochs", "from scratch", *each) for each in rounds]
+        train_folds(study, labels, names, ledger, trained)
+        cells += trained
+    results = measured(ledger)
+    return [results[cell] for cell in cells]
 
 
 def _origin(options: Options, run: Run) -> str:

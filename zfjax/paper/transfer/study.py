@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 class Study:
     """A run, the images that it is to serve, and how: what all measurements have in common.
 
-    out: folder of the results. cache: folder of the features of all runs and data sets. grids: values of C to choose
-    from, by classifier. epochs: of trainings from scratch; None for the recipe's. The rest are transfer.py's flags.
+    out: folder of the results. scratch: folder of the trainings from scratch. cache: folder of the features of all runs
+    and data sets. grids: values of C to choose from, by classifier. epochs: of trainings from scratch; None for the
+    recipe's. The rest are transfer.py's flags.
     """
 
     run: Run
@@ -33,6 +34,7 @@ class Study:
     dataset: str
     data_dir: str | None
     out: Path
+    scratch: Path
     cache: Path
     grids: Mapping[str, Sequence[float]]
     crops: int
@@ -106,7 +108,7 @@ def measure_pascal(study: Study, training: int, ledger: Ledger, cells: Sequence[
 
 
 def train_folds(study: Study, labels: np.ndarray, names: Sequence[str], ledger: Ledger, cells: Sequence[Cell]) -> None:
-    """Trains the run's architecture from random weights for those cells that the ledger lacks, in scratch/."""
+    """Trains the run's architecture from random weights for those cells that the ledger lacks."""
     from zfjax.paper.transfer.measure import draw_fold
     from zfjax.paper.transfer.scratch import train_from_scratch
 
@@ -114,8 +116,7 @@ def train_folds(study: Study, labels: np.ndarray, names: Sequence[str], ledger: 
     options = {"about": about, "epochs": study.epochs, "crops": study.crops, "seed": study.seed}
     for cell in _missing(ledger, cells):
         fold = draw_fold(labels, cell.train_per_class, cell.fold, **study.drawing)
-        name = f"{cell.train_per_class}-a-class-fold-{cell.fold}-{cell.layer.replace(' ', '-')}"
-        folder = study.out / "scratch" / name
+        folder = study.scratch / f"{cell.train_per_class}-a-class-fold-{cell.fold}-{cell.layer.replace(' ', '-')}"
         print(f"from scratch: {cell.train_per_class} images a class, fold {cell.fold}", flush=True)
         result = train_from_scratch(study.run, study.source, labels, tuple(names), fold, folder, **options)
         ledger.append({**cell._asdict(), **result})
