@@ -16,7 +16,9 @@ from zfjax.cli import transfer
 from zfjax.convnet import forward
 from zfjax.data.sources.pool import JoinedSource, Subset, open_pool
 from zfjax.errors import InputError
+from zfjax.paper.default_layers import numbered_layers
 from zfjax.paper.transfer import classifiers, coordinates, extraction
+from zfjax.paper.transfer.command import choose_layers
 from zfjax.paper.transfer.draw import draw_transfer
 from zfjax.paper.transfer.measure import (
     Cell,
@@ -66,11 +68,11 @@ def a_run(arch=TINY) -> Run:
 
 def test_layers_are_counted_as_in_figure_3():
     zf = ("norm1", "norm2", "conv3", "conv4", "pool5", "fc6", "fc7", "fc8")
-    assert extraction.numbered_layers(ARCHS["zf"]) == extraction.numbered_layers(ARCHS["zf-mini"]) == zf
-    assert extraction.numbered_layers(ARCHS["alexnet"])[:2] == ("pool1", "pool2")
-    assert extraction.numbered_layers(ODD) == ("pool1", "pool2", "fc3")
-    assert extraction.choose_layers(ARCHS["zf"], "") == ["fc7"]
-    assert extraction.choose_layers(ARCHS["zf"], "1..3,5,fc7,5") == ["norm1", "norm2", "conv3", "pool5", "fc7"]
+    assert numbered_layers(ARCHS["zf"]) == numbered_layers(ARCHS["zf-mini"]) == zf
+    assert numbered_layers(ARCHS["alexnet"])[:2] == ("pool1", "pool2")
+    assert numbered_layers(ODD) == ("pool1", "pool2", "fc3")
+    assert choose_layers(ARCHS["zf"], "") == ["fc7"]
+    assert choose_layers(ARCHS["zf"], "1..3,5,fc7,5") == ["norm1", "norm2", "conv3", "pool5", "fc7"]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_layers_are_counted_as_in_figure_3():
 )
 def test_layers_that_there_are_not(text, message):
     with pytest.raises(InputError, match=message):
-        extraction.choose_layers(ARCHS["zf"], text)
+        choose_layers(ARCHS["zf"], text)
 
 
 # --- features ---

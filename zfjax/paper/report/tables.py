@@ -9,6 +9,7 @@ import numpy as np
 from zfjax.draw.markdown import TextTable
 from zfjax.paper.ablation import command as ablation
 from zfjax.paper.ablation.table import short_name
+from zfjax.paper.default_layers import first_layer
 from zfjax.paper.report.document import Section, Table
 from zfjax.paper.report.plan import MAIN, RIVAL, Plan
 from zfjax.runtime.files import read_json
@@ -86,7 +87,7 @@ def renormalisation(plan: Plan) -> Section:
     )
     ablation.reproduce(made)
     free = load_run(made.out / plan.run(MAIN).name)
-    first = capped.arch.layers[0].name
+    first = first_layer(capped.arch)
     kernels = [np.asarray(run.params[first]["kernel"]) for run in (capped, free)]
     with_cap, without = map(dominance, kernels)
     reached = float((filter_rms(kernels[0]) >= 0.999 * radius).mean())  # rounding may leave it just below

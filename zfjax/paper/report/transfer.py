@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from zfjax.paper.default_layers import numbered_layers
 from zfjax.paper.report.document import Picture, Section, Table
 from zfjax.paper.report.plan import MAIN, Plan
 from zfjax.paper.transfer.options import CLASSIFIERS, Options
@@ -40,7 +41,6 @@ def section(plan: Plan) -> Section:
     OUT/features. Raises InputError for a data set with too few images a class."""
     from zfjax.paper.transfer.command import records_of
     from zfjax.paper.transfer.draw import draw_transfer
-    from zfjax.paper.transfer.extraction import numbered_layers
 
     task = _other_data(plan) if plan.transfer else _half_of_the_classes(plan)
     options, study = _study(plan, task)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zfjax.errors import InputError
+from zfjax.paper.default_layers import below_answer, numbered_layers
 from zfjax.paper.transfer.options import CLUTTER, Options
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from zfjax.arch import Arch
     from zfjax.data import Source
     from zfjax.paper.transfer.study import Study
     from zfjax.runs.run import Run
@@ -22,7 +24,6 @@ def transfer(options: Options) -> None:
     """Measures what is not measured yet, then writes the table and the curve."""
     from zfjax.data import canvases_of
     from zfjax.data.sources.pool import open_pool
-    from zfjax.paper.transfer.extraction import choose_layers
     from zfjax.paper.transfer.report import report_folds
     from zfjax.paper.transfer.study import find_overlaps
 
@@ -47,7 +48,6 @@ def pascal(options: Options) -> None:
     from zfjax.data import canvases_of
     from zfjax.data.sources.pool import JoinedSource
     from zfjax.data.sources.voc import open_voc
-    from zfjax.paper.transfer.extraction import choose_layers
     from zfjax.paper.transfer.measure import Cell
     from zfjax.paper.transfer.report import report_pascal
     from zfjax.paper.transfer.study import measure_pascal, measured
@@ -63,6 +63,26 @@ def pascal(options: Options) -> None:
     measure_pascal(study, len(train), ledger, cells)
     results = measured(ledger)
     _print(report_pascal(study, [results[cell] for cell in cells], f"{_origin(options, run)} {images}"))
+
+
+def choose_layers(arch: Arch, text: str) -> list[str]:
+    """ "1..3,5,fc7" -> names of layers; empty: the one below the classifier. Raises InputError for any other."""
+    if not text:
+        return [below_answer(arch)]
+    outputs = numbered_layers(arch)
+    chosen: list[str] = []
+    for part in filter(None, text.split(",")):
+        first, dots, last = part.partition("..")
+        if first.isdigit() and (last.isdigit() if dots else True):
+            numbers = range(int(first), int(last if dots else first) + 1)
+            if wrong := [n for n in (*numbers, int(last or first)) if not 1 <= n <= len(outputs)]:
+                raise InputError(f"{arch.name} has layers 1 to {len(outputs)}; --layers asks for {wrong[0]}")
+            if not numbers:
+                raise InputError(f"--layers={part} counts down; write {last}..{first}")
+            chosen += [outputs[n - 1] for n in numbers]
+        else:
+            chosen.append(arch.row(part).layer.name)
+    return list(dict.fromkeys(chosen))
 
 
 def study_of(options: Options, run: Run, source: Source) -> Study:

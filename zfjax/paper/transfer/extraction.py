@@ -18,10 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from zfjax.arch import Arch
 from zfjax.data import Source, eval_batches
 from zfjax.errors import InputError
-from zfjax.layers import Conv, Dense, Dropout
 from zfjax.model import Model, network
 from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
@@ -33,40 +31,6 @@ class Survey(NamedTuple):
 
     labels: np.ndarray  # int [N]
     fingerprint: str  # of all pixels and labels, in order
-
-
-def numbered_layers(arch: Arch) -> tuple[str, ...]:
-    """The output of layer 1, 2, ... as the paper counts: a convolution or dense layer with what follows it.
-
-    In Fig. 3's network: norm1, norm2, conv3, conv4, pool5, fc6, fc7, fc8. Dropout is no output: it is off here.
-    """
-    outputs: list[str] = []
-    for layer in arch.layers:
-        if isinstance(layer, Conv | Dense):
-            outputs.append(layer.name)
-        elif outputs and not isinstance(layer, Dropout):
-            outputs[-1] = layer.name
-    return tuple(outputs)
-
-
-def choose_layers(arch: Arch, text: str) -> list[str]:
-    """ "1..3,5,fc7" -> names of layers; empty: the one below the classifier. Raises InputError for any other."""
-    outputs = numbered_layers(arch)
-    if not text:
-        return [outputs[-2:][0]]
-    chosen: list[str] = []
-    for part in filter(None, text.split(",")):
-        first, dots, last = part.partition("..")
-        if first.isdigit() and (last.isdigit() if dots else True):
-            numbers = range(int(first), int(last if dots else first) + 1)
-            if wrong := [n for n in (*numbers, int(last or first)) if not 1 <= n <= len(outputs)]:
-                raise InputError(f"{arch.name} has layers 1 to {len(outputs)}; --layers asks for {wrong[0]}")
-            if not numbers:
-                raise InputError(f"--layers={part} counts down; write {last}..{first}")
-            chosen += [outputs[n - 1] for n in numbers]
-        else:
-            chosen.append(arch.row(part).layer.name)
-    return list(dict.fromkeys(chosen))
 
 
 def survey(source: Source, *, batch_size: int = 256, progress: bool = False) -> Survey:

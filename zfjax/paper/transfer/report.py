@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zfjax.paper.default_layers import numbered_layers
 from zfjax.runtime.files import write_text
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ def report_pascal(study: Study, records: Collection[dict], about: str) -> list[P
 
 
 def _name(study: Study, layer: str, classifier: str) -> str:
-    from zfjax.paper.transfer.extraction import numbered_layers
-
     outputs = numbered_layers(study.run.arch)
     return f"{classifier} ({layer}{f', layer {outputs.index(layer) + 1}' if layer in outputs else ''})"
 
