@@ -40,8 +40,9 @@ def _check(config: TransferConfig) -> None:
         raise InputError(f"--overlap_threshold is a correlation above 0 and at most 1, not {config.overlap_threshold}")
     if config.seed < 0:
         raise InputError(f"--seed must be 0 or more, not {config.seed}")
-    if wrong := [name for name in config.chosen if name not in CLASSIFIERS] or not config.chosen:
-        raise InputError(f"--classifiers takes softmax,svm, not {wrong[0] if config.chosen else config.classifiers!r}")
+    wrong = [name for name in config.chosen if name not in CLASSIFIERS]
+    if wrong or not config.chosen:
+        raise InputError(f"--classifiers takes softmax,svm, not {wrong[0] if wrong else config.classifiers!r}")
     for name in config.chosen:
         if len(config.grids[name]) > 1 and min(config.counts) < 2:
             raise InputError(f"--train_per_class=1 leaves no image to choose C by; give a single value as --{name}_c")

@@ -4,6 +4,14 @@ Names load when first used: looking at a folder starts neither JAX nor Grain nor
 """
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zfjax.data.dataset import Dataset, canvases_of, default_dataset, open_dataset, open_for
+    from zfjax.data.pipeline.batches import check_batch, eval_batches, train_batches
+    from zfjax.data.pipeline.mean import mean_image
+    from zfjax.data.scenes.scenes import CLASS_NAMES, Scene, render
+    from zfjax.data.source import Source
 
 _HOME = {
     "CLASS_NAMES": "scenes.scenes",
@@ -21,7 +29,21 @@ _HOME = {
     "train_batches": "pipeline.batches",
 }
 
-__all__ = [*_HOME]
+__all__ = [
+    "CLASS_NAMES",
+    "Dataset",
+    "Scene",
+    "Source",
+    "canvases_of",
+    "check_batch",
+    "default_dataset",
+    "eval_batches",
+    "mean_image",
+    "open_dataset",
+    "open_for",
+    "render",
+    "train_batches",
+]
 
 
 def __getattr__(name: str):

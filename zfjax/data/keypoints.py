@@ -67,7 +67,7 @@ def _is_table(data) -> bool:
 
 
 def _record(path: Path, entry: dict) -> Record:
-    parts = {name: tuple(map(float, at)) for name, at in entry.items() if _is_part(name, at)}
+    parts = {name: (float(at[0]), float(at[1])) for name, at in entry.items() if _is_part(name, at)}
     if not isinstance(entry.get("file"), str) or not parts:
         raise InputError(f"{path}: an image needs a file and a part [x, y], got {json.dumps(entry)[:80]}")
     return Record(path.parent / entry["file"], parts, bool(entry.get("recommended", True)))
@@ -105,7 +105,7 @@ def scene_portrait(index: int, split: str, *, canvas_size: int, image_size: int)
         return None
     scene = render(index, size=canvas_size, split=split)
     sizes = {"canvas_size": canvas_size, "image_size": image_size}
-    places = {part: to_network(at, canvas_size, canvas_size, **sizes) for part, at in scene.keypoints.items()}
+    places = {part: to_network(at, canvas_size, canvas_size, **sizes) for part, at in (scene.keypoints or {}).items()}
     seen = all(_inside(place, image_size) for place in places.values())
     return Portrait(f"{split} {index}", scene.image, places) if seen else None
 

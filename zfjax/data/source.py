@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
+Record = dict[str, Any]  # of NumPy arrays and scalars
 
 
 class Source(Protocol):
@@ -14,8 +14,10 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> Record:
         """{"image": uint8 [S, S, C], "label": np.int32, "index": np.int32}; raises InputError for a broken image."""
+        ...
 
     def describe(self, index: int) -> str:
         """Where an image comes from: its file, or its place in the data set."""
+        ...

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -20,7 +21,7 @@ TITLE_PT, CAPTION_PT, LABEL_PT = 8.5, 7.0, 6.0
 LINE_SPACING = 1.35
 LINE_IN_PER_PT = LINE_SPACING / 72
 FONT = "DejaVu Sans"
-CHART_STYLE = {
+CHART_STYLE: Any = {
     "font.family": FONT,
     "font.size": LABEL_PT,
     "axes.titlesize": CAPTION_PT,
@@ -42,7 +43,7 @@ FORMATS = {  # without dates: the same input gives the same bytes
     ".svg": {"metadata": {"Date": None}},
 }
 # Text as text, as wide as it was measured; SVG element names from a fixed salt instead of a random one.
-STYLE = {"text.hinting": "no_hinting", "svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "zfjax"}
+STYLE: Any = {"text.hinting": "no_hinting", "svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "zfjax"}
 
 
 def page(

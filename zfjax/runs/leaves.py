@@ -54,7 +54,7 @@ def manifest(leaves: dict[str, Any]) -> dict[str, dict]:
         name: {
             "shape": list(value.shape),
             "dtype": str(value.dtype),
-            "crc32": zlib.crc32(np.ascontiguousarray(value).reshape(-1).view(np.uint8)),
+            "crc32": zlib.crc32(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data),
         }
         for name, value in values.items()
     }

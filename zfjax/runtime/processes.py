@@ -32,9 +32,8 @@ def join(coordinator: str | None = None, count: int | None = None, index: int | 
     what JAX finds on a TPU pod, under Slurm or Open MPI; elsewhere the process stays alone.
     Raises InputError for settings that do not fit, and when the others do not come.
     """
-    timeouts = {"initialization_timeout": _START_SECS, "heartbeat_timeout_seconds": _HEARTBEAT_SECS}
-    given = (coordinator, count, index)
-    if given == (None, None, None):
+    timeouts: dict[str, Any] = {"initialization_timeout": _START_SECS, "heartbeat_timeout_seconds": _HEARTBEAT_SECS}
+    if coordinator is None and count is None and index is None:
         if not (any(map(os.environ.get, _CLUSTER_VARIABLES)) or importlib.util.find_spec("libtpu")):
             return
         try:
@@ -44,7 +43,7 @@ def join(coordinator: str | None = None, count: int | None = None, index: int | 
         except RuntimeError as error:
             raise InputError(f"cannot join the other processes: {_first_line(error)}") from error
         return
-    if None in given:
+    if coordinator is None or count is None or index is None:
         raise InputError("--coordinator, --num_processes and --process_id belong together: give all three or none")
     if not 0 <= index < count:
         raise InputError(f"--process_id must lie in 0..{count - 1} for --num_processes={count}; got {index}")

@@ -69,14 +69,16 @@ class RunWriter:
             try:
                 self._checkpoints.__exit__(*error)
             finally:
-                self._log.close()
+                if self._log:
+                    self._log.close()
 
 
 class MetricsLog:
     """metrics.jsonl and TensorBoard's events of one run; to be closed."""
 
     def __init__(self, workdir: str | Path):
-        self._workdir, self._writer = Path(workdir), None
+        self._workdir = Path(workdir)
+        self._writer: Any = None  # tensorboardX's, from `rewind` on
 
     def rewind(self, step: int) -> None:
         """Begins after `step`: what an interrupted run wrote beyond its last checkpoint will be written again."""

@@ -182,6 +182,7 @@ class _Training:
         """Validates and looks for a plateau; returns the epoch's metrics."""
         self._check_loss(self.sums, step)
         rate = learning_rate(self.arch.recipe, step - 1, self.state.plateau.drops, self.total_steps)
+        assert self._totals is not None, "an epoch has steps"
         train = _averages(self._totals)
         speed = float(self._totals["count"]) / (time.monotonic() - self._since)
         val = self._evaluate()
@@ -215,6 +216,7 @@ class _Training:
         batches = eval_batches(self.dataset.val, batch_size=self.arch.recipe.batch_size, **self._share)
         for batch in on_device(self.mesh, batches, ("image", "label", "mask")):
             totals = _add(totals, self._eval_step(self.state.params, batch, self.preprocess))
+        assert totals is not None, "a data set has validation images"
         return _averages(totals)
 
     def _check_loss(self, sums: dict[str, jax.Array], step: int) -> None:

@@ -55,7 +55,7 @@ def init_state(key: jax.Array, arch: Arch, tx: optax.GradientTransformation) -> 
     return TrainState(jnp.int32(0), params, tx.init(params), plateau)
 
 
-def learning_rate(recipe: Recipe, step: jax.Array, drops: jax.Array, total_steps: int) -> jax.Array:
+def learning_rate(recipe: Recipe, step: jax.Array | int, drops: jax.Array, total_steps: int) -> jax.Array:
     """The rate of one step: linear warm-up, then a tenth for every drop, a cosine to zero, or no change."""
     match recipe.schedule:
         case "plateau":
@@ -107,7 +107,7 @@ def _gradients(params: dict, batch: dict[str, jax.Array], dropout: jax.Array, *,
     images = preprocess.crops(batch["image"], batch["crop"])
 
     def mean_loss(params):
-        out = net.apply({"params": params}, images, train=True, rngs={"dropout": dropout})
+        out: Any = net.apply({"params": params}, images, train=True, rngs={"dropout": dropout})
         loss = optax.softmax_cross_entropy_with_integer_labels(out.logits, batch["label"]).mean()
         return loss, (out.logits, out.statistics)
 
@@ -139,7 +139,8 @@ def eval_step(
     params: dict, batch: dict[str, jax.Array], preprocess: Preprocess, *, net: ConvNet
 ) -> dict[str, jax.Array]:
     """Sums over the real images (those of "mask") on their centre crop: "loss", "top1", "top5", "count"."""
-    logits = net.apply({"params": params}, preprocess.centre(batch["image"])).logits
+    out: Any = net.apply({"params": params}, preprocess.centre(batch["image"]))
+    logits = out.logits
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch["label"])
     columns = {
         "loss": losses,

@@ -33,6 +33,7 @@ class Reader(Protocol):
 
     def read(self, shard: int, position: int) -> bytes:
         """One record of a shard; raises BadImage, without the name of the record, where its bytes are no good."""
+        ...
 
 
 class ShardedRecords:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,7 @@ def _padded_batches(source: Source, chosen: np.ndarray, rows: tuple, num_threads
 class _Rows:
     """The rows of each batch that belong to one process, as a sequence: consecutive, in the order of its devices."""
 
-    def __init__(self, records: Sequence, batch_size: int, process_index: int, process_count: int):
+    def __init__(self, records: Any, batch_size: int, process_index: int, process_count: int):
         self.records, self.batch_size, self.process_count = records, batch_size, process_count
         self.size = batch_size // process_count
         self.first = process_index * self.size

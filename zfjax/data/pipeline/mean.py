@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from zfjax.data.pipeline.batches import eval_batches
@@ -21,7 +23,7 @@ def mean_image(
     from zfjax.runtime.processes import summed
 
     total, count = np.zeros(source[0]["image"].shape, np.uint64), 0
-    share = {"process_index": process_index, "process_count": process_count}
+    share: dict[str, Any] = {"process_index": process_index, "process_count": process_count}
     batch_size = max(1, min(batch_size, len(source)) // process_count) * process_count
     with tqdm(total=len(source), desc="mean image", unit="image", disable=not progress) as bar:
         for batch in eval_batches(source, batch_size=batch_size, **share):

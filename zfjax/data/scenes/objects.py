@@ -54,10 +54,10 @@ def butterfly(rng: Rng, palette: Palette) -> list[Shape]:
     for y, length, width, turn in ((0.5, lower, 0.27, -spread), (-0.38, upper, 0.34, spread)):
         middle = np.array([0.08 + 0.9 * length, y])
         for size, colour in ((1.0, palette.dark), (0.86, palette.paint), (0.45, palette.accent)):
-            wings.append((ellipse(*middle, length * size, width * size * 1.2, -turn, n=24), colour))
+            wings.append((ellipse(middle[0], middle[1], length * size, width * size * 1.2, -turn, n=24), colour))
         for place in np.linspace(-0.5, 0.5, spots):
             centre = middle + 0.88 * polar(place * 1.7 - turn, length)
-            wings.append((ellipse(*centre, 0.055, n=8), palette.light))
+            wings.append((ellipse(centre[0], centre[1], 0.055, n=8), palette.light))
     shapes = [Shape(points * (side, 1), colour) for points, colour in wings for side in (-1, 1)]
     shapes += [Shape(bar((0, -0.4), (side * 0.28, -1.0), 0.05, 0.03), palette.dark) for side in (-1, 1)]
     shapes += [Shape(ellipse(side * 0.28, -1.0, 0.05, n=8), palette.dark) for side in (-1, 1)]
@@ -103,7 +103,7 @@ def flower(rng: Rng, palette: Palette) -> list[Shape]:
         for angle in 2 * np.pi * (np.arange(petals) + ring / 2) / petals:
             middle = polar(angle, reach)
             across = width * np.pi * reach / petals
-            shapes.append(Shape(ellipse(*middle, 1 - reach, across, angle, n=16), colour))
+            shapes.append(Shape(ellipse(middle[0], middle[1], 1 - reach, across, angle, n=16), colour))
             vein = (*middle * 0.5, *middle * 1.45)
             shapes.append(Shape(bar(vein[:2], vein[2:], 0.07, 0.02), tint(colour, 0.75)))
     shapes += [Shape(ellipse(0, 0, 0.33), tint(palette.accent, 0.7)), Shape(ellipse(0, 0, 0.29), palette.accent)]
@@ -159,7 +159,10 @@ def star(rng: Rng, palette: Palette) -> list[Shape]:
         for i in range(10):
             facet = np.array([(0, 0), rim[i], rim[(i + 1) % 10]])
             shapes.append(Shape(facet, dark if i % 2 else light))
-    shapes += [Shape(ellipse(*point * 0.62, 0.06, n=12), palette.accent) for point in polar(angles[::2], 1.0)]
+    shapes += [
+        Shape(ellipse(0.62 * point[0], 0.62 * point[1], 0.06, n=12), palette.accent)
+        for point in polar(angles[::2], 1.0)
+    ]
     return [*shapes, Shape(ellipse(0, 0, 0.14, n=16), palette.accent)]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import colorsys
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 Colour = tuple[int, int, int]
+Place = Sequence[float] | np.ndarray  # x, y
 
 SUPERSAMPLE = 3  # each pixel averages 3x3 samples: nine coverage levels hide the jaggies at 73 and at 224 pixels
 
@@ -69,12 +71,15 @@ def draw_palette(rng: np.random.Generator) -> Palette:
 def tint(colour: Colour, factor: float) -> Colour:
     """The colour made darker (factor < 1) or lighter (factor > 1, towards white)."""
     if factor <= 1:
-        return tuple(int(value * factor) for value in colour)
-    return tuple(int(255 - (255 - value) / factor) for value in colour)
+        red, green, blue = (int(value * factor) for value in colour)
+    else:
+        red, green, blue = (int(255 - (255 - value) / factor) for value in colour)
+    return red, green, blue
 
 
 def _rgb(hue: float, saturation: float, value: float) -> Colour:
-    return tuple(int(round(255 * part)) for part in colorsys.hsv_to_rgb(hue % 1, saturation, value))
+    red, green, blue = (int(round(255 * part)) for part in colorsys.hsv_to_rgb(hue % 1, saturation, value))
+    return red, green, blue
 
 
 _CIRCLES = {n: np.exp(2j * np.pi * np.arange(n) / n).view(float).reshape(n, 2) for n in (3, 8, 12, 16, 24, 32, 48)}
@@ -92,7 +97,7 @@ def rotation(turn: float) -> np.ndarray:
     return np.array([(cosine, sine), (-sine, cosine)])
 
 
-def bar(start: tuple[float, float], end: tuple[float, float], width: float, end_width: float | None = None):
+def bar(start: Place, end: Place, width: float, end_width: float | None = None):
     """[4, 2] points of a straight bar, tapering from `width` to `end_width`."""
     (x, y), (dx, dy) = start, (end[0] - start[0], end[1] - start[1])
     near = width / (2 * math.hypot(dx, dy))

@@ -24,6 +24,7 @@ from zfjax.data.scenes.paint import (
     polar,
     rotation,
 )
+from zfjax.data.source import Record
 from zfjax.errors import InputError
 
 CLASS_NAMES = tuple(OBJECTS)
@@ -77,7 +78,7 @@ def _draw_object(name: str, rng: np.random.Generator, palette: Palette) -> tuple
     drawn = draw(rng, palette)
     shapes, keypoints = drawn if isinstance(drawn, tuple) else (drawn, {})
     matrix = rotation(rng.uniform(-max_turn, max_turn))
-    drawing = Drawing.of(shapes).move(matrix, 0)
+    drawing = Drawing.of(shapes).move(matrix, np.zeros(2))
     low, high = drawing.points.min(axis=0), drawing.points.max(axis=0)
     smallest, largest = FACE_SIDE if name == "face" else SIDE
     scale = (smallest + (largest - smallest) * math.sqrt(rng.random())) / (high - low).max()  # more large than small
@@ -178,7 +179,7 @@ class SceneSource:
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> Record:
         scene = render(int(index), size=self.size, seed=self.seed, split=self.split)
         image = scene.image
         if self.channels == 1:

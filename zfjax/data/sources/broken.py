@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zfjax.data.source import Source
+from zfjax.data.source import Record, Source
 from zfjax.errors import BadImage, InputError
 
 _SHOWN = 20
@@ -39,7 +39,7 @@ class SoundSource:
     def __len__(self) -> int:
         return len(self.source)
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> Record:
         index = range(len(self))[int(index)]
         for step in range(min(len(self), _IN_A_ROW)):
             other = (index + step) % len(self)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from zfjax.data.source import Source
+from zfjax.data.source import Record, Source
 
 LIMIT_BYTES = 256 << 20  # 5000 canvases of 73x73 are 80 MB and stay; 5000 of 256x256 would be 1 GB and do not
 
@@ -14,12 +12,12 @@ class CachedSource:
 
     def __init__(self, source: Source):
         self.source, self.class_names = source, source.class_names
-        self._records: dict[int, dict[str, np.ndarray]] = {}
+        self._records: dict[int, Record] = {}
 
     def __len__(self) -> int:
         return len(self.source)
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> Record:
         record = self._records.get(int(index))
         if record is None:
             record = self.source[index]

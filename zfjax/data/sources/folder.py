@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from zfjax.canvas import to_canvas
+from zfjax.data.source import Record
 from zfjax.errors import BadImage, InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
@@ -24,7 +25,7 @@ class FolderSource:
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> Record:
         path, label = self.files[index]
         try:
             image = to_canvas(Path(path).read_bytes(), self.canvas_size, self.channels)

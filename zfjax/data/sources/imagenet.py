@@ -48,7 +48,7 @@ def open_class_folders(root: Path, *, canvas_size: int, channels: int = 3) -> tu
     """
     wnids, answers = _lists()
     labels = {wnid: label for label, wnid in enumerate(wnids)}
-    val_root = _val_folder(root)
+    val_root = _val_folder(root) or root / "val"  # there is one: `class_folders` has looked
     flat = sorted(entry.name for entry in os.scandir(val_root) if VAL_FILE.fullmatch(entry.name))
     if flat and _wnid_folders(val_root):
         raise InputError(
@@ -90,7 +90,9 @@ def tfds_command(name: str, root: Path) -> str:
 
 def _lists() -> tuple[list[str], list[str]]:
     """The 1,000 classes in order, and those of the 50,000 validation images by number; TFDS brings both as text."""
-    folder = Path(find_spec("tensorflow_datasets").origin).parent / "datasets" / "imagenet2012"
+    found = find_spec("tensorflow_datasets")
+    assert found and found.origin, "TFDS is a dependency"
+    folder = Path(found.origin).parent / "datasets" / "imagenet2012"
     wnids, answers = ((folder / file).read_text().split() for file in ("labels.txt", "validation_labels.txt"))
     return wnids, answers
 
@@ -120,7 +122,9 @@ def _in_folders(root: Path, labels: dict[str, int]) -> list[tuple[str, int]]:
 
 
 def _numbered(path: Path, labels: dict[str, int], answers: list[str]) -> tuple[str, int]:
-    number = int(VAL_FILE.fullmatch(path.name)[1])
+    match = VAL_FILE.fullmatch(path.name)
+    assert match, "the caller has looked"
+    number = int(match[1])
     if not 1 <= number <= len(answers):
         raise InputError(f"{path}: validation images are numbered 1 to {len(answers)}; this one is {number}")
     return str(path), labels[answers[number - 1]]

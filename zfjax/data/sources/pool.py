@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zfjax.data.dataset import open_dataset
-from zfjax.data.source import Source
+from zfjax.data.source import Record, Source
 from zfjax.data.sources.cache import cached
 from zfjax.data.sources.folder import open_flat_folder
 
@@ -31,7 +31,7 @@ class JoinedSource:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> Record:
         source, inner = self._place(index)
         return {**source[inner], "index": np.int32(index)}
 
@@ -61,7 +61,7 @@ class Subset:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> Record:
         record = {**self.source[int(self.indices[index])], "index": np.int32(index)}
         return record if self.labels is None else {**record, "label": np.int32(self.labels[index])}
 

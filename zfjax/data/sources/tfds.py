@@ -11,6 +11,7 @@ from zfjax.canvas import to_canvas
 from zfjax.data.formats.array_record import ArrayRecordReader
 from zfjax.data.formats.records import BadImages, Shard, ShardedRecords
 from zfjax.data.formats.tfrecord import TfRecordReader
+from zfjax.data.source import Record
 from zfjax.data.sources.imagenet import how_to_get_imagenet, is_imagenet, tfds_command, tfds_root
 from zfjax.errors import BadImage, InputError
 
@@ -24,7 +25,7 @@ FORMATS = ("array_record", "tfrecord")
 class TfdsSource:
     """The images of one split, in Grain's random-access protocol. Records hold encoded bytes."""
 
-    def __init__(self, name: str, records: Records, keys: tuple[str, str], class_names: tuple[str, ...], **canvas: int):
+    def __init__(self, name: str, records: Records, keys: tuple[str, str], class_names: tuple[str, ...], **canvas: Any):
         self.name, self.records, self.class_names = name, records, class_names
         self.image_key, self.label_key = keys
         self.canvas = canvas  # size and channels, as `to_canvas` takes them
@@ -32,7 +33,7 @@ class TfdsSource:
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> Record:
         try:
             image, label = self._decode(self.records[int(index)])
         except BadImage as error:
@@ -68,12 +69,13 @@ class Records:
         name = f"{builder.info.full_name}/{split}"
         if not shards:
             raise InputError(f"{name} has no records in {builder.data_path}; prepare the data set again")
-        stored = builder.info.file_format.value
+        info: Any = builder.info  # whose features and format are declared as optional
+        stored = info.file_format.value
         reader = TfRecordReader(shards, name=name) if stored == "tfrecord" else ArrayRecordReader(shards)
         self._data = ShardedRecords(shards, reader)
         if bad_images == "stop":
             self._data.refuse_damage()
-        self._features, self._keys = builder.info.features, keys
+        self._features, self._keys = info.features, keys
         self._decoders = {keys[0]: tfds.decode.SkipDecoding()}
 
     def __len__(self) -> int:
@@ -110,7 +112,8 @@ def open_tfds(
     """
     builder = prepared_builder(name, data_dir)
     keys = _image_and_label(name, builder.info)
-    label = builder.info.features[keys[1]]
+    features: Any = builder.info.features
+    label = features[keys[1]]
     class_names = tuple(label.names or map(str, range(label.num_classes)))
 
     def source(split: str) -> TfdsSource:
@@ -141,7 +144,8 @@ def prepared_builder(name: str, data_dir: str | Path | None) -> tfds.core.Datase
     if not builder.is_prepared():
         builder = tfds.builder(name, data_dir=root, file_format="array_record")
         _prepare(name, builder, root)
-    if (stored := builder.info.file_format.value) not in FORMATS:
+    info: Any = builder.info
+    if (stored := info.file_format.value) not in FORMATS:
         raise InputError(
             f"{builder.data_path} is stored as {stored}, and only {' and '.join(FORMATS)} can be read; prepare {name} "
             f"as array_record in another --data_dir: {tfds_command(name, Path('OTHER_DIR'))}"

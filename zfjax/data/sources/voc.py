@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from zfjax.canvas import to_canvas
+from zfjax.data.source import Record
 from zfjax.data.sources.tfds import Records, prepared_builder
 from zfjax.errors import BadImage, InputError
 
@@ -17,14 +18,14 @@ SPLITS = ("train", "validation")  # the labels of VOC 2012's test images are not
 class VocSource:
     """The images of one split; a label is int8 [classes]: 1 present, 0 absent, -1 if only there as "difficult"."""
 
-    def __init__(self, name: str, records: Any, class_names: tuple[str, ...], **canvas: int):
+    def __init__(self, name: str, records: Any, class_names: tuple[str, ...], **canvas: Any):
         self.name, self.records, self.class_names = name, records, class_names
         self.canvas = canvas  # size and channels, as `to_canvas` takes them
 
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> Record:
         try:
             record = self.records[int(index)]
             image = to_canvas(record["image"], **self.canvas)
@@ -47,7 +48,7 @@ def open_voc(
     Raises InputError as `zfjax.data.open_dataset` does, and for a set that is made otherwise.
     """
     builder = prepared_builder(name, data_dir)
-    features = builder.info.features
+    features: Any = builder.info.features
     if wrong := [key for key in ("image", "labels", "labels_no_difficult") if key not in features]:
         raise InputError(f"{name} has no {wrong[0]}; only TFDS sets made like voc/2012 will do")
     class_names = tuple(features["labels"].feature.names)
