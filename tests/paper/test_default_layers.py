@@ -95,22 +95,33 @@ def test_single_layers(arch, first_and_last, five_and_seven, strongest, last):
 
 
 @pytest.mark.parametrize(
-    ("arch", "drawn", "two"),
+    ("arch", "drawn", "first"),
     [
-        (ARCHS["zf"], CONVOLUTIONS, ("conv1", "conv2")),
-        (ARCHS["alexnet"], CONVOLUTIONS, ("conv1", "conv2")),
-        (ARCHS["lenet5"], ["conv1", "conv2"], ("conv1", "conv2")),
-        (ARCHS["sign-mlp"], ["fc1", "fc2", "fc3"], None),
-        (ARCHS["vgg16"], BLOCKS, ("conv1_1", "conv1_2")),
-        (HEADLESS, ["conv1", "conv2"], ("conv1", "conv2")),
-        (RESIDUAL, ["bn1", "bn2"], ("conv1", "conv2")),
-        (INCEPTION, ["conv1", "one", "reduced", "three"], ("conv1", "one")),
+        (ARCHS["zf"], CONVOLUTIONS, CONVOLUTIONS),
+        (ARCHS["alexnet"], CONVOLUTIONS, CONVOLUTIONS),
+        (ARCHS["lenet5"], ["conv1", "conv2"], ["conv1", "conv2"]),
+        (ARCHS["sign-mlp"], ["fc1", "fc2", "fc3"], []),
+        (ARCHS["vgg16"], BLOCKS, BLOCKS),
+        (HEADLESS, ["conv1", "conv2"], ["conv1", "conv2"]),
+        (RESIDUAL, ["bn1", "bn2"], ["conv1", "conv2"]),
+        (INCEPTION, ["conv1", "one", "reduced", "three"], ["conv1", "one", "reduce", "three"]),
     ],
 )
-def test_all_and_the_first(arch, drawn, two):
+def test_all_and_the_first(arch, drawn, first):
     assert layers.drawn_layers(arch) == drawn
-    assert layers.first_two_convolutions(arch) == two
-    assert layers.first_layer(arch) == arch.layers[0].name
+    assert layers.first_convolutions(arch) == first
+
+
+def test_the_first_layer_is_the_first_convolution_that_reads_the_image():
+    table = (
+        Identity("pixels"),
+        Conv("around", 2, kernel=1),
+        Conv("first", 2, kernel=1, inputs=("image",)),
+        Conv("second", 2, kernel=1),
+        Concat("both", inputs=("around", "second")),
+    )
+    assert layers.first_convolutions(Arch(table, image_size=4)) == ["first", "second"]
+    assert layers.first_convolutions(Arch(table[:2], image_size=4)) == []
 
 
 def test_every_network_has_them():

@@ -10,9 +10,8 @@ from PIL import Image
 from zfjax.arch import Arch
 from zfjax.cli import visualize
 from zfjax.errors import InputError
-from zfjax.layers import Concat, Conv, Dense, Identity
+from zfjax.layers import Conv, Dense
 from zfjax.paper.first_layers.aliasing import aliasing, shifted_responses
-from zfjax.paper.first_layers.command import convolutions
 from zfjax.paper.first_layers.draw import draw_selection
 from zfjax.paper.first_layers.measure import (
     Selection,
@@ -220,19 +219,6 @@ def test_wrong_flags(names, flags, message, two_runs, tmp_path, monkeypatch, cap
         run_main([f"--ckpt={ckpt}", "--figure=selection", f"--out={tmp_path}/out", *flags], monkeypatch)
     said = capsys.readouterr().err.strip()
     assert stop.value.code == 2 and said.startswith("error: ") and message in said and "\n" not in said
-
-
-def test_the_first_layer_is_the_first_convolution_that_reads_the_image():
-    assert convolutions(TINY) == ["conv1", "conv2", "conv3"]
-    layers = (
-        Identity("pixels"),
-        Conv("around", 2, kernel=1),
-        Conv("first", 2, kernel=1, inputs=("image",)),
-        Conv("second", 2, kernel=1),
-        Concat("both", inputs=("around", "second")),
-    )
-    assert convolutions(Arch(layers, image_size=4)) == ["first", "second"]
-    assert convolutions(Arch(layers[:2], image_size=4)) == []
 
 
 def test_filters_that_cannot_be_drawn_are_refused(tmp_path):

@@ -75,15 +75,12 @@ def drawn_layers(arch: Arch) -> list[str]:
     ]
 
 
-def first_layer(arch: Arch) -> str:
-    """The one whose filters are pictures, where it is a convolution: conv1."""
-    return arch.rows[0].name
-
-
-def first_two_convolutions(arch: Arch) -> tuple[str, str] | None:
-    """The first layer and the convolution after it; None where a network does not begin so."""
-    names = [row.name for row in arch.rows if isinstance(row.layer, Conv)]
-    return (names[0], names[1]) if len(names) > 1 and names[0] == first_layer(arch) else None
+def first_convolutions(arch: Arch) -> list[str]:
+    """The first convolution that reads the image, whose filters are pictures, and all that come after it in the table;
+    none in a network that does not begin so."""
+    found = [row for row in arch.rows if isinstance(row.layer, Conv)]
+    first = next((place for place, row in enumerate(found) if row.inputs == (IMAGE,)), len(found))
+    return [row.name for row in found[first:]]
 
 
 def _readers(arch: Arch) -> dict[str, list[Row]]:

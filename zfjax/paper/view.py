@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from zfjax.errors import InputError
+from zfjax.paper.default_layers import drawn_layers
 
 if TYPE_CHECKING:
     from zfjax.data import Dataset, Source
@@ -109,14 +110,11 @@ class View:
 
     def chosen_layers(self) -> list[str]:
         """The layers asked for, else all convolutions (else all dense layers)."""
-        from zfjax.layers import Conv, Dense
+        return self.asked_layers() or drawn_layers(self.run.arch)
 
-        if self.layers:
-            return [self.run.arch.row(name).layer.name for name in self.layers.split(",")]
-        for wanted in (Conv, Dense):
-            if names := [layer.name for layer in self.run.arch.layers if isinstance(layer, wanted)]:
-                return names
-        return []
+    def asked_layers(self) -> list[str]:
+        """Those of --layers; raises InputError for a name that the network lacks."""
+        return [self.run.arch.row(name).name for name in self.layers.split(",")] if self.layers else []
 
     def chosen_maps(self, layer: str) -> list[int]:
         """The maps asked for; empty: none in particular. Raises InputError for a number that the layer lacks."""

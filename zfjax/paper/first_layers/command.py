@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from zfjax.errors import InputError
+from zfjax.paper.default_layers import first_convolutions
 from zfjax.paper.view import Drawn, Figure, LeftOut, View
 
 if TYPE_CHECKING:
-    from zfjax.arch import Arch
     from zfjax.paper.first_layers.measure import Selection
 
 
@@ -41,7 +41,7 @@ def filters(view: View, options: FiltersOptions) -> Drawn:
     from zfjax.paper.first_layers.draw import draw_filters
 
     run = view.run
-    if not (layers := convolutions(run.arch)):
+    if not (layers := first_convolutions(run.arch)):
         first = run.arch.layers[0].name
         raise LeftOut(f"{run.arch.name} has no filters to draw: its first layer, {first}, is no convolution")
     kernel = run.params[layers[0]]["kernel"]
@@ -51,15 +51,6 @@ def filters(view: View, options: FiltersOptions) -> Drawn:
     scale = {"per_filter": options.per_filter, "order": options.order, "percentile": view.percentile}
     draw_filters(kernel, path, title=title, caption=view.origin, layer=layers[0], **scale)
     return Drawn([path], kernel)
-
-
-def convolutions(arch: Arch) -> list[str]:
-    """The convolutions from the first that reads the image on, in the order of the table."""
-    from zfjax.layers import IMAGE, Conv
-
-    found = [row for row in arch.rows if isinstance(row.layer, Conv)]
-    first = next((place for place, row in enumerate(found) if row.inputs == (IMAGE,)), len(found))
-    return [row.name for row in found[first:]]
 
 
 def selection(views: Sequence[View], options: SelectionOptions) -> Drawn:
@@ -72,7 +63,7 @@ def selection(views: Sequence[View], options: SelectionOptions) -> Drawn:
     if options.images < 1:
         raise InputError(f"--selection.images must be at least 1, not {options.images}")
     for view in views:
-        first_two(view)
+        _first_two(view)
     selections = [_examine(view, options) for view in views]
     for view, each in zip(views, selections, strict=True):
         print(f"{view.name}: {', '.join(f'{name} {value}' for name, value in table(each))}", flush=True)
@@ -85,9 +76,9 @@ def selection(views: Sequence[View], options: SelectionOptions) -> Drawn:
     return Drawn([path], selections)
 
 
-def first_two(view: View) -> tuple[str, str]:
+def _first_two(view: View) -> tuple[str, str]:
     """The first layer and the second convolution; raises LeftOut where these are none."""
-    names = convolutions(view.run.arch)
+    names = first_convolutions(view.run.arch)
     if len(names) < 2:
         raise LeftOut(f"the network of {view.name}, {view.run.arch.name}, does not begin with two convolutions")
     return names[0], names[1]
@@ -97,7 +88,7 @@ def _examine(view: View, options: SelectionOptions) -> Selection:
     """The measures of one run, with the images of its view."""
     from zfjax.paper.first_layers.measure import examine
 
-    layers = first_two(view)
+    layers = _first_two(view)
     view.chosen_maps(layers[1])
     return examine(
         view.run,

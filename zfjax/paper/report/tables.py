@@ -9,7 +9,7 @@ import numpy as np
 from zfjax.draw.markdown import TextTable
 from zfjax.paper.ablation import command as ablation
 from zfjax.paper.ablation.table import short_name
-from zfjax.paper.default_layers import first_layer
+from zfjax.paper.default_layers import first_convolutions
 from zfjax.paper.report.document import Section, Table
 from zfjax.paper.report.plan import MAIN, RIVAL, Plan
 from zfjax.runtime.files import read_json
@@ -87,7 +87,7 @@ def renormalisation(plan: Plan) -> Section:
     )
     ablation.reproduce(made)
     free = load_run(made.out / plan.run(MAIN).name)
-    first = first_layer(capped.arch)
+    first = first_convolutions(capped.arch)[0]
     kernels = [np.asarray(run.params[first]["kernel"]) for run in (capped, free)]
     with_cap, without = map(dominance, kernels)
     reached = float((filter_rms(kernels[0]) >= 0.999 * radius).mean())  # rounding may leave it just below

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zfjax.errors import InputError
+from zfjax.paper.default_layers import last_maps_or_units
 from zfjax.paper.view import Drawn, Figure, View
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def maximal_activations(view: View, options: MaximalOptions) -> Drawn:
     for name, least in {"units": 1, "directions": 0}.items():
         if getattr(options, name) < least:
             raise InputError(f"--maximal_activations.{name} must be at least {least}, not {getattr(options, name)}")
-    source, layers = view.source, _layers(view)
+    source, layers = view.source, view.asked_layers() or last_maps_or_units(view.run.arch)
     rng, shapes = np.random.default_rng(view.seed), view.run.arch.shapes()
     for layer in layers:
         view.chosen_maps(layer)
@@ -61,16 +62,6 @@ def maximal_activations(view: View, options: MaximalOptions) -> Drawn:
         caption = f"{_explain(view, layer, options.directions)} {view.origin} {view.about(source)}"
         draw_maximal_activations(rows, paths[-1], title=title, caption=caption)
     return Drawn(paths, found)
-
-
-def _layers(view: View) -> list[str]:
-    """Those asked for, else the last that has maps: pool5, or the last dense layer where there are none."""
-    from zfjax.layers import AvgPool, Conv, MaxPool
-
-    if view.layers:
-        return view.chosen_layers()
-    spatial = [layer.name for layer in view.run.arch.layers if isinstance(layer, Conv | MaxPool | AvgPool)]
-    return spatial[-1:] or view.chosen_layers()[-1:]
 
 
 def _explain(view: View, layer: str, directions: int) -> str:
