@@ -34,7 +34,7 @@ def our_side(arch: Arch, params: dict, image: np.ndarray, config: Config, batch:
     """The logit for every place, [rows, cols], when it is there."""
     import jax
 
-    from zfjax.paper.occlusion.measure import network_occlusion_map
+    from zfjax.attribution.occlusion import network_occlusion_map
 
     def scores(params, image):
         options = {"size": config.size, "stride": config.stride, "batch_size": batch}
@@ -95,7 +95,7 @@ def compare(sides: dict[str, Callable], net, image: np.ndarray, config: Config) 
     import torch
 
     from benchmarks.torch_zf import torch_images
-    from zfjax.paper.occlusion.measure import centres
+    from zfjax.attribution.occlusion import centres
 
     ours, *theirs = sides
     middles, corners = np.asarray(centres(len(image), config.stride)), captum_corners(len(image), config)

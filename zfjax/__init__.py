@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zfjax import convnet, data, deconvnet, layers, ops, preprocess, zoo
     from zfjax.arch import Arch
+    from zfjax.attribution.correspondence import correspondence
+    from zfjax.attribution.invariance import invariance_curves
+    from zfjax.attribution.occlusion import network_occlusion_map, occlusion_map
     from zfjax.convnet import ConvNet, Forward, forward, init_params
     from zfjax.deconvnet import Projection, Units, paste, project, project_map, strongest
     from zfjax.layers import (
@@ -25,9 +28,6 @@ if TYPE_CHECKING:
         Identity,
         MaxPool,
     )
-    from zfjax.paper.correspondence.measure import correspondence
-    from zfjax.paper.invariance.measure import invariance_curves
-    from zfjax.paper.occlusion.measure import network_occlusion_map, occlusion_map
     from zfjax.preprocess import Preprocess
     from zfjax.recipe import Recipe
     from zfjax.rows import ReceptiveField
@@ -52,9 +52,9 @@ _HOMES = {
         "LRN",
         "MaxPool",
     ),
-    "paper.correspondence.measure": ("correspondence",),
-    "paper.invariance.measure": ("invariance_curves",),
-    "paper.occlusion.measure": ("network_occlusion_map", "occlusion_map"),
+    "attribution.correspondence": ("correspondence",),
+    "attribution.invariance": ("invariance_curves",),
+    "attribution.occlusion": ("network_occlusion_map", "occlusion_map"),
     "preprocess": ("Preprocess",),
     "recipe": ("Recipe",),
     "rows": ("ReceptiveField",),

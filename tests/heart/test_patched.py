@@ -9,7 +9,7 @@ import pytest
 from nets import random_params
 
 import zfjax
-from zfjax.paper.occlusion.measure import network_occlusion_map
+from zfjax.attribution.occlusion import network_occlusion_map
 from zfjax.patched import forward_changed
 from zfjax.windows import Corner
 

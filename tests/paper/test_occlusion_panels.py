@@ -12,19 +12,21 @@ from zfjax.arch import Arch
 from zfjax.data.scenes.scenes import SceneSource
 from zfjax.errors import InputError
 from zfjax.layers import Conv, Dense
+from zfjax.model import on_canvases
 from zfjax.paper.occlusion.command import fill_value
 from zfjax.paper.occlusion.draw import draw_occlusion
 from zfjax.paper.occlusion.measure import (
     Fall,
+    Square,
+    _measure,
     against_truth,
     correlation,
-    default_stride,
     fall,
     inside_box,
     lowest_inside,
     occlude_images,
+    square_for,
 )
-from zfjax.paper.top_activations import see
 from zfjax.recipe import Recipe
 from zfjax.runs.run import Run, load_run
 
@@ -52,7 +54,7 @@ def bright():
     canvas = np.zeros((12, 12, 3), np.uint8)
     canvas[..., 1] = 10
     canvas[2:6, 7:10, 0] = 200
-    (found,) = occlude_images(bright_pixel_run(), canvas[None], [0], layer="conv1", size=3, stride=1, fill=0)
+    (found,) = occlude_images(bright_pixel_run(), canvas[None], [0], layer="conv1", square=Square(3, 1, 0))
     return canvas, found
 
 
@@ -97,7 +99,7 @@ def test_the_strongest_map_is_chosen_by_its_maximum():
     canvas = np.full((12, 12, 3), 50, np.uint8)  # green: a larger sum
     canvas[..., 0] = 0
     canvas[4, 4, 0] = 51  # red: the larger maximum
-    (found,) = occlude_images(bright_pixel_run(), canvas[None], [1], layer="conv1", size=2, stride=5)
+    (found,) = occlude_images(bright_pixel_run(), canvas[None], [1], layer="conv1", square=Square(2, 5))
     assert found.channel == 0 and found.whole_activity == 51
 
 
@@ -105,8 +107,8 @@ def test_a_run_is_measured_as_by_hand(run_folder):
     run = load_run(run_folder)
     source = SceneSource("val", size=46)
     canvases = np.stack([source[n]["image"] for n in range(2)])
-    found = occlude_images(run, canvases, [3, 8], layer="pool2", size=9, stride=13, fill=200, batch_size=4)[1]
-    look = jax.jit(functools.partial(see, run.arch))
+    found = occlude_images(run, canvases, [3, 8], layer="pool2", square=Square(9, 13, 200), batch_size=4)[1]
+    look = jax.jit(on_canvases(run.arch))
     whole = np.asarray(look(run.variables, canvases[1:]).activations["pool2"])[0]
     assert found.channel == whole.max((0, 1)).argmax()
     assert found.whole_activity == pytest.approx(float(whole[..., found.channel].sum()), rel=1e-4)
@@ -117,6 +119,14 @@ def test_a_run_is_measured_as_by_hand(run_folder):
     summed = np.asarray(seen.activations["pool2"])[0, ..., found.channel].sum()
     assert found.activity[1, 3] == pytest.approx(float(summed), rel=1e-4)
     np.testing.assert_allclose(found.probabilities[1, 3], jax.nn.softmax(seen.logits)[0], rtol=1e-3)
+
+
+def test_a_second_call_compiles_nothing(bright):
+    before = _measure._cache_size()
+    canvas, first = bright
+    (again,) = occlude_images(bright_pixel_run(), canvas[None], [0], layer="conv1", square=Square(3, 1, 0))
+    assert _measure._cache_size() == before
+    jax.tree.map(np.testing.assert_array_equal, again, first)
 
 
 def test_measures_by_hand():
@@ -135,7 +145,10 @@ def test_measures_by_hand():
 
 
 def test_defaults_grow_with_the_image():
-    assert [default_stride(size) for size in (20, 64, 128, 224)] == [1, 2, 5, 8]
+    assert [square_for(size)[:2] for size in (20, 64, 128, 224)] == [(5, 1), (16, 2), (32, 5), (56, 8)]
+    assert square_for(64, stride=7, fill=0.0) == Square(16, 7, 0.0)
+    with pytest.raises(InputError, match="grey value must lie in 0..255, got 256"):
+        square_for(64, fill=256)
     assert (fill_value("mean"), fill_value("grey"), fill_value("12.5")) == (None, 128, 12.5)
 
 
@@ -151,7 +164,7 @@ def test_the_picture(run_folder, tmp_path, monkeypatch, capsys):
 
 def test_many_answers_share_one_colour(tmp_path):
     run = bright_pixel_run()
-    (found,) = occlude_images(run, np.full((1, 12, 12, 3), 9, np.uint8), [1], size=3, stride=3)
+    (found,) = occlude_images(run, np.full((1, 12, 12, 3), 9, np.uint8), [1], square=Square(3, 3))
     scattered = np.eye(12, dtype=np.float32)[np.arange(16) % 12].reshape(4, 4, 12)
     found = found._replace(probabilities=scattered, whole_probabilities=np.full(12, 1 / 12))
     names = [f"class {n}" for n in range(12)]

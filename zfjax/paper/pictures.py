@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from zfjax.errors import InputError
+from zfjax.model import Model, on_canvases
 from zfjax.paper.view import View
 
 CANDIDATES = 8  # images looked at for each one wanted, until as many right answers of different classes are found
@@ -72,11 +74,11 @@ def _random(view: View, count: int) -> list[int]:
 
 def _answers(view: View, canvases: np.ndarray) -> np.ndarray:
     """The most probable class of each."""
-    import jax
-
-    from zfjax.paper.top_activations import see
-
-    look = jax.jit(lambda variables, images: see(view.run.arch, variables, images).logits)
-    call = functools.partial(look, view.run.variables)
+    look = functools.partial(_logits, on_canvases(view.run.arch), view.run.variables)
     batches = range(0, len(canvases), view.batch_size)
-    return np.concatenate([np.asarray(call(canvases[i : i + view.batch_size])) for i in batches]).argmax(axis=1)
+    return np.concatenate([np.asarray(look(canvases[i : i + view.batch_size])) for i in batches]).argmax(axis=1)
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def _logits(model: Model, params: Any, canvases: jax.Array) -> jax.Array:
+    return model(params, canvases).logits

@@ -1,94 +1,22 @@
-"""Table 1: does covering the same part of different objects change their features in the same way? (section 4.3)"""
+"""Table 1 and Fig. 8: images with the same part covered, and with random places covered to compare (section 4.3)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
-from zfjax.paper.occlusion.measure import occlude
-
-# Of an image's largest activation: smaller changes are rounding, which convolution by fast Fourier or Winograd
-# transforms spreads to places that the square does not reach, where its sign would be a coin's.
-ROUNDING = 1e-6
-
-
-def correspondence(
-    predict: Callable,
-    variables,
-    images: np.ndarray,
-    places: np.ndarray,
-    *,
-    size: int,
-    fill: float | np.ndarray = 0.0,
-    batch_size: int = 32,
-    progress: bool = False,
-) -> dict[str, np.ndarray]:
-    """H of every pair of images when a square covers them (Table 1): {layer: [K, pairs]}, K ways to place it.
-
-    predict: (variables, images [N, H, W, C]) -> {layer: features [N, ...]}, traceable by JAX. places: int [K, N, 2],
-    row and column of the square's centre as `occlude` takes them. fill: what covers the image, 0 for the mean colour
-    where the mean is removed. eps_i = x_i - xocc_i; H is the share of components in which the signs -1, 0, 1 of eps_i
-    and eps_j differ, for pairs i < j in the order of `pairs`. The paper's formula adds H up over ordered pairs; its
-    Delta is a mean here. Holds the features of all images, and their signs for one placing.
-    Raises ValueError for fewer than two images.
-    """
-    if len(images) < 2:
-        raise ValueError(f"a pair needs two images, not {len(images)}")
-    see, step = jax.jit(predict), min(batch_size, len(images))
-    cover = jax.jit(jax.vmap(lambda image, place: occlude(image, *place, size=size, fill=fill)))
-    chunks = [  # one shape, one program: what the square does not reach comes out the same to the last bit
-        np.minimum(np.arange(start, start + step), len(images) - 1) for start in range(0, len(images), step)
-    ]
-    clear = [see(variables, images[chunk]) for chunk in chunks]
-    rows: dict[str, list[np.ndarray]] = {}
-    for placing in tqdm(places, desc="covering", unit=" placings", disable=not progress):
-        signs = [
-            jax.tree.map(_sign_changes, before, see(variables, cover(images[chunk], placing[chunk])))
-            for before, chunk in zip(clear, chunks, strict=True)
-        ]
-        for layer in signs[0]:
-            whole = np.concatenate([np.asarray(part[layer]) for part in signs])[: len(images)]
-            rows.setdefault(layer, []).append(disagreement(whole))
-    return {name: np.stack(each) for name, each in rows.items()}
-
-
-def sign_changes(features: jax.Array, covered: jax.Array) -> jax.Array:
-    """The signs -1, 0, 1 of features - covered, [N, ...] -> int8 [N, D]; 0 where the change is only rounding."""
-    features, covered = (array.reshape(len(array), -1) for array in (features, covered))
-    least = ROUNDING * jnp.max(jnp.abs(features), axis=1, keepdims=True)
-    change = features - covered
-    return jnp.where(jnp.abs(change) > least, jnp.sign(change), 0).astype(jnp.int8)
-
-
-_sign_changes = jax.jit(sign_changes)
-
-
-def disagreement(signs: np.ndarray) -> np.ndarray:
-    """The share of components that differ for every pair of rows: int8 [N, D] -> [N * (N - 1) / 2] in 0..1."""
-    agreeing = sum(one @ one.T for one in ((signs == sign).astype(np.float32) for sign in (-1, 0, 1)))
-    first, second = pairs(len(signs))
-    return 1 - agreeing[first, second].astype(np.float64) / signs.shape[1]
-
-
-def pairs(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The unordered pairs i < j of so many images, row by row: two int arrays."""
-    return np.triu_indices(count, k=1)
-
-
-def square_centres(points: np.ndarray, size: int) -> np.ndarray:
-    """(x, y) [..., 2] in pixels -> int (row, column) that `occlude` centres a square of this size on."""
-    corner = np.round(np.asarray(points, np.float64) - size / 2)
-    return (corner + size // 2)[..., ::-1].astype(np.int32)
-
-
-def random_centres(rng: np.random.Generator, count: int, images: int, *, size: int, image_size: int) -> np.ndarray:
-    """int [count, images, 2]: anywhere that a square lies within the image, for every image on its own."""
-    return rng.integers(0, image_size - size + 1, (count, images, 2), dtype=np.int32) + np.int32(size // 2)
+from zfjax.arch import Arch
+from zfjax.attribution.correspondence import correspondence, random_centres, square_centres
+from zfjax.attribution.occlusion import occlude_each
+from zfjax.data.keypoints import Portrait
+from zfjax.model import Model, network
+from zfjax.paper.default_layers import five_and_seven
+from zfjax.runs.run import Run
 
 
 class Summary(NamedTuple):
@@ -98,11 +26,92 @@ class Summary(NamedTuple):
     sd: float
 
 
+class Result(NamedTuple):
+    """The rows of Table 1, H of every pair of images; and what they were measured on."""
+
+    layers: list[str]
+    parts: dict[str, dict[str, Summary]]  # {part: {layer: mean and sd over the pairs}}
+    controls: dict[str, dict[str, Summary]]  # "random", "random, same place": over pairs and placings
+    lower: dict[str, dict[str, float]]  # {part: {layer: share of random placings whose mean is below the part's}}
+    shares: dict[str, np.ndarray]  # {layer: [placings, pairs]}: first the parts, then both kinds of random placings
+    images: list[str]
+    size: int  # of the square, in pixels
+    draws: int
+    pictures: np.ndarray  # [n, 1 + K, h, w, C] in 0..255: an image, its parts covered, some random places covered
+
+
+def measure_correspondence(
+    run: Run,
+    portraits: Sequence[Portrait],
+    *,
+    layers: Sequence[str] = (),
+    size: int | None = None,
+    draws: int = 100,
+    shown: int = 10,
+    examples: int = 4,
+    seed: int = 0,
+    batch_size: int = 32,
+    progress: bool = False,
+) -> Result:
+    """What covering the same part of N portraits changes in each, and covering random places.
+
+    portraits: all with the same parts, two at least. layers: whose features are compared; () for `five_and_seven`.
+    size: of the grey square in pixels, None for a fifth of the image; the paper does not give it. draws: random
+    placings of either kind. shown, examples: how many images, and of their random placings, become pictures.
+    Raises InputError for an unknown layer.
+    """
+    layers = [run.arch.row(name).name for name in layers or five_and_seven(run.arch)]
+    size = max(1, round(run.arch.image_size / 5)) if size is None else size
+    rng, side = np.random.default_rng(seed), {"size": size, "image_size": run.arch.image_size}
+    names = list(portraits[0].parts)
+    parts = square_centres(np.array([[portrait.parts[name] for portrait in portraits] for name in names]), size)
+    apart = random_centres(rng, draws, len(portraits), **side)
+    same = random_centres(rng, draws, 1, **side).repeat(len(portraits), axis=1)
+    canvases = np.stack([portrait.canvas for portrait in portraits])
+    images = np.asarray(run.preprocess.centre(canvases))
+    model, options = _features(run.arch, tuple(layers)), {"size": size, "batch_size": batch_size, "progress": progress}
+    shares = correspondence(model, run.params, images, np.concatenate([parts, apart, same]), **options)
+    return _result(
+        {layer: shares[layer] for layer in layers},  # in the order asked for
+        names,
+        images=[portrait.name for portrait in portraits],
+        size=size,
+        draws=draws,
+        pictures=_pictures(run, canvases[:shown], np.concatenate([parts, apart[:examples]])[:, :shown], size),
+    )
+
+
 def summary(shares: np.ndarray) -> Summary:
     """shares: H of any shape; the sample's standard deviation, 0 for a single pair."""
     return Summary(float(shares.mean()), float(shares.std(ddof=1)) if shares.size > 1 else 0.0)
 
 
-def select_features(activations: dict[str, jax.Array], layers: Sequence[str]) -> dict[str, jax.Array]:
-    """Those of the named layers, in float32."""
-    return {layer: activations[layer].astype(jnp.float32) for layer in layers}
+def _result(shares: dict[str, np.ndarray], names: list[str], *, draws: int, **rest: Any) -> Result:
+    count = len(names)
+    parts = {name: {layer: summary(shares[layer][row]) for layer in shares} for row, name in enumerate(names)}
+    kinds = {"random": np.s_[count : count + draws], "random, same place": np.s_[count + draws :]}
+    controls = {kind: {layer: summary(shares[layer][rows]) for layer in shares} for kind, rows in kinds.items()}
+    means = {layer: shares[layer][kinds["random"]].mean(axis=1) for layer in shares}
+    lower = {
+        name: {layer: float((means[layer] < row[layer].mean).mean()) for layer in shares} for name, row in parts.items()
+    }
+    return Result(list(shares), parts, controls, lower, shares, draws=draws, **rest)
+
+
+def _pictures(run: Run, canvases: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
+    """[n, 1 + K, h, w, C] in 0..255: each image as it is, and covered with the mean image in K places [K, n, 2]."""
+    images = run.preprocess.visible(canvases).astype(np.float32)
+    mean = np.clip(run.preprocess.visible_mean(), 0, 255)
+    covered = [np.asarray(occlude_each(images, placing, size=size, fill=mean)) for placing in places]
+    return np.stack([images, *covered], axis=1)
+
+
+@functools.cache
+def _features(arch: Arch, layers: tuple[str, ...]) -> Model:
+    """(params, images as the network takes them) -> {layer: features in float32}."""
+
+    def model(params: Any, images: jax.Array) -> dict[str, jax.Array]:
+        activations = network(arch)(params, images).activations
+        return {layer: activations[layer].astype(jnp.float32) for layer in layers}
+
+    return model

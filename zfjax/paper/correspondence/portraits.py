@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zfjax.errors import InputError
+from zfjax.paper.correspondence.options import Options
 from zfjax.paper.view import LeftOut, View, numbers
 
 if TYPE_CHECKING:
     from zfjax.data.keypoints import Portrait
-    from zfjax.paper.correspondence.command import Options
 
 
 def choose_portraits(view: View, options: Options) -> tuple[list[Portrait], str]:

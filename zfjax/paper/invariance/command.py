@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from zfjax.errors import InputError
-from zfjax.paper.pictures import Pictures, choose_pictures
 from zfjax.paper.view import Drawn, Figure, View
+
+if TYPE_CHECKING:
+    from zfjax.paper.pictures import Pictures
 
 PAPER_SIZE = 224  # pixels; shifts are given for an image of this size
 FILLS = {"mean": "the mean image", "zero": "black", "edge": "the nearest pixels"}
@@ -50,9 +52,10 @@ def draw(view: View, options: Options) -> Drawn:
     Raises InputError for ranges and layers that there are not.
     """
     transforms = amounts(options, view.run.arch.image_size)
-    layers = [view.run.arch.row(name).layer.name for name in options.layers.split(",") if name]
+    layers = [view.run.arch.row(name).name for name in options.layers.split(",") if name]
     from zfjax.paper.invariance.draw import draw_invariance
     from zfjax.paper.invariance.measure import measure_invariance
+    from zfjax.paper.pictures import choose_pictures
 
     pictures = choose_pictures(view, options.num_images)
     curves = measure_invariance(

@@ -9,11 +9,10 @@ import numpy as np
 
 from zfjax.errors import InputError
 from zfjax.paper.default_layers import strongest_layer
-from zfjax.paper.pictures import choose_pictures
 from zfjax.paper.view import Drawn, Figure, View
 
 if TYPE_CHECKING:
-    from zfjax.paper.occlusion.measure import Occlusion
+    from zfjax.paper.occlusion.measure import Square
 
 GREY = 128.0
 
@@ -40,27 +39,23 @@ def draw(view: View, options: Options) -> Drawn:
     Raises InputError for a layer that there is not and for a square that will not do.
     """
     from zfjax.paper.occlusion.draw import draw_occlusion
-    from zfjax.paper.occlusion.measure import default_stride, occlude_images
+    from zfjax.paper.occlusion.measure import occlude_images, square_for, strongest_elsewhere
+    from zfjax.paper.pictures import choose_pictures
 
     if options.others < 0:
         raise InputError(f"--occlusion.others must be at least 0, not {options.others}")
-    run, side = view.run, view.run.arch.image_size
-    layer = run.arch.row(options.layer or strongest_layer(run.arch)).layer.name
-    square = {
-        "size": max(1, round(side / 4)) if options.size is None else options.size,
-        "stride": default_stride(side) if options.stride is None else options.stride,
-        "fill": fill_value(options.fill),
-    }
+    run = view.run
+    layer = run.arch.row(options.layer or strongest_layer(run.arch)).name
+    square = square_for(run.arch.image_size, options.size, options.stride, fill_value(options.fill))
     pictures = choose_pictures(view)
-    common = {"overlap": view.overlap, "norm": view.norm, "progress": view.progress}
-    canvases, labels = pictures.canvases, pictures.labels
-    images = occlude_images(run, canvases, labels, layer=layer, batch_size=view.batch_size, **square, **common)
-    others = _others(view, canvases, images, layer, options.others, common)
+    common = {"overlap": view.overlap, "norm": view.norm, "progress": view.progress, "batch_size": view.batch_size}
+    images = occlude_images(run, pictures.canvases, pictures.labels, layer=layer, square=square, **common)
+    search = {"count": options.others, "indices": view.searched(view.source)}
+    others = strongest_elsewhere(run, view.source, pictures.canvases, images, layer, **search, **common)
     path = view.path("occlusion")
     title = f"{run.arch.name}: a square over the image, the strongest map of {layer} and the answer"
-    caption = (
-        f"{_choices(square, side, options.fill)} {_class(pictures.known.all())} {view.origin} {_data(view, options)}"
-    )
+    choices = _choices(square, run.arch.image_size, options.fill)
+    caption = f"{choices} {_class(pictures.known.all())} {view.origin} {_data(view, options)}"
     style = {"title": title, "caption": caption, "percentile": view.percentile}
     draw_occlusion(images, others, pictures.names, run.class_names, path, **style)
     return Drawn([path], list(zip(images, others, strict=True)))
@@ -80,34 +75,10 @@ def fill_value(text: str) -> float | None:
     return value
 
 
-def _others(
-    view: View, canvases: np.ndarray, images: list[Occlusion], layer: str, count: int, common: dict
-) -> list[np.ndarray]:
-    """Of each image's map the strongest activations in other images of the searched split, projected down."""
-    empty = [np.zeros((0, *image.projection.shape), np.float32) for image in images]
-    if not count:
-        return empty
-    from zfjax.paper.top_activations import project_winners, strongest_activations
-
-    source, maps = view.source, sorted({image.channel for image in images})
-    # one more than wanted: the image itself may be among them
-    search = {"top": count + 1, "indices": view.searched(source), "batch_size": view.batch_size}
-    winners = strongest_activations(view.run, source, [layer], **search, progress=view.progress)
-    features = {each.index: each for each in project_winners(view.run, source, winners, {layer: maps}, **common)[layer]}
-    found = []
-    for canvas, image in zip(canvases, images, strict=True):
-        feature = features[image.channel]
-        # a map's winners are in order of strength, and what is left out of its pictures, silent ones, comes last
-        numbers = winners[layer].image[image.channel, : len(feature.projections)]
-        new = [rank for rank, number in enumerate(numbers) if not np.array_equal(source[int(number)]["image"], canvas)]
-        found.append(feature.projections[new[:count]])
-    return found
-
-
-def _choices(square: dict, side: int, fill: str) -> str:
+def _choices(square: Square, side: int, fill: str) -> str:
     shown = {"mean": "the mean image", "grey": f"grey ({GREY:g})"}.get(fill, f"grey value {fill}")
     return (
-        f"Square of {square['size']} on an image of {side} pixels, every {square['stride']} pixels, cut off at the "
+        f"Square of {square.size} on an image of {side} pixels, every {square.stride} pixels, cut off at the "
         f"border, showing {shown}: choices of this figure, the paper's text states none."
     )
 

@@ -1,10 +1,10 @@
-"""Fig. 7: what happens to a score when a square covers part of the image (section 4.2)."""
+"""Fig. 7: what a square that covers part of an image does to its strongest map and to the answer (section 4.2)."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,13 +12,17 @@ import numpy as np
 from tqdm import tqdm
 
 from zfjax.arch import Arch
+from zfjax.attribution.occlusion import centres, default_stride, network_occlusion_map, occlude
 from zfjax.convnet import Forward, forward
+from zfjax.data import Source
 from zfjax.deconvnet import project, strongest
+from zfjax.descent import Norm
 from zfjax.errors import InputError
+from zfjax.ops import Overlap
 from zfjax.paper.default_layers import strongest_layer
-from zfjax.patched import forward_changed
+from zfjax.paper.top_activations import project_winners, strongest_activations
+from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
-from zfjax.windows import Corner, cut
 
 
 class Occlusion(NamedTuple):
@@ -58,131 +62,95 @@ class Truth(NamedTuple):
     chance: float  # the share of all places that lie in the box
 
 
-def occlusion_map(
-    predict: Callable[[jax.Array], Any],
-    image: jax.Array,
-    *,
-    size: int = 50,
-    stride: int = 8,
-    fill: float | jax.Array = 0.0,
-    batch_size: int = 64,
-) -> Any:
-    """The scores of an image for every place of an occluding square: [rows, cols, ...], as predict's per image.
+class Square(NamedTuple):
+    """What covers the image, on a network's image of so many pixels; the paper states none of it."""
 
-    predict: images [N, H, W, C] -> scores [N, ...], an array or a pytree of arrays; traceable by JAX. image: [H, W, C]
-    as predict takes it. The square's centre runs over `centres`; at the border the square is cut off. fill: what covers
-    the image, a number or anything that broadcasts to [H, W, C]; 0 is the mean colour where the mean is removed.
-    The paper states neither size nor stride nor grey value. The copies are made on the device, batch_size at a time.
-    Raises ValueError for a size or stride below 1.
+    size: int
+    stride: int  # from one place to the next
+    fill: float | None = None  # 0..255; None for the mean image
+
+
+def square_for(
+    image_size: int, size: int | None = None, stride: int | None = None, fill: float | None = None
+) -> Square:
+    """The square on an image of this size: None for a quarter of it, and for 8 pixels on 224.
+
+    Raises InputError for a size, stride or fill that will not do.
     """
-    rows, columns = _grid(image, size, stride)
-
-    def score(row: jax.Array, col: jax.Array) -> Any:
-        return predict(occlude(image, row, col, size=size, fill=fill)[None])
-
-    return _map_places(score, rows, columns, batch_size)
-
-
-def network_occlusion_map(
-    arch: Arch,
-    params: dict,
-    image: jax.Array,
-    read: Callable[[Forward], Any],
-    *,
-    size: int = 50,
-    stride: int = 8,
-    fill: float | jax.Array = 0.0,
-    batch_size: int = 128,
-) -> Any:
-    """`occlusion_map` of a network of ours, with only what the square has changed computed again.
-
-    image: [size, size, channels], mean removed. read: what to take from a Forward of N images, [N, ...], an array or a
-    pytree of arrays; it has no switches. The rest, and the result, as in `occlusion_map`.
-    """
-    rows, columns = _grid(image, size, stride)
-    whole = forward(arch, params, image[None])
-    side = min(size, arch.image_size)
-
-    def score(row: jax.Array, col: jax.Array) -> Any:
-        covered = occlude(image, row, col, size=size, fill=fill)
-        corner = Corner(*(jnp.clip(place - size // 2, 0, arch.image_size - side)[None] for place in (row, col)))
-        window = cut(covered[None], jnp.zeros(1, jnp.int32), corner, (side, side))
-        return read(forward_changed(arch, params, image, whole, window, corner))
-
-    return _map_places(score, rows, columns, batch_size)
-
-
-def _grid(image: jax.Array, size: int, stride: int) -> tuple[jax.Array, jax.Array]:
-    if size < 1:
-        raise ValueError(f"size must be at least 1 pixel, not {size}")
-    rows, columns = (centres(length, stride) for length in image.shape[:2])
-    return rows, columns
-
-
-def _map_places(score: Callable, rows: jax.Array, columns: jax.Array, batch_size: int) -> Any:
-    """score(row, col) -> [1, ...] for every pair: [rows, columns, ...]."""
-    places = jnp.stack(jnp.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
-    scores = jax.lax.map(lambda place: score(*place), places, batch_size=min(batch_size, len(places)))
-    return jax.tree.map(lambda array: array.reshape(len(rows), len(columns), *array.shape[2:]), scores)
-
-
-def centres(length: int, stride: int) -> jax.Array:
-    """Every stride-th pixel along a side, with the same margin at both ends (one pixel more at the far one)."""
-    if stride < 1:
-        raise ValueError(f"stride must be at least 1 pixel, not {stride}")
-    return jnp.arange((length - 1) % stride // 2, length, stride)
-
-
-def occlude(image: jax.Array, row: jax.Array, col: jax.Array, *, size: int, fill: float | jax.Array) -> jax.Array:
-    """[H, W, C] with the square of `size` pixels around (row, col) filled; an even one reaches further up and left."""
-    covered = [
-        (place >= centre - size // 2) & (place < centre - size // 2 + size)
-        for centre, place in ((row, jnp.arange(image.shape[0])), (col, jnp.arange(image.shape[1])))
-    ]
-    inside = covered[0][:, None, None] & covered[1][None, :, None]
-    return jnp.where(inside, jnp.broadcast_to(jnp.asarray(fill, image.dtype), image.shape), image)
+    size = max(1, round(image_size / 4)) if size is None else size
+    stride = default_stride(image_size) if stride is None else stride
+    if not (1 <= size and 1 <= stride <= image_size):
+        raise InputError(
+            f"the square's size must be at least 1 and its stride 1 to {image_size}; got {size} and {stride}"
+        )
+    if fill is not None and not 0 <= fill <= 255:
+        raise InputError(f"the square's grey value must lie in 0..255, got {fill}")
+    return Square(size, stride, fill)
 
 
 def occlude_images(
     run: Run,
     canvases: np.ndarray,
-    labels: Sequence[int],
+    labels: Sequence[int] | np.ndarray,
     *,
     layer: str = "",
-    size: int | None = None,
-    stride: int | None = None,
-    fill: float | None = None,
+    square: Square | None = None,
     batch_size: int = 64,
-    overlap: str = "sum",
-    norm: str = "identity",
+    overlap: Overlap = "sum",
+    norm: Norm = "identity",
     progress: bool = False,
 ) -> list[Occlusion]:
     """Fig. 7's maps for N images.
 
     canvases: uint8 [N, S, S, C], of which the network sees the centre. layer: whose strongest map is followed, chosen
-    by its largest activation in the image as it is; "" for `strongest_layer`. size, stride: pixels; None for a quarter
-    of the image and 8 on 224. fill: 0..255, None for the mean image. overlap, norm: of the projection. The paper states
-    neither size nor stride nor grey value. Raises InputError for a layer, size, stride or fill that will not do.
+    by its largest activation in the image as it is; "" for `strongest_layer`. square: of `square_for`, None for its
+    defaults. overlap, norm: of the projection. Raises InputError for an unknown layer.
     """
-    layer, side = run.arch.row(layer or strongest_layer(run.arch)).layer.name, run.arch.image_size
-    size, stride = max(1, round(side / 4)) if size is None else size, default_stride(side) if stride is None else stride
-    if not (1 <= size and 1 <= stride <= side):
-        raise InputError(f"the square's size must be at least 1 and its stride 1 to {side}; got {size} and {stride}")
-    if fill is not None and not 0 <= fill <= 255:
-        raise InputError(f"the square's grey value must lie in 0..255, got {fill}")
-    options = {"layer": layer, "size": size, "stride": stride, "fill": fill, "batch_size": batch_size}
-    measure = jax.jit(functools.partial(_measure, run.arch, **options, overlap=overlap, norm=norm))
+    layer = run.arch.row(layer or strongest_layer(run.arch)).name
+    options = {"layer": layer, "batch_size": batch_size, "overlap": overlap, "norm": norm}
+    options["square"] = square or square_for(run.arch.image_size)
     found = []
     for canvas, label in zip(tqdm(canvases, "occluding", unit=" images", disable=not progress), labels, strict=True):
-        measured = jax.tree.map(np.asarray, measure(run.variables, canvas, jnp.asarray(label)))
+        measured = jax.tree.map(np.asarray, _measure(run.arch, run.variables, canvas, jnp.asarray(label), **options))
         scalars = {name: getattr(measured, name).item() for name in ("label", "channel", "whole_activity")}
         found.append(measured._replace(**scalars))
     return found
 
 
-def default_stride(image_size: int) -> int:
-    """8 pixels on an image of 224, in proportion on others, at least 1: not the paper's, which states none."""
-    return max(1, round(image_size / 28))
+def strongest_elsewhere(
+    run: Run,
+    source: Source,
+    canvases: np.ndarray,
+    images: Sequence[Occlusion],
+    layer: str,
+    *,
+    count: int,
+    indices: Sequence[int] | None = None,
+    batch_size: int = 64,
+    overlap: Overlap = "sum",
+    norm: Norm = "identity",
+    progress: bool = False,
+) -> list[np.ndarray]:
+    """Of each image's map the `count` strongest activations in other images of a source, projected down.
+
+    canvases, images, layer: as in `occlude_images`, and what it found. indices: the images to search; None: all.
+    Returns [k, window, window, channels] for each image, k <= count.
+    """
+    if not count:
+        return [np.zeros((0, *image.projection.shape), np.float32) for image in images]
+    maps = {layer: sorted({image.channel for image in images})}
+    # one more than wanted: the image itself may be among them
+    search = {"top": count + 1, "indices": indices, "batch_size": batch_size, "progress": progress}
+    winners = strongest_activations(run, source, [layer], **search)
+    down = project_winners(run, source, winners, maps, overlap=overlap, norm=norm, progress=progress)
+    features, found = {each.index: each for each in down[layer]}, []
+    for canvas, image in zip(canvases, images, strict=True):
+        feature = features[image.channel]
+        # a map's winners are in order of strength, and what is left out of its pictures, silent ones, comes last
+        numbers = winners[layer].image[image.channel, : len(feature.projections)]
+        new = [rank for rank, number in enumerate(numbers) if not np.array_equal(source[int(number)]["image"], canvas)]
+        found.append(feature.projections[new[:count]])
+    return found
 
 
 def inside_box(rows: np.ndarray, columns: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
@@ -231,11 +199,23 @@ def against_truth(occlusion: Occlusion, box: tuple[float, float, float, float]) 
     )
 
 
-def _measure(arch, variables, canvas, label, *, layer, size, stride, fill, batch_size, overlap, norm) -> Occlusion:
+@functools.partial(jax.jit, static_argnames=("arch", "layer", "square", "batch_size", "overlap", "norm"))
+def _measure(
+    arch: Arch,
+    variables: tuple[dict, Preprocess],
+    canvas: jax.Array,
+    label: jax.Array,
+    *,
+    layer: str,
+    square: Square,
+    batch_size: int,
+    overlap: Overlap,
+    norm: Norm,
+) -> Occlusion:
     params, preprocess = variables
     visible, middle = preprocess.visible(canvas).astype(jnp.float32), preprocess.visible_mean()
     image = preprocess.centre(canvas[None])[0]
-    cover = middle if fill is None else jnp.full_like(middle, fill)
+    cover = middle if square.fill is None else jnp.full_like(middle, square.fill)
 
     def read(seen: Forward) -> tuple[jax.Array, jax.Array]:
         return jnp.take(seen.activations[layer], channel, axis=-1).sum((1, 2)), jax.nn.softmax(seen.logits)
@@ -245,17 +225,15 @@ def _measure(arch, variables, canvas, label, *, layer, size, stride, fill, batch
     whole = read(seen)
     unit = strongest(seen, layer, channel[None])
     projection = project(arch, params, seen, layer, unit, overlap=overlap, norm=norm)
-    square = {"size": size, "fill": preprocess.normalise(cover)}
-    activity, probabilities = network_occlusion_map(
-        arch, params, image, read, stride=stride, batch_size=batch_size, **square
-    )
+    moved = {"size": square.size, "stride": square.stride, "fill": preprocess.normalise(cover)}
+    activity, probabilities = network_occlusion_map(arch, params, image, read, batch_size=batch_size, **moved)
 
-    rows, columns = (centres(length, stride) for length in image.shape[:2])
+    rows, columns = (centres(length, square.stride) for length in image.shape[:2])
     lowest = jnp.argmin(probabilities[..., label])
     place = rows[lowest // len(columns)], columns[lowest % len(columns)]
     return Occlusion(
         image=visible,
-        covered=occlude(visible, *place, size=size, fill=cover),
+        covered=occlude(visible, *place, size=square.size, fill=cover),
         label=label,
         rows=rows,
         columns=columns,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import zfjax
-from zfjax.paper.occlusion.measure import centres, occlude
+from zfjax.attribution.occlusion import centres, occlude
 
 
 def test_the_map_of_a_sum_is_the_sum_without_the_square():

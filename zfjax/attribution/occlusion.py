@@ -1,0 +1,111 @@
+"""What happens to a score when a square covers part of the image (section 4.2, Fig. 7)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from zfjax.arch import Arch
+from zfjax.convnet import Forward, forward
+from zfjax.patched import forward_changed
+from zfjax.windows import Corner, cut
+
+
+def occlusion_map(
+    predict: Callable[[jax.Array], Any],
+    image: jax.Array,
+    *,
+    size: int = 50,
+    stride: int = 8,
+    fill: float | jax.Array = 0.0,
+    batch_size: int = 64,
+) -> Any:
+    """The scores of an image for every place of an occluding square: [rows, cols, ...], as predict's per image.
+
+    predict: images [N, H, W, C] -> scores [N, ...], an array or a pytree of arrays; traceable by JAX. image: [H, W, C]
+    as predict takes it. The square's centre runs over `centres`; at the border the square is cut off. fill: what covers
+    the image, a number or anything that broadcasts to [H, W, C]; 0 is the mean colour where the mean is removed.
+    The paper states neither size nor stride nor grey value. The copies are made on the device, batch_size at a time.
+    Raises ValueError for a size or stride below 1.
+    """
+    rows, columns = _grid(image, size, stride)
+
+    def score(row: jax.Array, col: jax.Array) -> Any:
+        return predict(occlude(image, row, col, size=size, fill=fill)[None])
+
+    return _map_places(score, rows, columns, batch_size)
+
+
+def network_occlusion_map(
+    arch: Arch,
+    params: dict,
+    image: jax.Array,
+    read: Callable[[Forward], Any],
+    *,
+    size: int = 50,
+    stride: int = 8,
+    fill: float | jax.Array = 0.0,
+    batch_size: int = 128,
+) -> Any:
+    """`occlusion_map` of a network of ours, with only what the square has changed computed again.
+
+    image: [size, size, channels], mean removed. read: what to take from a Forward of N images, [N, ...], an array or a
+    pytree of arrays; it has no switches. The rest, and the result, as in `occlusion_map`.
+    """
+    rows, columns = _grid(image, size, stride)
+    whole = forward(arch, params, image[None])
+    side = min(size, arch.image_size)
+
+    def score(row: jax.Array, col: jax.Array) -> Any:
+        covered = occlude(image, row, col, size=size, fill=fill)
+        corner = Corner(*(jnp.clip(place - size // 2, 0, arch.image_size - side)[None] for place in (row, col)))
+        window = cut(covered[None], jnp.zeros(1, jnp.int32), corner, (side, side))
+        return read(forward_changed(arch, params, image, whole, window, corner))
+
+    return _map_places(score, rows, columns, batch_size)
+
+
+def _grid(image: jax.Array, size: int, stride: int) -> tuple[jax.Array, jax.Array]:
+    if size < 1:
+        raise ValueError(f"size must be at least 1 pixel, not {size}")
+    rows, columns = (centres(length, stride) for length in image.shape[:2])
+    return rows, columns
+
+
+def _map_places(score: Callable, rows: jax.Array, columns: jax.Array, batch_size: int) -> Any:
+    """score(row, col) -> [1, ...] for every pair: [rows, columns, ...]."""
+    places = jnp.stack(jnp.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+    scores = jax.lax.map(lambda place: score(*place), places, batch_size=min(batch_size, len(places)))
+    return jax.tree.map(lambda array: array.reshape(len(rows), len(columns), *array.shape[2:]), scores)
+
+
+def centres(length: int, stride: int) -> jax.Array:
+    """Every stride-th pixel along a side, with the same margin at both ends (one pixel more at the far one)."""
+    if stride < 1:
+        raise ValueError(f"stride must be at least 1 pixel, not {stride}")
+    return jnp.arange((length - 1) % stride // 2, length, stride)
+
+
+def occlude(image: jax.Array, row: jax.Array, col: jax.Array, *, size: int, fill: float | jax.Array) -> jax.Array:
+    """[H, W, C] with the square of `size` pixels around (row, col) filled; an even one reaches further up and left."""
+    covered = [
+        (place >= centre - size // 2) & (place < centre - size // 2 + size)
+        for centre, place in ((row, jnp.arange(image.shape[0])), (col, jnp.arange(image.shape[1])))
+    ]
+    inside = covered[0][:, None, None] & covered[1][None, :, None]
+    return jnp.where(inside, jnp.broadcast_to(jnp.asarray(fill, image.dtype), image.shape), image)
+
+
+@functools.partial(jax.jit, static_argnames="size")
+def occlude_each(images: jax.Array, places: jax.Array, *, size: int, fill: float | jax.Array) -> jax.Array:
+    """`occlude` of each image at its own place: [N, H, W, C] and int [N, 2], row and column -> [N, H, W, C]."""
+    return jax.vmap(lambda image, place: occlude(image, *place, size=size, fill=fill))(images, places)
+
+
+def default_stride(image_size: int) -> int:
+    """8 pixels on an image of 224, in proportion on others, at least 1: not the paper's, which states none."""
+    return max(1, round(image_size / 28))
