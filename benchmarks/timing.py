@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from zfjax.cli.flags import parse_flags
-from zfjax.draw.markdown import TextTable, markdown
+from zfjax.draw.markdown import Table, markdown
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.runtime.cpu import tune_cpu
 
@@ -86,7 +86,7 @@ def spread(seconds: np.ndarray) -> str:
 def show(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]], *notes: str) -> None:
     """Prints a table, and below it the notes and what it was measured with."""
     note = (*(sentence for sentence in notes if sentence), machine())
-    print(markdown(TextTable(title, columns, tuple(rows), note)), flush=True)
+    print(markdown(Table(title, columns, tuple(rows), note)), flush=True)
 
 
 def table(seconds: Mapping[str, np.ndarray], *, work: float, unit: str, full: float = 0.0) -> list[tuple[str, ...]]:

@@ -172,7 +172,7 @@ def test_stopped_continued_and_refused(stripes, tmp_path, run_script, monkeypatc
     out = tmp_path / "out"
     flags = [*FLAGS, f"--dataset={stripes}", f"--out={out}", "--archs=zf,sign-mlp", "--seeds=0,1"]
     with monkeypatch.context() as patch, pytest.raises(SystemExit) as stop:
-        sentence = "zfjax.train.loop._sentence"  # said when an epoch ends, here the only one: a signal in the last step
+        sentence = "zfjax.train.loop.sentence"  # said when an epoch ends, here the only one: a signal in the last step
         patch.setattr(sentence, lambda *_: os.kill(os.getpid(), signal.SIGTERM) or "")
         run_script(*flags)
     assert stop.value.code == 143 and load_run(out / "sign-mlp").step == 2

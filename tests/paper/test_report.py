@@ -8,6 +8,7 @@ import re
 import pytest
 from runs import random_run
 
+from zfjax.draw.markdown import Table
 from zfjax.errors import InputError
 from zfjax.paper.report import pipeline
 from zfjax.paper.report.claims import CLAIMS, _rank_correlation, judge
@@ -16,7 +17,6 @@ from zfjax.paper.report.document import (
     Document,
     Picture,
     Section,
-    Table,
     section_from_dict,
     write_report,
 )
@@ -90,7 +90,12 @@ def test_rank_correlation():
 def test_a_document_in_both_forms(tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "dot.svg").write_text("<svg/>")
-    table = Table("Errors", ("network", "ours", "paper: ImageNet"), (("a|b", "1.5", "2.5"), ("<c>", "-", "3")), "Note.")
+    table = Table(
+        "Errors",
+        ("network", "ours", "paper: ImageNet"),
+        (("a|b", "1.5", "2.5"), ("<c>", "-", "3")),
+        ("A note.", "And <one> more."),
+    )
     sections = (
         Section("Table 9", "Words.", (table,), (Picture("figures/dot.svg", "A dot"),), {"x": 1}),
         Section("Empty"),
@@ -99,6 +104,7 @@ def test_a_document_in_both_forms(tmp_path):
     document = Document("Title", {"data": "scenes"}, claims, sections)
     markdown, html = (path.read_text() for path in write_report(document, tmp_path))
     assert "| a\\|b | 1.5 | 2.5 |\n| <c> | - | 3 |" in markdown
+    assert "\nA note. And <one> more.\n" in markdown and "A note. And &lt;one&gt; more.</p>" in html
     assert "1 hold, 1 do not hold." in markdown and "![A dot](figures/dot.svg)" in markdown
     assert "&lt;c&gt;" in html and "data:image/svg+xml;base64,PHN2Zy8+" in html
     assert html.count('class="paper">') == 1 + 1 + 2  # the legend, the heading, two cells
@@ -106,8 +112,13 @@ def test_a_document_in_both_forms(tmp_path):
 
 
 def test_sections_survive_json():
-    section = Section("T", "t", (Table("a", ("b",), (("c",),)),), (Picture("p", "q"),), {"m": 1})
-    assert section_from_dict(json.loads(json.dumps(dataclasses.asdict(section)))) == section
+    section = Section("T", "t", (Table("a", ("b",), (("c",),), ("N.",)),), (Picture("p", "q"),), {"m": 1})
+    stored = json.loads(json.dumps(dataclasses.asdict(section)))
+    assert section_from_dict(stored) == section
+    stored["tables"][0]["note"] = "N."  # as earlier versions wrote it
+    assert section_from_dict(stored) == section
+    stored["tables"][0]["note"] = ""
+    assert section_from_dict(stored).tables[0].note == ()
 
 
 def stub(name, done):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from zfjax.cli.flags import parse_flags
-from zfjax.draw.markdown import TextTable, markdown
+from zfjax.draw.markdown import Table, markdown
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.paper.ablation import command as ablation
 from zfjax.paper.baselines import command as baselines
@@ -97,7 +97,7 @@ def report(config: ReproduceConfig) -> tuple[Path, Path]:
     return make_report(plan)
 
 
-def table3(config: ReproduceConfig) -> TextTable:
+def table3(config: ReproduceConfig) -> Table:
     """Table 3 in OUT/table3.md."""
     plan = ablation.Plan(
         settings=fill(config, ablation.SCALES[config.scale]),
@@ -110,7 +110,7 @@ def table3(config: ReproduceConfig) -> TextTable:
     return ablation.reproduce(plan)
 
 
-def tutorial(config: ReproduceConfig) -> TextTable:
+def tutorial(config: ReproduceConfig) -> Table:
     """The tutorial's comparison in OUT/baselines.md."""
     if len(seeds := _seeds(config)) > 1:
         raise InputError(f"--table=baselines trains each network once; give one of the seeds {config.seeds}")

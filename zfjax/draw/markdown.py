@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class TextTable(NamedTuple):
+@dataclass(frozen=True)
+class Table:
     """Cells as text. Columns whose heading begins with "paper" or "tutorial" hold numbers that are not ours."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    note: tuple[str, ...]  # sentences
+    note: tuple[str, ...] = ()  # sentences
 
 
-def markdown(table: TextTable) -> str:
+def markdown(table: Table) -> str:
     """Title, aligned table and notes; reads as well in a terminal."""
     notes = "\n".join(f"- {sentence}" for sentence in table.note)
     return "\n".join([f"**{table.title}**", "", aligned(table.columns, table.rows), "", notes, ""])

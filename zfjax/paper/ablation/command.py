@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zfjax.arch import Arch
 from zfjax.data.pipeline.batches import check_batch
-from zfjax.draw.markdown import TextTable, markdown
+from zfjax.draw.markdown import Table, markdown
 from zfjax.errors import InputError
 from zfjax.paper.ablation.table import Plan, Row, describe, errors_as_data, record
 from zfjax.runs.folder import CONFIG, open_run
@@ -44,7 +44,7 @@ SCALES = {
 TO_DO = "not trained yet"
 
 
-def reproduce(plan: Plan) -> TextTable:
+def reproduce(plan: Plan) -> Table:
     """Trains and measures what is not there yet, each in OUT/ARCH (further seeds in OUT/ARCH-seedN), and writes
     OUT/table3.md and .json after every network.
 
@@ -63,7 +63,9 @@ def reproduce(plan: Plan) -> TextTable:
             rows[name] = _row(plan, arch)
         table = describe(plan, list(rows.values()), fitting, _data(plan, fitting[0]))
         write_text(plan.out / "table3.md", markdown(table))
-        write_json(plan.out / "table3.json", {**table._asdict(), "networks": [record(row) for row in rows.values()]})
+        write_json(
+            plan.out / "table3.json", {**dataclasses.asdict(table), "networks": [record(row) for row in rows.values()]}
+        )
     return table
 
 

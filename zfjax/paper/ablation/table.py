@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zfjax.arch import Arch
-from zfjax.draw.markdown import TextTable
+from zfjax.draw.markdown import Table
 from zfjax.paper.numbers import ABLATIONS
 from zfjax.train.settings import Settings
 
@@ -53,12 +53,12 @@ class Plan(NamedTuple):
     evolving: tuple[str, ...] = ()  # networks whose states at the paper's epochs are kept (Fig. 4)
 
 
-def describe(plan: Plan, rows: Sequence[Row], archs: Sequence[Arch], data: Dataset) -> TextTable:
+def describe(plan: Plan, rows: Sequence[Row], archs: Sequence[Arch], data: Dataset) -> Table:
     """The table of the rows so far. archs: the networks that are trained, for their sizes and recipes."""
     ours = tuple(f"{measure}, {short_name(data.name)}" for measure in MEASURES.values())
     paper = tuple(f"paper: {measure}, ImageNet" for measure in MEASURES.values())
     cells = [(LABELS.get(row.name, row.name), _count(row), *_ours(row), *_paper(row)) for row in rows]
-    return TextTable(
+    return Table(
         "Table 3: error in percent of networks with layers removed or resized",
         ("network", "parameters", *ours, *paper),
         tuple(cells),

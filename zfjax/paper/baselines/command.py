@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zfjax.arch import Arch
-from zfjax.draw.markdown import TextTable, markdown
+from zfjax.draw.markdown import Table, markdown
 from zfjax.paper.ablation.table import short_name
 from zfjax.paper.numbers import BASELINES
 from zfjax.runs.folder import open_run, read_metrics
@@ -39,7 +39,7 @@ class Plan(NamedTuple):
     train_images: int | None = None
 
 
-def reproduce(plan: Plan) -> TextTable:
+def reproduce(plan: Plan) -> Table:
     """Trains and scores what is not in OUT/baselines.json yet, one system after the other, and writes OUT/baselines.md.
 
     Raises InputError for wrong flags, data, and results of other settings; SystemExit when it was stopped.
@@ -62,7 +62,7 @@ def reproduce(plan: Plan) -> TextTable:
         book["systems"][system] = {**book["systems"].get(system, {}), **score._asdict()}
         table = describe(plan, book, data, archs)
         write_text(plan.out / "baselines.md", markdown(table))
-        write_json(plan.out / "baselines.json", {**book, **table._asdict()})
+        write_json(plan.out / "baselines.json", {**book, **dataclasses.asdict(table)})
     return table
 
 
@@ -136,11 +136,11 @@ def _network(plan: Plan, system: str, arch: Arch, data: Dataset, book: dict) -> 
     return Score(int((shares.argmax(axis=1) == labels).sum()), len(labels), seconds)
 
 
-def describe(plan: Plan, book: dict, data: Dataset, archs: dict[str, Arch]) -> TextTable:
+def describe(plan: Plan, book: dict, data: Dataset, archs: dict[str, Arch]) -> Table:
     """The table of the systems scored so far, in the tutorial's order, and where the numbers are from."""
     columns = (f"accuracy %, {short_name(data.name)}", "right", "95 % interval", "seconds")
     systems = [system for system in BASELINES if system in book["systems"]]
-    return TextTable(
+    return Table(
         "A convnet and other classifiers on the same pixels",
         ("system", *columns, "tutorial: accuracy %, Sign Language Digits"),
         tuple(_cells(system, book["systems"][system]) for system in systems),

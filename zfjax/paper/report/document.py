@@ -10,19 +10,10 @@ from typing import Literal
 
 import jinja2
 
+from zfjax.draw.markdown import Table
 from zfjax.runtime.files import write_text
 
 Verdict = Literal["holds", "does not hold", "not testable here"]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells as text. Columns whose heading begins with "paper" are shown apart: they are not ours."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,12 +59,15 @@ class Document:
 
 def section_from_dict(stored: dict) -> Section:
     """The inverse of `dataclasses.asdict` after a way through JSON."""
-    tables = (
-        Table(t["title"], tuple(t["columns"]), tuple(tuple(row) for row in t["rows"]), t["note"])
-        for t in stored["tables"]
-    )
+    tables = map(_table, stored["tables"])
     pictures = tuple(Picture(**picture) for picture in stored["pictures"])
     return Section(stored["title"], stored["text"], tuple(tables), pictures, stored["measures"])
+
+
+def _table(stored: dict) -> Table:
+    note = stored["note"]
+    sentences = (note,) * bool(note) if isinstance(note, str) else tuple(note)  # earlier versions wrote one text
+    return Table(stored["title"], tuple(stored["columns"]), tuple(map(tuple, stored["rows"])), sentences)
 
 
 def write_report(document: Document, folder: Path) -> tuple[Path, Path]:

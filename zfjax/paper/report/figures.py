@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zfjax.draw.markdown import Table
 from zfjax.paper.architecture import command as architecture
 from zfjax.paper.correspondence import command as correspondence
 from zfjax.paper.default_layers import strongest_layer
@@ -185,9 +186,8 @@ def corresponding_parts(plan: Plan) -> Section:
     return Section(**{**vars(section), "tables": (_correspondence_table(drawn.result),)})
 
 
-def _correspondence_table(result: correspondence.Result):
+def _correspondence_table(result: correspondence.Result) -> Table:
     from zfjax.paper.numbers import CORRESPONDENCE
-    from zfjax.paper.report.document import Table
 
     def cells(row: dict) -> tuple[str, ...]:
         return tuple(f"{row[layer].mean:.3f} ± {row[layer].sd:.3f}" for layer in result.layers)
@@ -203,7 +203,7 @@ def _correspondence_table(result: correspondence.Result):
         f"{len(result.images)} images; lower is more alike. Square of {result.size} pixels, {result.draws} random "
         "placings. The paper: five dogs, an ImageNet network, a sum that is scaled otherwise."
     )
-    return Table("Covering the same part of different objects", columns, tuple(rows), note)
+    return Table("Covering the same part of different objects", columns, tuple(rows), (note,))
 
 
 def unit_pictures(plan: Plan) -> Section:

@@ -6,17 +6,13 @@ import dataclasses
 
 import numpy as np
 
-from zfjax.draw.markdown import TextTable
+from zfjax.draw.markdown import Table
 from zfjax.paper.ablation import command as ablation
 from zfjax.paper.ablation.table import short_name
 from zfjax.paper.default_layers import first_convolutions
-from zfjax.paper.report.document import Section, Table
+from zfjax.paper.report.document import Section
 from zfjax.paper.report.plan import MAIN, RIVAL, Plan
 from zfjax.runtime.files import read_json
-
-
-def _table(table: TextTable) -> Table:
-    return Table(table.title, table.columns, table.rows, " ".join(table.note))
 
 
 def ablations(plan: Plan) -> Section:
@@ -33,7 +29,7 @@ def ablations(plan: Plan) -> Section:
     )
     networks = read_json(plan.runs / "table3.json")["networks"]
     measures = {"val_top1": {network["arch"]: network["mean"].get("val_top1") for network in networks}}
-    return Section("Table 3: layers removed and resized", tables=(_table(made),), measures=measures)
+    return Section("Table 3: layers removed and resized", tables=(made,), measures=measures)
 
 
 def evaluation(plan: Plan) -> Section:
@@ -68,7 +64,7 @@ def evaluation(plan: Plan) -> Section:
     columns = ("network", f"val top-1, {data_name}", f"val top-5, {data_name}")
     columns += ("paper: val top-1, ImageNet", "paper: val top-5, ImageNet", "paper: test top-5, ImageNet")
     note = f"Error in percent, ours over {len(labels):,} validation images with the 95 % interval, ten crops averaged."
-    return Section("Table 2: errors and ensembles", tables=(Table("Errors", columns, tuple(rows), note),))
+    return Section("Table 2: errors and ensembles", tables=(Table("Errors", columns, tuple(rows), (note,)),))
 
 
 def renormalisation(plan: Plan) -> Section:
@@ -95,7 +91,7 @@ def renormalisation(plan: Plan) -> Section:
     columns = ("renormalisation", f"largest / median RMS of {first}'s filters", "filters at the radius in the end")
     measures = {"with_cap": with_cap, "without": without, "reached": reached > 0}
     text = "The same network, data, recipe and seed, with and without scaling filters back to the radius."
-    table = Table("The first layer's filters", columns, rows, "The paper gives no numbers for this.")
+    table = Table("The first layer's filters", columns, rows, ("The paper gives no numbers for this.",))
     return Section("Fig. 6a: renormalisation", text, (table,), measures=measures)
 
 
@@ -108,4 +104,4 @@ def baselines(plan: Plan) -> Section:
     settings = dataclasses.replace(type(plan.settings)(), **small, **epochs)
     images = plan.extent.baseline_images or plan.train_images
     made = comparison.Plan(settings=settings, out=plan.out / "baselines", train_images=images)
-    return Section("A convnet and other classifiers", tables=(_table(comparison.reproduce(made)),))
+    return Section("A convnet and other classifiers", tables=(comparison.reproduce(made),))

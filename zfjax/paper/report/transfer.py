@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from zfjax.draw.markdown import Table
 from zfjax.paper.default_layers import numbered_layers
-from zfjax.paper.report.document import Picture, Section, Table
+from zfjax.paper.report.document import Picture, Section
 from zfjax.paper.report.plan import MAIN, Plan
 from zfjax.paper.transfer.options import CLASSIFIERS, Options
 from zfjax.train.settings import training
@@ -163,4 +164,4 @@ def _table(plan: Plan, rows: Rows) -> Table:
         f"unit length; C by a third of the training images held out; from "
         f"scratch: {plan.extent.scratch_epochs} epochs of the same recipe."
     )
-    return Table("Accuracy on new classes", columns, cells, note)
+    return Table("Accuracy on new classes", columns, cells, (note,))
