@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from zfjax.draw.page import COLUMN_WIDTH_IN, FONT, LABEL_PT, TEXT_WIDTH_IN, label, page, save
+from zfjax.draw.page import COLUMN_WIDTH_IN, LABEL_PT, TEXT_WIDTH_IN, label, page, save
+from zfjax.draw.ramps import ramp
 from zfjax.draw.tiles import PERCENTILE, display_limit, near_square, rgb8, tile, to_display
 from zfjax.errors import InputError
 
@@ -51,7 +51,8 @@ def draw_filters(
     width_in = min(TEXT_WIDTH_IN, max(COLUMN_WIDTH_IN, 0.3 * columns))
     text = f"{_filters_caption(filters.shape, layer, per_filter, order, percentile)} {caption}"
     figure, axes = page(mosaic, title=title, caption=text, width_in=width_in, legend_in=0.22)
-    _grey_scale(axes, ("−", "0", "+") if per_filter else (f"−{limit:.2g}", "0", f"{limit:.2g}"))
+    labels = ("−", "0", "+") if per_filter else (f"−{limit:.2g}", "0", f"{limit:.2g}")
+    ramp(axes, labels, colours="gray", shades=101, right_in=0.15, below_in=0.13)
     save(figure, path)
 
 
@@ -74,20 +75,6 @@ def _filters_caption(shape: tuple[int, ...], layer: str, per_filter: bool, order
     scaled = "each filter scaled by" if per_filter else "one scale for all,"
     gain = f"the {percentile:g} percentile of {'its' if per_filter else 'all'} non-zero magnitudes"
     return f"{n} filters of {layer}, {height}×{width} px, {ordered}; mid-grey is zero, {scaled} {gain}."
-
-
-def _grey_scale(axes: Axes, labels: Sequence[str]) -> None:
-    """A small ramp below the mosaic, at its right end: what black, mid-grey and white stand for."""
-    figure = axes.figure
-    width, height = figure.get_size_inches()
-    bottom = axes.get_position().y0 * height
-    ramp = figure.add_axes(((width - 1.15) / width, (bottom - 0.13) / height, 1 / width, 0.08 / height))
-    ramp.imshow(np.linspace(0, 1, 101)[None], cmap="gray", aspect="auto", extent=(-1, 1, 0, 1))
-    ramp.set_yticks([])
-    ramp.set_xticks([-1, 0, 1], labels, fontsize=LABEL_PT, family=FONT)
-    ramp.tick_params(length=1.5, width=0.4, pad=1)
-    for spine in ramp.spines.values():
-        spine.set_linewidth(0.4)
 
 
 def draw_selection(

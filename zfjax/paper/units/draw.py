@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from zfjax.draw.page import FONT, LABEL_PT, TEXT_WIDTH_IN, label, page, save
+from zfjax.draw.ramps import ramp
 from zfjax.draw.tiles import OUTSIDE, PERCENTILE, near_square, rgb8, show_patch, tile
 from zfjax.errors import InputError
 
@@ -121,7 +122,8 @@ def draw_activations(
             label(axes, margin + column * (size + gap), top + 0.72 * header, f"{number}")
         else:
             label(axes, margin - 0.04 * inch, top + size / 2, f"{number:,}", ha="right", va="center")
-    _scale(axes, ("lowest", "highest") if per_map and not single else (f"{low[0]:.3g}", f"{high[0]:.3g}"))
+    ends = ("lowest", "highest") if per_map and not single else (f"{low[0]:.3g}", f"{high[0]:.3g}")
+    ramp(axes, ends, colours=COLOURS, right_in=0.25, below_in=0.14)
     save(figure, path)
 
 
@@ -175,17 +177,3 @@ def _explain(still: np.ndarray, single: bool, per_map: bool, low: np.ndarray, pe
         f" Light grey with a diagonal: without response here, {still.sum():,} of {len(still):,}." if still.any() else ""
     )
     return f"Left: the image. Right: {len(still):,} {what} by number, {scale}; dark is low, bright is high.{silent}"
-
-
-def _scale(axes: Axes, ends: tuple[str, str]) -> None:
-    """A ramp of the colours below the mosaic, at its right end."""
-    figure = axes.figure
-    width, height = figure.get_size_inches()
-    bottom = axes.get_position().y0 * height
-    ramp = figure.add_axes(((width - 1.25) / width, (bottom - 0.14) / height, 1 / width, 0.08 / height))
-    ramp.imshow(np.linspace(0, 1, 256)[None], cmap=COLOURS, aspect="auto", extent=(0, 1, 0, 1))
-    ramp.set_yticks([])
-    ramp.set_xticks([0, 1], ends, fontsize=LABEL_PT, family=FONT)
-    ramp.tick_params(length=1.5, width=0.4, pad=1)
-    for spine in ramp.spines.values():
-        spine.set_linewidth(0.4)
