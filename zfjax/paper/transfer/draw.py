@@ -10,11 +10,9 @@ import matplotlib
 
 from zfjax.draw.page import CHART_STYLE, chart, save
 from zfjax.errors import InputError
-from zfjax.paper.numbers import CALTECH101, CALTECH256
+from zfjax.paper.transfer.table import Row
 
-PAPER = {"caltech101": (4, CALTECH101), "caltech256": (5, CALTECH256)}  # number of the table, its rows
 MARKERS = "osD^vP*X"
-Row = Mapping[int, tuple[float, float | None]]  # training images a class -> (mean, spread), percent
 
 
 def draw_transfer(

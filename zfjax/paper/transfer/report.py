@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 def report_folds(study: Study, records: Collection[dict], about: str, theirs: str | None) -> list[Path]:
     """The table and the curve. about: where the numbers come from. theirs: whose numbers of the paper to show."""
-    from zfjax.paper.transfer.draw import PAPER, draw_transfer
+    from zfjax.paper.transfer.draw import draw_transfer
     from zfjax.paper.transfer.measure import summarise
-    from zfjax.paper.transfer.table import paper_tables, transfer_table
+    from zfjax.paper.transfer.table import PAPER, paper_tables, transfer_table
 
     rows = {
         _name(study, *key): {count: (round(each.mean, 1), round(each.deviation, 1)) for count, each in row.items()}

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from zfjax.draw.markdown import aligned
-from zfjax.paper.numbers import LAYERS, PASCAL
-from zfjax.paper.transfer.draw import PAPER, Row
+from zfjax.paper.numbers import CALTECH101, CALTECH256, LAYERS, PASCAL
 
+PAPER = {"caltech101": (4, CALTECH101), "caltech256": (5, CALTECH256)}  # number of the table, its rows
+Row = Mapping[int, tuple[float, float | None]]  # training images a class -> (mean, spread), percent
 VOC_SYSTEMS = ("Sande et al. 2012", "Yan et al. 2012", "its network")
 VOC_MEANS = (74.3, 82.2, 79.0)  # as printed
 
