@@ -9,24 +9,23 @@ from nets import run_of
 from scene_run import make_scene_run, run_visualize
 
 from zfjax.arch import Arch
-from zfjax.data.scenes.scenes import SceneSource
+from zfjax.data.scenes.scenes import SceneSource, render
 from zfjax.errors import InputError
 from zfjax.layers import Conv, Dense
 from zfjax.model import on_canvases
 from zfjax.paper.occlusion.command import fill_value
 from zfjax.paper.occlusion.draw import draw_occlusion
-from zfjax.paper.occlusion.measure import (
+from zfjax.paper.occlusion.measure import Square, _measure, occlude_images, square_for
+from zfjax.paper.occlusion.truth import (
     Fall,
-    Square,
-    _measure,
+    against_scenes,
     against_truth,
     correlation,
     fall,
     inside_box,
     lowest_inside,
-    occlude_images,
-    square_for,
 )
+from zfjax.preprocess import Preprocess
 from zfjax.recipe import Recipe
 from zfjax.runs.run import Run, load_run
 
@@ -93,6 +92,13 @@ def test_covering_the_block_lowers_map_and_class_together(bright):
     assert truth.activity.inside == pytest.approx(1 - np.mean(inside) / 2400)
     assert truth.activity.inside > 5 * truth.activity.elsewhere
     assert truth.probability.inside > 5 * truth.probability.elsewhere
+
+
+def test_the_boxes_of_scenes_are_cut_as_the_network_sees_them(bright):
+    _, found = bright
+    preprocess = Preprocess(smallest_side=16, crop=12)
+    top, left, bottom, right = (edge - 2 for edge in render(7, size=16, split="val").box)
+    assert against_scenes([found], [7], "val", preprocess) == [against_truth(found, (top, left, bottom, right))]
 
 
 def test_the_strongest_map_is_chosen_by_its_maximum():

@@ -23,6 +23,7 @@ class Pictures(NamedTuple):
     labels: np.ndarray  # int [N]: the true class; of files, the most probable one
     names: tuple[str, ...]  # "val 17", or a file's name
     known: np.ndarray  # bool [N]: whether the label is the true one
+    numbers: tuple[int, ...] = ()  # in the split; none of files
 
 
 def choose_pictures(view: View, count: int | None = None) -> Pictures:
@@ -43,7 +44,7 @@ def choose_pictures(view: View, count: int | None = None) -> Pictures:
     records = [source[number] for number in chosen]
     canvases, labels = (np.stack([record[key] for record in records]) for key in ("image", "label"))
     names = tuple(f"{view.split} {number}" for number in chosen)
-    return Pictures(canvases, labels.astype(int), names, np.ones(len(labels), bool))
+    return Pictures(canvases, labels.astype(int), names, np.ones(len(labels), bool), tuple(chosen))
 
 
 def _files(view: View, paths: list[str]) -> Pictures:

@@ -149,10 +149,6 @@ def strongest_activations(
     return search(on_canvases(run.arch), run.variables, source, maps, top, progress=progress, **options)
 
 
-def see(arch: Arch, variables: Any, images: jax.Array) -> Forward:
-    return on_canvases(arch)(variables, images)
-
-
 def number_of_maps(arch: Arch, layers: Sequence[str]) -> dict[str, int]:
     """{layer: number of its maps}; raises InputError for an unknown layer."""
     return {layer: arch.row(layer).shape[2] for layer in layers}

@@ -13,7 +13,6 @@ import numpy as np
 from zfjax.draw.markdown import Table
 from zfjax.paper.architecture import command as architecture
 from zfjax.paper.correspondence import command as correspondence
-from zfjax.paper.default_layers import strongest_layer
 from zfjax.paper.evolution import command as evolution
 from zfjax.paper.features import command as features
 from zfjax.paper.first_layers import command as first_layers
@@ -129,7 +128,7 @@ def occlusions(plan: Plan) -> Section:
 
 
 def _occlusion_measures(result: list) -> dict:
-    from zfjax.paper.occlusion.measure import correlation
+    from zfjax.paper.occlusion.truth import correlation
 
     values = [correlation(each.activity, each.probabilities[..., each.label]) for each, _ in result]
     return {"correlation": float(np.nanmean(values)), "images": len(values)}
@@ -137,23 +136,16 @@ def _occlusion_measures(result: list) -> dict:
 
 def _against_truth(plan: Plan) -> dict:
     """Over as many rightly classified scenes, whose objects' boxes are known."""
-    from zfjax.data import render
-    from zfjax.paper.occlusion.measure import against_truth, default_stride, occlude_images
+    from zfjax.paper.occlusion.measure import occlude_images
+    from zfjax.paper.occlusion.truth import against_scenes
     from zfjax.paper.pictures import choose_pictures
 
     view, count = _view(plan, MAIN), plan.extent.truth
     if view.dataset.name != "scenes" or not count:
         return {}
-    arch, canvas = view.run.arch, view.run.preprocess.smallest_side
     pictures = choose_pictures(view, count)
-    side, margin = arch.image_size, (canvas - arch.image_size) // 2
-    square = {"size": max(1, round(side / 4)), "stride": default_stride(side), "fill": None}
-    layer = strongest_layer(arch)
-    found = occlude_images(view.run, pictures.canvases, pictures.labels, layer=layer, progress=True, **square)
-    truths = []
-    for each, name in zip(found, pictures.names, strict=True):
-        box = render(int(name.split()[1]), size=canvas, split=view.split).box
-        truths.append(against_truth(each, tuple(edge - margin for edge in box)))
+    found = occlude_images(view.run, pictures.canvases, pictures.labels, progress=True)
+    truths = against_scenes(found, pictures.numbers, view.split, view.run.preprocess)
     mean = {part: [[getattr(getattr(t, what), part) for t in truths] for what in ("probability", "activity")]
             for part in ("inside", "elsewhere")}  # fmt: skip
     return {
