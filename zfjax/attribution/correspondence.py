@@ -76,7 +76,8 @@ def _see(model: Model, params: Any, images: jax.Array) -> dict[str, jax.Array]:
 
 def disagreement(signs: np.ndarray) -> np.ndarray:
     """The share of components that differ for every pair of rows: int8 [N, D] -> [N * (N - 1) / 2] in 0..1."""
-    agreeing = sum(one @ one.T for one in ((signs == sign).astype(np.float32) for sign in (-1, 0, 1)))
+    less, same, more = ((signs == sign).astype(np.float32) for sign in (-1, 0, 1))
+    agreeing = less @ less.T + same @ same.T + more @ more.T
     first, second = pairs(len(signs))
     return 1 - agreeing[first, second].astype(np.float64) / signs.shape[1]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from zfjax.arch import Arch
 from zfjax.convnet import Forward, forward
@@ -21,7 +22,7 @@ def occlusion_map(
     *,
     size: int = 50,
     stride: int = 8,
-    fill: float | jax.Array = 0.0,
+    fill: float | jax.Array | np.ndarray = 0.0,
     batch_size: int = 64,
 ) -> Any:
     """The scores of an image for every place of an occluding square: [rows, cols, ...], as predict's per image.
@@ -48,7 +49,7 @@ def network_occlusion_map(
     *,
     size: int = 50,
     stride: int = 8,
-    fill: float | jax.Array = 0.0,
+    fill: float | jax.Array | np.ndarray = 0.0,
     batch_size: int = 128,
 ) -> Any:
     """`occlusion_map` of a network of ours, with only what the square has changed computed again.
@@ -90,7 +91,9 @@ def centres(length: int, stride: int) -> jax.Array:
     return jnp.arange((length - 1) % stride // 2, length, stride)
 
 
-def occlude(image: jax.Array, row: jax.Array, col: jax.Array, *, size: int, fill: float | jax.Array) -> jax.Array:
+def occlude(
+    image: jax.Array, row: jax.Array, col: jax.Array, *, size: int, fill: float | jax.Array | np.ndarray
+) -> jax.Array:
     """[H, W, C] with the square of `size` pixels around (row, col) filled; an even one reaches further up and left."""
     covered = [
         (place >= centre - size // 2) & (place < centre - size // 2 + size)
@@ -101,7 +104,7 @@ def occlude(image: jax.Array, row: jax.Array, col: jax.Array, *, size: int, fill
 
 
 @functools.partial(jax.jit, static_argnames="size")
-def occlude_each(images: jax.Array, places: jax.Array, *, size: int, fill: float | jax.Array) -> jax.Array:
+def occlude_each(images: jax.Array, places: jax.Array, *, size: int, fill: float | jax.Array | np.ndarray) -> jax.Array:
     """`occlude` of each image at its own place: [N, H, W, C] and int [N, 2], row and column -> [N, H, W, C]."""
     return jax.vmap(lambda image, place: occlude(image, *place, size=size, fill=fill))(images, places)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ def ramp(
     axes: the page's. labels: two or more, at equal distances from the lowest value to the highest. colours: a name of
     matplotlib's. shades: how many. right_in: from the ramp to the page's edge. below_in: from the mosaic to its foot.
     """
-    figure = axes.figure
+    figure: Any = axes.figure  # which may be a part of one, by its declaration
     width, height = figure.get_size_inches()
     bottom = axes.get_position().y0 * height
     left = (width - WIDTH_IN - right_in) / width

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -173,7 +173,7 @@ def project_winners(
     run: Run,
     source: Source,
     winners: dict[str, Winners],
-    maps: dict[str, Sequence[int]],
+    maps: Mapping[str, Sequence[int]],
     *,
     overlap: ops.Overlap = "sum",
     norm: Norm = "identity",
@@ -220,7 +220,7 @@ def cut_patch(image: np.ndarray, top: int, left: int, size: Pair) -> np.ndarray:
 
 def _blank(run: Run, layer: str, winners: Winners, number: int) -> FeatureMap:
     """Room for a map's pictures, so that they are there once only (2.6 GB for all maps of ZFNet)."""
-    alive = winners.value[number][responds(winners)[number]]
+    alive = np.asarray(winners.value[number])[responds(winners)[number]]
     window = (run.arch.receptive_field(layer, axis).size for axis in (0, 1))
     pictures = (len(alive), *window, run.arch.channels)
     return FeatureMap(number, np.zeros(pictures, np.float32), np.zeros(pictures, np.float32), alive)
@@ -242,4 +242,4 @@ def _places(units: list[_Unit], slots: dict[int, int]) -> Units:
     """Padded to a fixed number with copies of the last, so that one compiled program serves every chunk."""
     padded = [*units, *[units[-1]] * (UNITS - len(units))]
     columns = zip(*((slots[unit.image], unit.channel, unit.row, unit.col) for unit in padded), strict=True)
-    return Units(*map(np.array, columns))
+    return Units(*(jnp.array(column) for column in columns))

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Collection
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -143,7 +143,7 @@ class _Training:
         step = functools.partial(train_step, net=net, tx=self.tx, total_steps=self.total_steps, grad_accum=grad_accum)
         self._train_step = jax.jit(step, donate_argnums=0)
         self._eval_step = jax.jit(functools.partial(eval_step, net=net))
-        self._share = {"process_index": jax.process_index(), "process_count": jax.process_count()}
+        self._share: dict[str, Any] = {"process_index": jax.process_index(), "process_count": jax.process_count()}
         self._restart_sums()
 
     def begin(self) -> int:

@@ -59,7 +59,7 @@ def eval_batches(
     source: Source,
     *,
     batch_size: int,
-    indices: Sequence[int] | None = None,
+    indices: Sequence[int] | np.ndarray | None = None,
     process_index: int = 0,
     process_count: int = 1,
     num_threads: int | None = None,

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -139,7 +139,8 @@ def finish(work: Work) -> None:
         files[name] = {"bytes": len(data), "crc32": zlib.crc32(data)}
 
     for split in prepared.SPLITS:
-        rows, total = [], 0
+        rows: list = []
+        total: Any = 0
         for shard in (shard for shard in work.shards if shard.split == split):
             with np.load(work.side(shard), allow_pickle=False) as side:
                 rows.append((shard.number, side["labels"], side["sizes"], side["names"]))

@@ -50,9 +50,9 @@ class Subset:
     def __init__(
         self,
         source: Source,
-        indices: Sequence[int],
+        indices: Sequence[int] | np.ndarray,
         *,
-        labels: Sequence[int] | None = None,
+        labels: Sequence[int] | np.ndarray | None = None,
         class_names: tuple[str, ...] | None = None,
     ):
         self.source, self.indices, self.labels = source, np.asarray(indices, np.int64), labels

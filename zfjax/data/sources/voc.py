@@ -52,7 +52,7 @@ def open_voc(
     if wrong := [key for key in ("image", "labels", "labels_no_difficult") if key not in features]:
         raise InputError(f"{name} has no {wrong[0]}; only TFDS sets made like voc/2012 will do")
     class_names = tuple(features["labels"].feature.names)
-    return tuple(
+    train, val = (
         VocSource(
             f"{name} {split}",
             Records(builder, split, ("image",)),
@@ -62,3 +62,4 @@ def open_voc(
         )
         for split in SPLITS
     )
+    return train, val

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zfjax.draw.markdown import TextTable
+from zfjax.draw.markdown import Table
 from zfjax.paper.numbers import CORRESPONDENCE
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PAPERS = {"pool5": "layer 5", "fc7": "layer 7"}  # what the paper calls them
 
 
-def text_table(result: Result) -> TextTable:
+def text_table(result: Result) -> Table:
     """A row a part and a kind of random placing; how to read it in the note."""
     layers = result.layers
     cited = [PAPERS[layer] for layer in layers if layer in PAPERS]
@@ -32,7 +32,7 @@ def text_table(result: Result) -> TextTable:
         rows.append(
             (shown, *(_pair(row[layer]) for layer in layers), *below, *(_pair(paper.get(key)) for key in cited))
         )
-    return TextTable("Correspondence (Table 1)", columns, tuple(rows), _note(result, bool(cited)))
+    return Table("Correspondence (Table 1)", columns, tuple(rows), _note(result, bool(cited)))
 
 
 def _paper(covered: str) -> dict[str, tuple[float, float]]:

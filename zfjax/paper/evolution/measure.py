@@ -78,13 +78,13 @@ def evolve(
     indices: the images to search; None: all. sample: how many of them, at random, to measure `similarity` on.
     threshold: of `settled_at`.
     """
-    indices = np.arange(len(source)) if indices is None else np.asarray(indices)
-    sampled = np.random.default_rng(seed).choice(indices, min(sample, len(indices)), replace=False)
+    searched = np.arange(len(source)) if indices is None else np.asarray(indices)
+    sampled = np.random.default_rng(seed).choice(searched, min(sample, len(searched)), replace=False)
     maps, found = {}, []
-    with tqdm(total=len(moments) * len(indices), desc="searching", unit=" images", disable=not progress) as bar:
+    with tqdm(total=len(moments) * len(searched), desc="searching", unit=" images", disable=not progress) as bar:
         for moment in reversed(moments):  # the last first: it decides which maps are shown
             run = load(moment.step)
-            batches = eval_batches(source, batch_size=min(batch_size, len(indices)), indices=indices)
+            batches = eval_batches(source, batch_size=min(batch_size, len(searched)), indices=searched)
             winners, peaks = _search(run, layers, counted(batches, bar), sampled)
             maps = maps or {layer: choose(layer, winners[layer]) for layer in layers}
             features = project_winners(run, source, winners, maps, overlap=overlap, norm=norm)
@@ -149,7 +149,7 @@ def _layer(
         maps,
         np.stack([np.stack([*map(_picture, then)]) for then in features], axis=1),
         np.where(alive, winners.image, -1)[:, maps].T,
-        jumps(winners.image),
+        jumps(np.asarray(winners.image)),
         alike,
         moments[settled_at(alike, threshold)].epoch,
     )

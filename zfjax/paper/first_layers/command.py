@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from zfjax.errors import InputError
 from zfjax.paper.default_layers import first_convolutions
 from zfjax.paper.view import Drawn, Figure, LeftOut, View
@@ -44,7 +46,7 @@ def filters(view: View, options: FiltersOptions) -> Drawn:
     if not (layers := first_convolutions(run.arch)):
         first = run.arch.layers[0].name
         raise LeftOut(f"{run.arch.name} has no filters to draw: its first layer, {first}, is no convolution")
-    kernel = run.params[layers[0]]["kernel"]
+    kernel = np.asarray(run.params[layers[0]]["kernel"])
     path = view.path(f"filters_{layers[0]}")
     size = "x".join(map(str, kernel.shape[:2]))
     title = f"{run.arch.name}: the {kernel.shape[3]} filters of {layers[0]}, {size} pixels"

@@ -55,7 +55,7 @@ def draw(view: View, options: Options) -> Drawn:
     path = view.path("occlusion")
     title = f"{run.arch.name}: a square over the image, the strongest map of {layer} and the answer"
     choices = _choices(square, run.arch.image_size, options.fill)
-    caption = f"{choices} {_class(pictures.known.all())} {view.origin} {_data(view, options)}"
+    caption = f"{choices} {_class(bool(pictures.known.all()))} {view.origin} {_data(view, options)}"
     style = {"title": title, "caption": caption, "percentile": view.percentile}
     draw_occlusion(images, others, pictures.names, run.class_names, path, **style)
     return Drawn([path], list(zip(images, others, strict=True)))

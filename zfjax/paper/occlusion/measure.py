@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -167,7 +167,7 @@ def _measure(
     rows, columns = (centres(length, square.stride) for length in image.shape[:2])
     lowest = jnp.argmin(probabilities[..., label])
     place = rows[lowest // len(columns)], columns[lowest % len(columns)]
-    return Occlusion(
+    values: dict[str, Any] = dict(  # arrays while it is compiled
         image=visible,
         covered=occlude(visible, *place, size=square.size, fill=cover),
         label=label,
@@ -180,3 +180,4 @@ def _measure(
         whole_probabilities=whole[1][0],
         projection=projection.pixels[0],
     )
+    return Occlusion(**values)

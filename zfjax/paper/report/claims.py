@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from zfjax.paper.report.document import Claim, Verdict
 
@@ -141,7 +142,10 @@ def _rank_correlation(values: list[float]) -> float:
     """Spearman's, of values with their order: 1 for a row that only grows, 0 for equal ones."""
     from scipy.stats import spearmanr
 
-    return float(spearmanr(range(len(values)), values).statistic) if len(set(values)) > 1 else 0.0
+    if len(set(values)) == 1:
+        return 0.0
+    found: Any = spearmanr(range(len(values)), values)  # a tuple with names, which its declaration lacks
+    return float(found.statistic)
 
 
 CLAIMS = (

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zfjax.draw.markdown import Table
 from zfjax.paper.architecture import command as architecture
 from zfjax.paper.correspondence import command as correspondence
+from zfjax.paper.correspondence.table import text_table
 from zfjax.paper.evolution import command as evolution
 from zfjax.paper.features import command as features
 from zfjax.paper.first_layers import command as first_layers
@@ -175,27 +175,7 @@ def corresponding_parts(plan: Plan) -> Section:
     except LeftOut as reason:
         return Section("Table 1, Fig. 8: correspondence", f"Left out: {reason}.", measures={"left_out": str(reason)})
     section = _section(plan, "Table 1, Fig. 8: correspondence", "", lambda: drawn, measure)
-    return Section(**{**vars(section), "tables": (_correspondence_table(drawn.result),)})
-
-
-def _correspondence_table(result: correspondence.Result) -> Table:
-    from zfjax.paper.numbers import CORRESPONDENCE
-
-    def cells(row: dict) -> tuple[str, ...]:
-        return tuple(f"{row[layer].mean:.3f} ± {row[layer].sd:.3f}" for layer in result.layers)
-
-    paper = {name: tuple(f"{mean:.3f} ± {sd:.3f}" for mean, sd in row.values()) for name, row in CORRESPONDENCE.items()}
-    rows = [
-        (name.replace("_", " "), *cells(row), *paper.get(name.replace("_", " "), ("-", "-")))
-        for name, row in (*result.parts.items(), *result.controls.items())
-    ]
-    columns = ("covered", *result.layers, "paper: layer 5", "paper: layer 7")
-    note = (
-        f"Share of features whose sign of change differs between two images, mean ± standard deviation over pairs of "
-        f"{len(result.images)} images; lower is more alike. Square of {result.size} pixels, {result.draws} random "
-        "placings. The paper: five dogs, an ImageNet network, a sum that is scaled otherwise."
-    )
-    return Table("Covering the same part of different objects", columns, tuple(rows), (note,))
+    return Section(**{**vars(section), "tables": (text_table(drawn.result),)})
 
 
 def unit_pictures(plan: Plan) -> Section:

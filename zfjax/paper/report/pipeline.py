@@ -56,9 +56,9 @@ def make_report(plan: Plan) -> tuple[Path, Path]:
         if (stored := read_json(path)) is None:
             print(f"[{number}/{len(STEPS)}] {name}", flush=True)
             begun = time.monotonic()
-            stored = {**dataclasses.asdict(step(plan)), "seconds": time.monotonic() - begun}
-            write_json(path, json.loads(json.dumps(stored, default=_plain)))
-            stored = read_json(path)
+            made = {**dataclasses.asdict(step(plan)), "seconds": time.monotonic() - begun}
+            stored = json.loads(json.dumps(made, default=_plain))
+            write_json(path, stored)
         sections[name] = (section_from_dict(stored), stored["seconds"])
     measures = {name: section.measures for name, (section, _) in sections.items()}
     claims = judge(measures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def ablations(plan: Plan) -> Section:
             evolving=(MAIN,),
         )
     )
-    networks = read_json(plan.runs / "table3.json")["networks"]
+    networks = (read_json(plan.runs / "table3.json") or {})["networks"]
     measures = {"val_top1": {network["arch"]: network["mean"].get("val_top1") for network in networks}}
     return Section("Table 3: layers removed and resized", tables=(made,), measures=measures)
 
@@ -45,7 +46,8 @@ def evaluation(plan: Plan) -> Section:
         "zf-512": "Fig. 3 with 512, 1024, 512 maps in layers 3, 4, 5, 1 net (b)",
     }
     runs = {name: load_run(plan.run(name)) for name in names if name in plan.archs and plan.run(name).exists()}
-    shares, labels = {}, None
+    shares: dict[str, Any] = {}
+    labels = np.zeros(0, int)
     for name, run in runs.items():
         data = open_for(run, plan.settings.dataset, data_dir=plan.settings.data_dir)
         shares[names[name]], labels = probabilities(run, data.val, crops=10, progress=True)

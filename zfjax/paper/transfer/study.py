@@ -15,7 +15,7 @@ from zfjax.runtime.files import write_text
 if TYPE_CHECKING:
     from zfjax.data import Source
     from zfjax.paper.transfer.extraction import Survey
-    from zfjax.paper.transfer.measure import Cell
+    from zfjax.paper.transfer.measure import Cell, Read
     from zfjax.runs.results import Ledger
     from zfjax.runs.run import Run
 
@@ -147,7 +147,7 @@ def _missing(ledger: Ledger, cells: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell not in done]
 
 
-def _by_layer(study: Study, ledger: Ledger, cells: Sequence[Cell]) -> Iterator[tuple[list[Cell], object]]:
+def _by_layer(study: Study, ledger: Ledger, cells: Sequence[Cell]) -> Iterator[tuple[list[Cell], Read]]:
     """The missing cells of one layer after the other, with what reads its features."""
     from zfjax.paper.transfer.coordinates import reader
 

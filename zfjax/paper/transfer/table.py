@@ -31,9 +31,10 @@ def pascal_table(ours: Mapping[str, Sequence[float]], names: Sequence[str]) -> s
     head = ["average precision, %", *(f"ours: {name}" for name in ours), *(f"paper: {name}" for name in VOC_SYSTEMS)]
     columns = [*ours.values()]
     theirs = [PASCAL.get(name, (None,) * len(VOC_SYSTEMS)) for name in names]
+    pairs = [[None if value is None else (value, None) for value in printed] for printed in theirs]
     rows = [
-        [name, *(_percent(column[place]) for column in columns), *(show(value and (value, None)) for value in printed)]
-        for place, (name, printed) in enumerate(zip(names, theirs, strict=True))
+        [name, *(_percent(column[place]) for column in columns), *map(show, printed)]
+        for place, (name, printed) in enumerate(zip(names, pairs, strict=True))
     ]
     means = [_percent(float(np.nanmean(column))) for column in columns]
     rows.append(["mean", *means, *(show((value, None)) for value in VOC_MEANS)])

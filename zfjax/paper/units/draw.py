@@ -152,7 +152,7 @@ def _cells(maps: np.ndarray, low: np.ndarray, high: np.ndarray, still: np.ndarra
     factor = math.ceil(CELL_DOTS / maps.shape[0])
     cells = cells.repeat(factor, axis=1).repeat(factor, axis=2)
     rows, columns = np.indices(cells.shape[1:3])
-    cells[still] = np.where((abs(rows - columns) <= len(rows) // 40)[..., None], 150, round(255 * OUTSIDE))
+    cells[still] = np.where((np.abs(rows - columns) <= cells.shape[1] // 40)[..., None], 150, round(255 * OUTSIDE))
     return cells
 
 

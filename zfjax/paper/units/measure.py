@@ -121,14 +121,14 @@ def show_strongest(run: Run, source: Source, layer: str, winners: Winners, rows:
     fields, size = [run.arch.receptive_field(layer, axis) for axis in (0, 1)], run.arch.image_size
     shown = []
     for row, name in rows.items():
-        alive = responds(winners)[row]
-        numbers = winners.image[row, alive].astype(int)
+        alive, value = responds(winners)[row], np.asarray(winners.value[row])
+        numbers = np.asarray(winners.image[row])[alive].astype(int)
         places = (winners.row[row, alive], winners.col[row, alive])
         corners = [place * field.stride + field.offset for place, field in zip(places, fields, strict=True)]
         boxes = np.stack([*corners, *(np.full(len(numbers), field.size) for field in fields)], axis=1).astype(int)
         images = [run.preprocess.visible(source[int(number)]["image"]) for number in numbers]
         empty = np.zeros((0, size, size, run.arch.channels), np.uint8)
-        shown.append(Strongest(name, np.stack(images) if images else empty, boxes, winners.value[row, alive], numbers))
+        shown.append(Strongest(name, np.stack(images) if images else empty, boxes, value[alive], numbers))
     return shown
 
 
