@@ -18,13 +18,6 @@ from zfjax.runtime.cpu import tune_cpu
 from zfjax.runtime.signals import handled, leave
 from zfjax.train.settings import Settings, fill
 
-# of the networks of Table 3; smoke has those that the claims speak of
-REPORTED = {
-    "smoke": ("zf", "alexnet", "alexnet-no34", "alexnet-no7", "alexnet-no67", "alexnet-no3467"),
-    "small": tuple(ABLATIONS),
-    "imagenet": tuple(ABLATIONS),
-}
-
 
 @dataclass(frozen=True)
 class What:
@@ -81,7 +74,7 @@ def main() -> None:
 def report(config: ReproduceConfig) -> tuple[Path, Path]:
     """Everything in OUT/report.md and OUT/report.html."""
     from zfjax.paper.report.pipeline import make_report
-    from zfjax.paper.report.plan import Plan
+    from zfjax.paper.report.plan import REPORTED, Plan
 
     filled = fill(config, ablation.SCALES[config.scale])
     plan = Plan(

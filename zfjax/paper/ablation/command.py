@@ -12,7 +12,7 @@ from zfjax.arch import Arch
 from zfjax.data.pipeline.batches import check_batch
 from zfjax.draw.markdown import Table, markdown
 from zfjax.errors import InputError
-from zfjax.paper.ablation.table import Plan, Row, describe, errors_as_data, record
+from zfjax.paper.ablation.table import Plan, Row, describe, record
 from zfjax.runs.folder import CONFIG, open_run
 from zfjax.runtime.files import make_folder, read_json, write_json, write_text
 from zfjax.train.settings import PAPER_EPOCHS, Settings, resolve, training
@@ -143,11 +143,13 @@ class _Job(NamedTuple):
 
     def known(self) -> Errors | None:
         """What was measured, if it was. Raises InputError for a run of other settings."""
+        from zfjax.paper.ablation.measure import Errors
+
         options = {"may_differ": self.options["may_differ"]}
         if not (self.workdir / CONFIG).exists() or not open_run(self.workdir, self.options["config"], **options):
             return None
         there = read_json(self.workdir / "errors.json")
-        return _from_json(there) if there and there.get("measured") == self.about else None
+        return Errors.from_dict(there) if there and there.get("measured") == self.about else None
 
     def run(self) -> Errors:
         """Trains to the end, measures, and leaves the errors in the run folder."""
@@ -157,12 +159,5 @@ class _Job(NamedTuple):
 
         train(dataset=self.data, **self.options)
         errors = measure(load_run(self.workdir), self.data, sample=fixed_sample(len(self.data.train), self.sample))
-        write_json(self.workdir / "errors.json", {"measured": self.about, **errors_as_data(errors)})
+        write_json(self.workdir / "errors.json", {"measured": self.about, **errors.to_dict()})
         return errors
-
-
-def _from_json(data: dict) -> Errors:
-    from zfjax.paper.ablation.measure import Errors
-    from zfjax.paper.evaluation.measure import ErrorRate
-
-    return Errors(*(data[name] and ErrorRate(**data[name]) for name in Errors._fields))

@@ -21,6 +21,15 @@ class Errors(NamedTuple):
     val_top1: ErrorRate
     val_top5: ErrorRate | None  # None for five classes or fewer, which could not be wrong
 
+    def to_dict(self) -> dict:
+        """Plain data for JSON."""
+        return {name: rate and rate._asdict() for name, rate in self._asdict().items()}
+
+    @classmethod
+    def from_dict(cls, data: dict) -> Errors:
+        """The inverse of `to_dict`; other keys are none of its business."""
+        return cls(*(data[name] and ErrorRate(**data[name]) for name in cls._fields))
+
 
 def fixed_sample(count: int, size: int, seed: int = 0) -> np.ndarray:
     """`size` of the numbers below `count`, all if there are no more, sorted; the same at every call."""

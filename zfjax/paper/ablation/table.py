@@ -102,18 +102,14 @@ def _means(row: Row) -> dict[str, tuple[float, float | None] | None]:
     }
 
 
-def errors_as_data(errors: Errors) -> dict:
-    return {name: rate and rate._asdict() for name, rate in errors._asdict().items()}
-
-
 def record(row: Row) -> dict:
-    runs = [errors_as_data(errors) for errors in row.runs]
+    """A row as plain data for JSON, with the paper's numbers."""
     means = {name: value and value[0] for name, value in _means(row).items()}
     paper = dict(zip(MEASURES, ABLATIONS[row.name], strict=True)) if row.name in ABLATIONS else None
     return {
         "arch": row.name,
         "parameters": row.params,
-        "runs": runs,
+        "runs": [errors.to_dict() for errors in row.runs],
         "mean": means,
         "paper_percent": paper,
         "reason": row.reason or None,

@@ -5,9 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from zfjax.paper.numbers import ABLATIONS
 from zfjax.train.settings import Settings
 
 MAIN, RIVAL = "zf", "alexnet"  # the network of all figures, and the one that Fig. 6 compares it with
+
+# of the networks of Table 3, by scale; smoke has those that the claims speak of
+REPORTED = {
+    "smoke": ("zf", "alexnet", "alexnet-no34", "alexnet-no7", "alexnet-no67", "alexnet-no3467"),
+    "small": tuple(ABLATIONS),
+    "imagenet": tuple(ABLATIONS),
+}
 
 
 @dataclass(frozen=True)
