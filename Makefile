@@ -23,6 +23,7 @@ test: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
 
 # Speeds beside PyTorch and Captum, which live in an environment of their own. An hour; `make bench BENCHMARKS=forward`
 # for one of them, `.venv-bench/bin/python -m benchmarks.forward --help` for its flags.

@@ -105,14 +105,15 @@ def table3(config: ReproduceConfig) -> Table:
 
 def tutorial(config: ReproduceConfig) -> Table:
     """The tutorial's comparison in OUT/baselines.md."""
-    if len(seeds := _seeds(config)) > 1:
+    first, *others = _seeds(config)
+    if others:
         raise InputError(f"--table=baselines trains each network once; give one of the seeds {config.seeds}")
     plan = baselines.Plan(
         settings=fill(config, baselines.SCALES[config.scale]),
         out=Path(config.out or f"runs/baselines{'-random' if config.split == 'random' else ''}"),
         cnn=config.cnn,
         split=config.split,
-        seed=seeds[0],
+        seed=first,
         train_images=_train_images(config),
     )
     return baselines.reproduce(plan)

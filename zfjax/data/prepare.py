@@ -83,6 +83,7 @@ def prepare(config: PrepareConfig) -> None:
         return
     with _stoppable(out):
         options = {"channels": config.channels, "data_dir": config.data_dir, "bad_images": config.bad_images}
+        assert config.dataset, "the flags were looked at before"
         dataset = open_dataset(config.dataset, canvas_size=config.size, **options)
         _make_folder(out)
         with locked(out / PREPARING):

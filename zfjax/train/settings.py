@@ -68,6 +68,12 @@ class Settings:
     checkpoint_secs: float = 300.0
     """Seconds between checkpoints within an epoch; there is one at the end of each epoch anyway."""
 
+    @property
+    def chosen_dataset(self) -> str:
+        """The data set, of settings in which a scale or the user has named one."""
+        assert self.dataset is not None, "filled in before"
+        return self.dataset
+
 
 def resolve(settings: Settings, name: str) -> Arch:
     """The architecture of a name, with the flags in place of the parts of its recipe that they name.

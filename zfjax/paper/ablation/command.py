@@ -59,7 +59,7 @@ def reproduce(plan: Plan) -> Table:
     rows = {name: _row_so_far(plan, name, arch) for name, arch in archs.items()}
     for number, (name, arch) in enumerate(archs.items(), start=1):
         print(f"{name} ({number} of {len(archs)})", flush=True)
-        if rows[name].reason == TO_DO:
+        if rows[name].reason == TO_DO and isinstance(arch, Arch):
             rows[name] = _row(plan, arch)
         table = describe(plan, list(rows.values()), fitting, _data(plan, fitting[0]))
         write_text(plan.out / "table3.md", markdown(table))
@@ -74,10 +74,9 @@ def _row_so_far(plan: Plan, name: str, arch: Arch | str) -> Row:
     if isinstance(arch, str):
         return Row(name, None, (), arch)
     jobs = [_job(plan, arch, seed) for seed in plan.seeds]
-    runs = tuple(job.known() for job in jobs)
-    return (
-        Row(name, jobs[0].arch.param_count(), runs) if all(runs) else Row(name, jobs[0].arch.param_count(), (), TO_DO)
-    )
+    runs = [known for job in jobs if (known := job.known())]
+    params = jobs[0].arch.param_count()
+    return Row(name, params, tuple(runs)) if len(runs) == len(jobs) else Row(name, params, (), TO_DO)
 
 
 def _fit(settings: Settings, name: str) -> Arch | str:
@@ -104,7 +103,7 @@ def _data(plan: Plan, arch: Arch) -> Dataset:
     from zfjax.preprocess import Preprocess
 
     side = Preprocess.of(arch).smallest_side
-    return _open(plan.settings.dataset, side, arch.channels, plan.settings.data_dir, plan.train_images)
+    return _open(plan.settings.chosen_dataset, side, arch.channels, plan.settings.data_dir, plan.train_images)
 
 
 @functools.lru_cache(maxsize=1)  # networks of one size share the decoded images
@@ -121,7 +120,7 @@ def _job(plan: Plan, arch: Arch, seed: int) -> _Job:
     check_batch(data.train, arch.recipe.batch_size)
     arch = dataclasses.replace(arch, num_classes=len(data.class_names))
     workdir = plan.out / (f"{arch.name}-seed{seed}" if seed else arch.name)
-    part = {} if plan.train_images is None else {"train_images": plan.train_images}
+    part: dict = {} if plan.train_images is None else {"train_images": plan.train_images}
     keep = PAPER_EPOCHS if arch.name in plan.evolving else ()
     options = training(plan.settings, arch, data.name, workdir, seed=seed, keep_epochs=keep, **part)
     sample = min(plan.train_sample or len(data.val), len(data.train))

@@ -45,7 +45,7 @@ def with_fewer(dataset: Dataset, train_images: int | None) -> Dataset:
 
 
 def measure(
-    run: Run, dataset: Dataset, *, sample: Sequence[int], batch_size: int = 32, progress: bool = False
+    run: Run, dataset: Dataset, *, sample: Sequence[int] | np.ndarray, batch_size: int = 32, progress: bool = False
 ) -> Errors:
     """Errors on the training images of `sample` and on all validation images: no dropout, the centre crop.
 

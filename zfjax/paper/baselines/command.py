@@ -71,7 +71,7 @@ def _open(plan: Plan, arch: Arch) -> Dataset:
         "channels": arch.channels,
         "data_dir": settings.data_dir,
     }
-    data = open_dataset(settings.dataset, **options)
+    data = open_dataset(settings.chosen_dataset, **options)
     return with_fewer(random_split(data) if plan.split == "random" else data, plan.train_images)
 
 
@@ -102,7 +102,7 @@ def _known(book: dict, system: str, **same: object) -> Score | None:
 
 def _network(plan: Plan, system: str, arch: Arch, data: Dataset, book: dict) -> Score:
     """Trains in OUT/runs/ARCH unless it is there. The seconds are those of the updates, over all interruptions."""
-    part = {"split": plan.split} | ({} if plan.train_images is None else {"train_images": plan.train_images})
+    part: dict = {"split": plan.split} | ({} if plan.train_images is None else {"train_images": plan.train_images})
     workdir, same = plan.out / "runs" / arch.name, {"arch": arch.name, "epochs": arch.recipe.epochs}
     options = training(plan.settings, arch, data.name, workdir, seed=plan.seed, **part)
     there = open_run(workdir, options["config"], may_differ=options["may_differ"])

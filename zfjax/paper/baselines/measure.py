@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -47,12 +47,10 @@ def classifier(name: str) -> ClassifierMixin:
     raise ValueError(f"classifiers are {', '.join(CLASSIFIERS)}, not {name!r}")
 
 
-def fit_and_score(
-    model: ClassifierMixin, train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]
-) -> Score:
+def fit_and_score(model: Any, train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> Score:
     """Fits on one part and counts right answers on the other; each is (features [N, D], labels [N]).
 
-    A solver that ran out of iterations is no error: the note says so.
+    model: of `classifier`, or any with fit and predict. A solver that ran out of iterations is no error: the note says so.
     """
     from sklearn.exceptions import ConvergenceWarning
 

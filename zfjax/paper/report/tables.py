@@ -62,7 +62,7 @@ def evaluation(plan: Plan) -> Section:
     for name in dict.fromkeys((*IMAGENET, *shares)):
         paper = tuple("-" if value is None else f"{value:.1f}" for value in IMAGENET.get(name, (None,) * 3))
         rows.append((name, *([ours(shares[name], k) for k in (1, 5)] if name in shares else ("-", "-")), *paper))
-    data_name = short_name(plan.settings.dataset)
+    data_name = short_name(plan.settings.chosen_dataset)
     columns = ("network", f"val top-1, {data_name}", f"val top-5, {data_name}")
     columns += ("paper: val top-1, ImageNet", "paper: val top-5, ImageNet", "paper: test top-5, ImageNet")
     note = f"Error in percent, ours over {len(labels):,} validation images with the 95 % interval, ten crops averaged."

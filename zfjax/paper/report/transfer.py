@@ -69,7 +69,7 @@ def _study(plan: Plan, task: Task) -> tuple[Options, Study]:
 
     options = Options(
         ckpt=str(task.folder),
-        dataset=plan.transfer or plan.settings.dataset,
+        dataset=plan.transfer or plan.settings.chosen_dataset,
         data_dir=plan.settings.data_dir,
         train_per_class=",".join(map(str, plan.extent.train_per_class)),
         folds=plan.extent.folds,
@@ -97,6 +97,7 @@ def _other_data(plan: Plan) -> Task:
     from zfjax.runs.run import load_run
 
     run = load_run(plan.run(MAIN))
+    assert plan.transfer is not None, "the caller has looked"
     pool = open_pool(plan.transfer, data_dir=plan.settings.data_dir, **canvases_of(run))
     about = f"Pretrained on {plan.settings.dataset}; new classes: {pool.origin}."
     return Task(run, plan.run(MAIN), pool.source, about)
@@ -114,7 +115,7 @@ def _half_of_the_classes(plan: Plan) -> Task:
     arch = dataclasses.replace(whole.arch, num_classes=middle)
     workdir = plan.out / "runs-half" / arch.name
     print(f"{arch.name} on {middle} of {len(data.class_names)} classes", flush=True)
-    part = {} if plan.train_images is None else {"train_images": plan.train_images}
+    part: dict = {} if plan.train_images is None else {"train_images": plan.train_images}
     train(dataset=known, **training(plan.settings, arch, data.name, workdir, classes=middle, **part))
     others = _of_classes(data, range(middle, len(data.class_names)), None).val
     about = (
