@@ -50,7 +50,8 @@ def classifier(name: str) -> ClassifierMixin:
 def fit_and_score(model: Any, train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> Score:
     """Fits on one part and counts right answers on the other; each is (features [N, D], labels [N]).
 
-    model: of `classifier`, or any with fit and predict. A solver that ran out of iterations is no error: the note says so.
+    model: of `classifier`, or any with fit and predict. A solver that ran out of iterations is no error: the note says
+    so.
     """
     from sklearn.exceptions import ConvergenceWarning
 
