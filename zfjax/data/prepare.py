@@ -71,6 +71,8 @@ def prepare(config: PrepareConfig) -> None:
     Raises InputError for flags, data and folders that do not fit, a disk that is too small, and an image that cannot
     be read (bad_images="stop"); what was written until then stays and is used by the next call.
     """
+    if not config.dataset:
+        raise InputError("--dataset is missing; say what to prepare, for example --dataset=folder:PATH")
     _check_flags(config)
     from zfjax.data.dataset import open_dataset
     from zfjax.data.prepared.reader import PREPARING
@@ -83,7 +85,6 @@ def prepare(config: PrepareConfig) -> None:
         return
     with _stoppable(out):
         options = {"channels": config.channels, "data_dir": config.data_dir, "bad_images": config.bad_images}
-        assert config.dataset, "the flags were looked at before"
         dataset = open_dataset(config.dataset, canvas_size=config.size, **options)
         _make_folder(out)
         with locked(out / PREPARING):
@@ -96,8 +97,6 @@ def prepare(config: PrepareConfig) -> None:
 
 
 def _check_flags(config: PrepareConfig) -> None:
-    if not config.dataset:
-        raise InputError("--dataset is missing; say what to prepare, for example --dataset=folder:PATH")
     for flag in ("size", "num_threads"):
         value = getattr(config, flag)
         if value is not None and value < 1:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -139,8 +139,7 @@ def finish(work: Work) -> None:
         files[name] = {"bytes": len(data), "crc32": zlib.crc32(data)}
 
     for split in prepared.SPLITS:
-        rows: list = []
-        total: Any = 0
+        rows, total = [], 0
         for shard in (shard for shard in work.shards if shard.split == split):
             with np.load(work.side(shard), allow_pickle=False) as side:
                 rows.append((shard.number, side["labels"], side["sizes"], side["names"]))
@@ -152,7 +151,8 @@ def finish(work: Work) -> None:
             raise InputError(f"no {split} image of {work.settings['dataset']} can be read; the last: {skipped[-1]}")
         write(prepared.index_file(split), _npy(index))
         if split == "train":
-            write(prepared.MEAN, _npy((total / len(index)).astype(np.float32)))  # as zfjax.data.pipeline.mean divides
+            mean = np.asarray(total / len(index), np.float32)  # as zfjax.data.pipeline.mean divides
+            write(prepared.MEAN, _npy(mean))
     if skipped:
         write(prepared.SKIPPED, os.fsencode("".join(f"{line}\n" for line in skipped)))
     manifest = {"version": prepared.VERSION, "settings": work.settings, "origin": work.dataset.origin}
