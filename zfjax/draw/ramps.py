@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from zfjax.draw.page import FONT, LABEL_PT
 
@@ -14,14 +14,21 @@ WIDTH_IN, HEIGHT_IN = 1, 0.08
 
 
 def ramp(
-    axes: Axes, labels: Sequence[str], *, colours: str, shades: int = 256, right_in: float, below_in: float
+    figure: Figure,
+    axes: Axes,
+    labels: Sequence[str],
+    *,
+    colours: str,
+    shades: int = 256,
+    right_in: float,
+    below_in: float,
 ) -> None:
     """Draws the ramp into the blank that `page` leaves under its mosaic as `legend_in`, at the right end.
 
-    axes: the page's. labels: two or more, at equal distances from the lowest value to the highest. colours: a name of
-    matplotlib's. shades: how many. right_in: from the ramp to the page's edge. below_in: from the mosaic to its foot.
+    figure, axes: the page's. labels: two or more, at equal distances from the lowest value to the highest. colours: a
+    name of matplotlib's. shades: how many. right_in: from the ramp to the page's edge. below_in: from the mosaic to its
+    foot.
     """
-    figure: Any = axes.figure  # which may be a part of one, by its declaration
     width, height = figure.get_size_inches()
     bottom = axes.get_position().y0 * height
     left = (width - WIDTH_IN - right_in) / width

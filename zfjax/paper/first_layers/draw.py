@@ -52,7 +52,7 @@ def draw_filters(
     text = f"{_filters_caption(filters.shape, layer, per_filter, order, percentile)} {caption}"
     figure, axes = page(mosaic, title=title, caption=text, width_in=width_in, legend_in=0.22)
     labels = ("−", "0", "+") if per_filter else (f"−{limit:.2g}", "0", f"{limit:.2g}")
-    ramp(axes, labels, colours="gray", shades=101, right_in=0.15, below_in=0.13)
+    ramp(figure, axes, labels, colours="gray", shades=101, right_in=0.15, below_in=0.13)
     save(figure, path)
 
 

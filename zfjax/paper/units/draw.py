@@ -123,7 +123,7 @@ def draw_activations(
         else:
             label(axes, margin - 0.04 * inch, top + size / 2, f"{number:,}", ha="right", va="center")
     ends = ("lowest", "highest") if per_map and not single else (f"{low[0]:.3g}", f"{high[0]:.3g}")
-    ramp(axes, ends, colours=COLOURS, right_in=0.25, below_in=0.14)
+    ramp(figure, axes, ends, colours=COLOURS, right_in=0.25, below_in=0.14)
     save(figure, path)
 
 
