@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from zfjax.errors import InputError
 
@@ -62,7 +62,7 @@ def evaluate(options: Options) -> None:
     labels = answers[0].labels
     for path, run, each in zip(options.paths, runs, answers, strict=True):
         print(f"{Path(path).name} ({run.arch.name}, step {run.step:,}): {_sentence(each.shares, labels)}")
-    mean: Any = sum(each.shares for each in answers) / len(answers)
+    mean = sum((each.shares for each in answers[1:]), start=answers[0].shares) / len(answers)
     if len(runs) > 1:
         print(f"{len(runs)} runs averaged: {_sentence(mean, labels)}")
     if (options.dataset or runs[0].config["dataset"]).partition("/")[0] == "imagenet2012":
