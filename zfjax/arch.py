@@ -32,6 +32,9 @@ class Arch:
     input_scale: float = 1.0
 
     def __post_init__(self):
+        object.__setattr__(self, "layers", tuple(self.layers))  # a list would not hash
+        if not self.layers:
+            raise InputError("a network needs a layer")
         names = [layer.name for layer in self.layers]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise InputError(f"layer names must differ; {', '.join(repeated)} occurs more than once")

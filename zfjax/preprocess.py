@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -126,7 +126,14 @@ class Preprocess:
     def from_dict(cls, data: dict, mean: np.ndarray | None = None) -> Preprocess:
         """Rebuilds it from `to_dict`; mean: the mean image. Raises InputError for values that do not fit together."""
         stored = {name: None if data[name] is None else np.float32(data[name]) for name in ("mean", "std")}
-        made = cls(**{**data, **stored})
+        made = cls(**{**data, **stored, "scale": float(data["scale"])})
+        for name, known in (("colours", get_args(Colours)), ("resampling", get_args(Resampling))):
+            if getattr(made, name) not in known:
+                raise InputError(f"{name} must be one of {', '.join(known)}, not {getattr(made, name)!r}")
+        if not isinstance(made.crop, int) or not isinstance(made.smallest_side, int):
+            raise InputError(f"sizes must be whole numbers of pixels, not {made.crop!r} and {made.smallest_side!r}")
+        if made.std is not None and not np.all(made.std > 0):
+            raise InputError(f"std must be above 0, not {stored['std']}")
         if not 1 <= made.crop <= made.smallest_side:
             raise InputError(f"a crop of {made.crop} pixels does not fit into a canvas of {made.smallest_side}")
         if made.mean is None and mean is not None:

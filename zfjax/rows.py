@@ -92,6 +92,7 @@ def walk_up(layers: Sequence[Layer], image: Shape, num_classes: int) -> Iterator
     shapes: dict[str, Shape] = {IMAGE: image}
     before = IMAGE
     for layer in layers:
+        _check(layer)
         inputs = layer.inputs or (before,)
         if missing := [name for name in inputs if name not in shapes]:
             raise InputError(
@@ -104,6 +105,24 @@ def walk_up(layers: Sequence[Layer], image: Shape, num_classes: int) -> Iterator
         row = _row(layer, inputs, tuple(shapes[name] for name in inputs), num_classes)
         shapes[layer.name], before = row.shape, layer.name
         yield row
+
+
+def _check(layer: Layer) -> None:
+    """Raises InputError for numbers that no layer of its kind can have."""
+    if not isinstance(layer.name, str) or not layer.name:
+        raise InputError(f"a layer needs a name: {layer}")
+    for field in ("features", "kernel", "window", "strides", "dilation", "groups"):
+        value = getattr(layer, field, None)
+        if value is not None and min(pair(value)) < 1:
+            raise InputError(f"{layer.name}: {field} must be at least 1, not {value}")
+    if isinstance(layer, kinds.MaxPool | kinds.AvgPool):
+        sizes = zip(pair(layer.window), layer.padding, strict=True)
+        if any(not 0 <= side < size for size, sides in sizes for side in sides):
+            raise InputError(
+                f"{layer.name}: padding {layer.padding} must be at least 0 and smaller than the window {layer.window}"
+            )
+    if isinstance(layer, kinds.LRN) and layer.n % 2 == 0:
+        raise InputError(f"{layer.name}: n must be odd, not {layer.n}")
 
 
 def _row(layer: Layer, inputs: tuple[str, ...], below: tuple[Shape, ...], num_classes: int) -> Row:

@@ -21,7 +21,7 @@ def cut(maps: jax.Array, image: jax.Array, corner: Corner, size: Sequence[int], 
     # Negative indices would wrap round to the other border; one past the end is dropped.
     rows, columns = (jnp.where(place < 0, end, place) for place, end in ((rows, height), (columns, width)))
     index = (image[:, None, None], rows[:, :, None], columns[:, None, :])
-    return maps.at[index].get(mode="fill", fill_value=fill)
+    return jnp.asarray(maps).at[index].get(mode="fill", fill_value=fill)
 
 
 def put(windows: jax.Array, corner: Corner, size: Sequence[int]) -> jax.Array:

@@ -273,6 +273,14 @@ def test_what_does_not_fit_together_is_refused():
             conv,
             Concat("all", inputs=("conv1", IMAGE)),
         ),
+        "pool: padding .* must be at least 0 and smaller than the window 2": (
+            MaxPool("pool", window=2, padding=pad(2)),
+        ),
+        "conv1: strides must be at least 1, not 0": (Conv("conv1", 4, kernel=3, strides=0),),
+        "conv1: kernel must be at least 1, not": (Conv("conv1", 4, kernel=(3, 0)),),
+        "norm: n must be odd, not 4": (LRN("norm", n=4),),
+        "a layer needs a name": (Conv("", 4, kernel=3),),
+        "a network needs a layer": (),
         "too small; conv2 needs a window of 3x27 and gets 18x18": (conv, Conv("conv2", 4, kernel=(2, 14), dilation=2)),
     }
     for message, layers in cases.items():

@@ -78,5 +78,13 @@ def test_what_does_not_fit_is_said():
     data = Preprocess(12, 8, scale=0.5).to_dict()
     with pytest.raises(InputError, match="a crop of 13 pixels does not fit into a canvas of 12"):
         Preprocess.from_dict({**data, "crop": 13})
+    for changes, message in (
+        ({"colours": "XYZ"}, "colours must be one of RGB, BGR, grey, not 'XYZ'"),
+        ({"resampling": "evil"}, "resampling must be one of nearest, bilinear"),
+        ({"smallest_side": 12.5}, "whole numbers of pixels, not 8 and 12.5"),
+        ({"std": [1, 0, 1]}, "std must be above 0"),
+    ):
+        with pytest.raises(InputError, match=message):
+            Preprocess.from_dict({**data, **changes})
     with pytest.raises(InputError, match=r"the mean must have the shape \(3,\) or \(12, 12, 3\), not \(5, 5, 3\)"):
         Preprocess.from_dict(data, np.zeros((5, 5, 3), np.float32))

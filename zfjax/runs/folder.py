@@ -182,7 +182,9 @@ def _writable(workdir: Path) -> Path:
 def _as_today(there: dict, here: dict) -> dict:
     """A recorded configuration in the words of this version: earlier ones had fewer fields in a layer, the scale of the
     input in the recipe, and no preprocessing, which followed from the rest."""
-    with contextlib.suppress(KeyError, TypeError, ValueError):  # not an architecture: then it differs, as it should
+    with contextlib.suppress(
+        AttributeError, IndexError, KeyError, TypeError, ValueError
+    ):  # not an architecture: then it differs, as it should
         there = {**there, "arch": json.loads(_json(Arch.from_dict(there["arch"]).to_dict()))}
     return {**{key: here[key] for key in ("preprocess",) if key in here}, **there}
 

@@ -56,7 +56,7 @@ def _arch(workdir: Path, config: dict) -> Arch:
         return Arch.from_dict(config["arch"])
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{workdir}/config.json holds no architecture that this version knows ({error!r})") from error
 
 
