@@ -9,6 +9,7 @@ from PIL import Image
 
 from zfjax.data import default_dataset, eval_batches, open_dataset, train_batches
 from zfjax.errors import InputError
+from zfjax.preprocess import Preprocess
 
 
 @pytest.fixture
@@ -132,3 +133,17 @@ def test_real_photos(shared_data):
     assert dataset.class_names[0] == "tench" and (len(dataset.train), len(dataset.val)) == (5000, 1000)
     batch = next(eval_batches(dataset.val, batch_size=16))
     assert batch["image"].shape == (16, 64, 64, 3) and batch["image"].std() > 20
+
+
+def test_images_are_resized_as_asked(tmp_path):
+    rng = np.random.default_rng(0)
+    for split in ("train", "val"):
+        for name in ("a", "b"):
+            (tmp_path / split / name).mkdir(parents=True)
+            Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)).save(tmp_path / split / name / "0.png")
+    files = (tmp_path / "train" / "a" / "0.png").read_bytes()
+    for resampling in ("bilinear", "bicubic"):
+        source = open_dataset(f"folder:{tmp_path}", canvas_size=16, resampling=resampling).train
+        np.testing.assert_array_equal(source[0]["image"], Preprocess(16, 16, resampling=resampling).canvas(files))
+    two = [Preprocess(16, 16, resampling=resampling).canvas(files) for resampling in ("bilinear", "bicubic")]
+    assert not np.array_equal(*two)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from zfjax.canvas import Resampling
 from zfjax.data.scenes.scenes import SceneSource
 from zfjax.data.source import Source
 from zfjax.data.sources.broken import Broken, SoundSource
@@ -49,18 +50,20 @@ def open_dataset(
     *,
     canvas_size: int,
     channels: int = 3,
+    resampling: Resampling = "bilinear",
     data_dir: str | Path | None = None,
     bad_images: BadImages = "stop",
 ) -> Dataset:
     """Opens `scenes`, `folder:PATH`, `prepared:PATH` or a TFDS set; images are [canvas_size, canvas_size, channels].
 
-    data_dir: where TFDS keeps its data sets (None: ~/tensorflow_datasets), or ImageNet's class folders. bad_images:
-    "stop" raises BadImage when a broken image is read; "skip" reads the next one in its place and remembers it in
-    `Dataset.broken`.
+    resampling: how images are brought to that size. data_dir: where TFDS keeps its data sets (None:
+    ~/tensorflow_datasets), or ImageNet's class folders. bad_images: "stop" raises BadImage when a broken image is read;
+    "skip" reads the next one in its place and remembers it in `Dataset.broken`.
     Splits that fit into 256 MB are decoded once and kept in memory.
     Raises InputError for an unknown name and for data that is missing or of a wrong kind.
     """
     kind, _, path = name.partition(":")
+    canvas: dict[str, Any] = {"canvas_size": canvas_size, "channels": channels, "resampling": resampling}
     mean = None
     if name == "scenes":
         train, val = (SceneSource(split, size=canvas_size, channels=channels) for split in ("train", "val"))
@@ -68,24 +71,23 @@ def open_dataset(
     elif kind == "folder" and path:
         from zfjax.data.sources.folder import open_folder
 
-        train, val = open_folder(path, canvas_size=canvas_size, channels=channels)
+        train, val = open_folder(path, **canvas)
         place = f"folder {path}"
     elif kind == "prepared" and path:
         from zfjax.data.prepared.reader import open_prepared
 
-        train, val, mean = open_prepared(path, canvas_size=canvas_size, channels=channels)
+        train, val, mean = open_prepared(path, **canvas)
         place = f"{path}, prepared as {train.format} from {train.dataset}"
     elif ":" in name or not name:
         known = "scenes, folder:PATH, or a TFDS name such as imagenet2012, or prepared:PATH"
         raise InputError(f"unknown data set {name!r}; give {known}")
     elif is_imagenet(name) and not is_prepared(data_dir) and (folders := class_folders(data_dir)):
-        train, val = open_class_folders(folders, canvas_size=canvas_size, channels=channels)
+        train, val = open_class_folders(folders, **canvas)
         place = describe_folders(folders, train)
     else:
         from zfjax.data.sources.tfds import open_tfds
 
-        options = {"data_dir": data_dir, "bad_images": bad_images}
-        train, val = open_tfds(name, canvas_size=canvas_size, channels=channels, **options)
+        train, val = open_tfds(name, data_dir=data_dir, bad_images=bad_images, **canvas)
         place = f"TFDS {name}"
     broken = Broken()
     if bad_images == "skip" and name != "scenes":
@@ -111,9 +113,14 @@ def open_for(
     )
 
 
-def canvases_of(run: Run) -> dict[str, int]:
-    """The size and depth of images that a run's network takes, as the functions that open data sets are told them."""
-    return {"canvas_size": run.preprocess.smallest_side, "channels": run.arch.channels}
+def canvases_of(run: Run) -> dict[str, Any]:
+    """How a run's network takes images, as the functions that open data sets are told it."""
+    preprocess = run.preprocess
+    return {
+        "canvas_size": preprocess.smallest_side,
+        "channels": preprocess.channels,
+        "resampling": preprocess.resampling,
+    }
 
 
 def default_dataset(data_dir: str | Path | None = None) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from zfjax.canvas import to_canvas
+from zfjax.canvas import Resampling, to_canvas
 from zfjax.data.scenes.scenes import CLASS_NAMES, render
 from zfjax.errors import InputError
 
@@ -78,11 +78,19 @@ def _is_part(name: str, at) -> bool:
     return numbers and not name.startswith("original_")
 
 
-def load_portrait(record: Record, parts: tuple[str, ...], *, canvas_size: int, image_size: int, channels: int):
+def load_portrait(
+    record: Record,
+    parts: tuple[str, ...],
+    *,
+    canvas_size: int,
+    image_size: int,
+    channels: int,
+    resampling: Resampling = "bilinear",
+) -> Portrait:
     """The image of a record and the named parts. Raises InputError for a broken image and a part that is not seen."""
     try:
         data = record.path.read_bytes()
-        canvas = to_canvas(data, canvas_size, channels)
+        canvas = to_canvas(data, canvas_size, channels, resampling)
     except OSError as error:
         raise InputError(f"cannot read {record.path} ({error.strerror})") from error
     except InputError as error:

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from zfjax.canvas import to_canvas
+from zfjax.canvas import Resampling, to_canvas
 from zfjax.data.source import Record
 from zfjax.errors import BadImage, InputError
 
@@ -107,12 +107,13 @@ class PreparedSource:
 
 
 def open_prepared(
-    path: str | Path, *, canvas_size: int, channels: int = 3
+    path: str | Path, *, canvas_size: int, channels: int = 3, resampling: Resampling = "bilinear"
 ) -> tuple[PreparedSource, PreparedSource, np.ndarray]:
     """The train and val images of a prepared folder, and the mean image of train: float32 [S, S, C] in 0..255.
 
     Looks at the sizes of all files. Raises InputError that says how to prepare where the images have another size or
-    number of channels than asked for, and that names what is missing or damaged.
+    number of channels than asked for, or another resampling than the one they were made with, and that names what is
+    missing or damaged.
     """
     root = Path(path).expanduser()
     manifest = read_manifest(root)
@@ -123,6 +124,8 @@ def open_prepared(
                 f"{root} was prepared with --{flag}={settings[flag]}, and --{flag}={wanted} is needed here; prepare "
                 f"{settings['dataset']} with --{flag}={wanted} into another folder"
             )
+    if resampling != "bilinear":
+        raise InputError(f"{root} holds images that were resized bilinearly, and this network takes {resampling} ones")
     check_sizes(root, manifest)
     train, val = (PreparedSource(root, split, manifest) for split in SPLITS)
     return train, val, _load(root / MEAN)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from zfjax.canvas import to_canvas
+from zfjax.canvas import Resampling, to_canvas
 from zfjax.data.source import Record
 from zfjax.errors import BadImage, InputError
 
@@ -18,9 +19,18 @@ VAL_NAMES = ("val", "validation", "valid", "test")
 class FolderSource:
     """The images of one split, in Grain's random-access protocol; files are read and decoded when asked for."""
 
-    def __init__(self, files: list[tuple[str, int]], class_names: tuple[str, ...], *, canvas_size: int, channels: int):
+    def __init__(
+        self,
+        files: list[tuple[str, int]],
+        class_names: tuple[str, ...],
+        *,
+        canvas_size: int,
+        channels: int,
+        resampling: Resampling = "bilinear",
+    ):
         self.files, self.class_names = files, class_names
         self.canvas_size, self.channels = canvas_size, channels
+        self.resampling: Resampling = resampling
 
     def __len__(self) -> int:
         return len(self.files)
@@ -28,7 +38,7 @@ class FolderSource:
     def __getitem__(self, index: int) -> Record:
         path, label = self.files[index]
         try:
-            image = to_canvas(Path(path).read_bytes(), self.canvas_size, self.channels)
+            image = to_canvas(Path(path).read_bytes(), self.canvas_size, self.channels, self.resampling)
         except InputError as error:
             raise BadImage(f"{path}: {error}") from error
         except OSError as error:
@@ -39,7 +49,9 @@ class FolderSource:
         return self.files[index][0]
 
 
-def open_folder(path: str | Path, *, canvas_size: int, channels: int = 3) -> tuple[FolderSource, FolderSource]:
+def open_folder(
+    path: str | Path, *, canvas_size: int, channels: int = 3, resampling: Resampling = "bilinear"
+) -> tuple[FolderSource, FolderSource]:
     """The train and val images of a folder; classes are train's folders in sorted order.
 
     classes.tsv or classes.txt in the folder (lines of folder name, then readable name) gives readable class names.
@@ -65,11 +77,13 @@ def open_folder(path: str | Path, *, canvas_size: int, channels: int = 3) -> tup
         raise InputError(f"{val_root} has no images; put some {_kinds()} files of every class in {val_root}/CLASS")
     names = _readable_names(root)
     class_names = tuple(names.get(folder, folder) for folder in folders)
-    sources = (FolderSource(files, class_names, canvas_size=canvas_size, channels=channels) for files in (train, val))
-    return next(sources), next(sources)
+    canvas: dict[str, Any] = {"canvas_size": canvas_size, "channels": channels, "resampling": resampling}
+    return FolderSource(train, class_names, **canvas), FolderSource(val, class_names, **canvas)
 
 
-def open_flat_folder(root: Path, *, canvas_size: int, channels: int = 3) -> FolderSource:
+def open_flat_folder(
+    root: Path, *, canvas_size: int, channels: int = 3, resampling: Resampling = "bilinear"
+) -> FolderSource:
     """The images of PATH/CLASS/*.jpg, which have no split; raises InputError where there are no two classes."""
     folders = _class_folders(root)
     files = list_files(root, folders)
@@ -78,7 +92,8 @@ def open_flat_folder(root: Path, *, canvas_size: int, channels: int = 3) -> Fold
             f"folder {root} has neither a train folder nor classes; expected {root}/CLASS/*.jpg, "
             f"or {root}/train/CLASS/*.jpg and {root}/val/CLASS/*.jpg"
         )
-    return FolderSource(files, tuple(folders), canvas_size=canvas_size, channels=channels)
+    canvas: dict[str, Any] = {"canvas_size": canvas_size, "channels": channels, "resampling": resampling}
+    return FolderSource(files, tuple(folders), **canvas)
 
 
 def _train_root(root: Path) -> Path:

@@ -6,7 +6,9 @@ import os
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+from zfjax.canvas import Resampling
 from zfjax.data.sources.folder import FolderSource, list_files
 from zfjax.errors import InputError
 
@@ -39,7 +41,9 @@ def class_folders(data_dir: str | Path | None) -> Path | None:
     return None
 
 
-def open_class_folders(root: Path, *, canvas_size: int, channels: int = 3) -> tuple[FolderSource, FolderSource]:
+def open_class_folders(
+    root: Path, *, canvas_size: int, channels: int = 3, resampling: Resampling = "bilinear"
+) -> tuple[FolderSource, FolderSource]:
     """Train and validation images of root/train/nXXXXXXXX/*.JPEG and root/val, in class folders too or all in one.
 
     Classes are those of TFDS, the 1,000 WordNet numbers sorted, whichever of them have images here; labels of
@@ -57,8 +61,8 @@ def open_class_folders(root: Path, *, canvas_size: int, channels: int = 3) -> tu
         )
     train = _in_folders(root / "train", labels)
     val = [_numbered(val_root / name, labels, answers) for name in flat] or _in_folders(val_root, labels)
-    sources = (FolderSource(files, tuple(wnids), canvas_size=canvas_size, channels=channels) for files in (train, val))
-    return next(sources), next(sources)
+    canvas: dict[str, Any] = {"canvas_size": canvas_size, "channels": channels, "resampling": resampling}
+    return FolderSource(train, tuple(wnids), **canvas), FolderSource(val, tuple(wnids), **canvas)
 
 
 def describe_folders(root: Path, train: FolderSource) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from zfjax.canvas import Resampling
 from zfjax.data.dataset import open_dataset
 from zfjax.data.source import Record, Source
 from zfjax.data.sources.cache import cached
@@ -69,17 +70,25 @@ class Subset:
         return self.source.describe(int(self.indices[index]))
 
 
-def open_pool(name: str, *, canvas_size: int, channels: int = 3, data_dir: str | Path | None = None) -> Pool:
+def open_pool(
+    name: str,
+    *,
+    canvas_size: int,
+    channels: int = 3,
+    resampling: Resampling = "bilinear",
+    data_dir: str | Path | None = None,
+) -> Pool:
     """All images of a data set, its training and validation images together (`zfjax.data.open_dataset` has the names).
 
     A folder without train and val, PATH/CLASS/*.jpg, will do too: Caltech-101 and Caltech-256 unpack to that.
     Raises InputError as open_dataset does.
     """
+    canvas: dict[str, Any] = {"canvas_size": canvas_size, "channels": channels, "resampling": resampling}
     kind, _, path = name.partition(":")
     root = Path(path).expanduser()
     if kind == "folder" and path and root.is_dir() and not (root / "train").is_dir():
-        source = open_flat_folder(root, canvas_size=canvas_size, channels=channels)
+        source = open_flat_folder(root, **canvas)
         source = cached(source, canvas_size=canvas_size, channels=channels)
         return Pool(source, f"{len(source):,} images in {len(source.class_names)} classes from folder {path}")
-    data = open_dataset(name, canvas_size=canvas_size, channels=channels, data_dir=data_dir)
+    data = open_dataset(name, data_dir=data_dir, **canvas)
     return Pool(JoinedSource((data.train, data.val)), f"{data.origin}, pooled")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zfjax.canvas import to_canvas
+from zfjax.canvas import Resampling, to_canvas
 from zfjax.data.formats.array_record import ArrayRecordReader
 from zfjax.data.formats.records import BadImages, Shard, ShardedRecords
 from zfjax.data.formats.tfrecord import TfRecordReader
@@ -28,7 +28,7 @@ class TfdsSource:
     def __init__(self, name: str, records: Records, keys: tuple[str, str], class_names: tuple[str, ...], **canvas: Any):
         self.name, self.records, self.class_names = name, records, class_names
         self.image_key, self.label_key = keys
-        self.canvas = canvas  # size and channels, as `to_canvas` takes them
+        self.canvas = canvas  # size, channels, resampling, as `to_canvas` takes them
 
     def __len__(self) -> int:
         return len(self.records)
@@ -102,6 +102,7 @@ def open_tfds(
     *,
     canvas_size: int,
     channels: int = 3,
+    resampling: Resampling = "bilinear",
     data_dir: str | Path | None = None,
     bad_images: BadImages = "stop",
 ) -> tuple[TfdsSource, TfdsSource]:
@@ -118,7 +119,8 @@ def open_tfds(
 
     def source(split: str) -> TfdsSource:
         records = Records(builder, split, keys, bad_images=bad_images)
-        return TfdsSource(f"{name} {split}", records, keys, class_names, size=canvas_size, channels=channels)
+        canvas: dict[str, Any] = {"size": canvas_size, "channels": channels, "resampling": resampling}
+        return TfdsSource(f"{name} {split}", records, keys, class_names, **canvas)
 
     return source("train"), source(_val_split(name, list(builder.info.splits)))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zfjax.canvas import to_canvas
+from zfjax.canvas import Resampling, to_canvas
 from zfjax.data.source import Record
 from zfjax.data.sources.tfds import Records, prepared_builder
 from zfjax.errors import BadImage, InputError
@@ -20,7 +20,7 @@ class VocSource:
 
     def __init__(self, name: str, records: Any, class_names: tuple[str, ...], **canvas: Any):
         self.name, self.records, self.class_names = name, records, class_names
-        self.canvas = canvas  # size and channels, as `to_canvas` takes them
+        self.canvas = canvas  # size, channels, resampling, as `to_canvas` takes them
 
     def __len__(self) -> int:
         return len(self.records)
@@ -41,7 +41,12 @@ class VocSource:
 
 
 def open_voc(
-    name: str, *, canvas_size: int, channels: int = 3, data_dir: str | Path | None = None
+    name: str,
+    *,
+    canvas_size: int,
+    channels: int = 3,
+    resampling: Resampling = "bilinear",
+    data_dir: str | Path | None = None,
 ) -> tuple[VocSource, VocSource]:
     """Training and validation images of "voc/2012" or another of its years; prepared if absent.
 
@@ -59,6 +64,7 @@ def open_voc(
             class_names,
             size=canvas_size,
             channels=channels,
+            resampling=resampling,
         )
         for split in SPLITS
     )

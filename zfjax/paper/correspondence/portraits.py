@@ -30,14 +30,14 @@ def choose_portraits(view: View, options: Options) -> tuple[list[Portrait], str]
 
 
 def _from_file(view: View, options: Options, rng: np.random.Generator) -> tuple[list[Portrait], str]:
+    from zfjax.data import canvases_of
     from zfjax.data.keypoints import load_portrait, read_keypoints
 
     records = [each for each in read_keypoints(options.keypoints) if each.recommended or options.unrecommended]
     order = rng.permutation(len(records))[: options.count] if records else []
     chosen = [records[place] for place in sorted(order)]
     parts = _parts(options, [each.parts for each in chosen])
-    arch = view.run.arch
-    sizes = {"canvas_size": view.run.preprocess.smallest_side, "image_size": arch.image_size, "channels": arch.channels}
+    sizes = {**canvases_of(view.run), "image_size": view.run.arch.image_size}
     kind = "" if options.unrecommended else " recommended"
     origin = f"{len(chosen)} of {len(records)}{kind} images of {Path(options.keypoints).name}"
     return [load_portrait(each, parts, **sizes) for each in chosen], origin
