@@ -137,7 +137,8 @@ GRAPHS = {
         Dense("fc", relu=False),
     ),
 }
-EVERY = [(name, layer) for name, arch in GRAPHS.items() for layer in arch.layer_names]
+# The last layers, through which all others are passed, and every third of those below: each costs two seconds.
+SOME = [(name, layer) for name, arch in GRAPHS.items() for layer in arch.layer_names[::-1][::3]]
 
 
 @functools.cache
@@ -165,7 +166,7 @@ def test_forward_equals_lax(name):
         assert fwd.activations[layer].shape[1:] == arch.shapes()[layer]
 
 
-@pytest.mark.parametrize(("name", "layer"), EVERY)
+@pytest.mark.parametrize(("name", "layer"), SOME)
 def test_projections_in_windows_equal_autodiff_and_the_whole_map(name, layer):
     arch, params, images, fwd = case(name)
     units = some_units(arch, layer, count=3)
@@ -212,11 +213,10 @@ def test_nothing_leaks_from_biases_and_statistics(name):
     assert not project_map(arch, params, fwd, layer, jnp.zeros_like(fwd.activations[layer])).any()
 
 
-@pytest.mark.parametrize("side", [3, 9])
 @pytest.mark.parametrize("name", GRAPHS)
-def test_what_a_window_changes_is_computed_as_if_all_were(name, side):
-    arch, params, images, fwd = case(name)
-    assert changed_error(arch, params, images[0], side) <= 1e-5
+def test_what_a_window_changes_is_computed_as_if_all_were(name):
+    arch, params, images, _ = case(name)
+    assert changed_error(arch, params, images[0], 5) <= 1e-5
 
 
 def changed_error(arch, params, image, side) -> float:
@@ -343,7 +343,7 @@ def one_layer(draw, name, shapes):
     return draw(st.sampled_from([GlobalAvgPool(name, **common), Dense(name, 3, **common)]))
 
 
-GRAPH_EXAMPLES = int(os.environ.get("ZFJAX_GRAPHS", "20"))  # more at the desk: some 3 s each
+GRAPH_EXAMPLES = int(os.environ.get("ZFJAX_GRAPHS", "8"))  # more at the desk: some 3 s each
 
 
 @pytest.mark.slow
