@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
+import operator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,10 +34,17 @@ class Arch:
     input_scale: float = 1.0
 
     def __post_init__(self):
+        if not isinstance(self.layers, tuple | list) or not self.layers:
+            raise InputError(f"a network needs a tuple of layers, not {self.layers!r}")
         object.__setattr__(self, "layers", tuple(self.layers))  # a list would not hash
-        if not self.layers:
-            raise InputError("a network needs a layer")
-        names = [layer.name for layer in self.layers]
+        for name in ("image_size", "num_classes", "channels"):
+            object.__setattr__(self, name, _at_least_one(getattr(self, name), name))
+        scale = self.input_scale
+        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
+            raise InputError(f"input_scale must be a number above 0, not {scale!r}")
+        if not isinstance(self.name, str) or not isinstance(self.recipe, Recipe):
+            raise InputError(f"a network has a name and a Recipe, not {self.name!r} and {self.recipe!r}")
+        names = [layer.name for layer in self.layers if isinstance(layer, Layer)]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise InputError(f"layer names must differ; {', '.join(repeated)} occurs more than once")
         _ = self.rows  # walks the table once, so that a bad one fails here
@@ -98,7 +107,7 @@ class Arch:
         earlier versions wrote, which had the scale of the input in the recipe."""
         layers = []
         for entry in data["layers"]:
-            values: dict[str, Any] = {key: _tupled(value) for key, value in entry.items() if key != "kind"}
+            values: dict[str, Any] = {key: value for key, value in entry.items() if key != "kind"}
             layers.append(KINDS[entry["kind"]](**values))
         recipe = dict(data["recipe"])
         scale = recipe.pop("input_scale", data.get("input_scale", 1.0))
@@ -139,8 +148,14 @@ def _short(value: Pair) -> str:
     return str(rows) if rows == columns else f"{rows}x{columns}"
 
 
-def _tupled(value):
-    return tuple(map(_tupled, value)) if isinstance(value, list | tuple) else value
+def _at_least_one(value: Any, name: str) -> int:
+    try:
+        whole = operator.index(value)
+    except TypeError:
+        whole = 0
+    if isinstance(value, bool) or whole < 1:
+        raise InputError(f"{name} must be a whole number from 1 on, not {value!r}")
+    return whole
 
 
 if __name__ == "__main__":  # a door: the networks by name stand one room further

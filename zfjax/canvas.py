@@ -26,6 +26,14 @@ def to_canvas(image: Picture, size: int, channels: int = 3, resampling: Resampli
     """
     if isinstance(image, np.ndarray):
         image = _from_array(image)
+    elif isinstance(image, bytearray | memoryview):
+        image = bytes(image)
+    elif not isinstance(image, bytes | Image.Image):
+        raise InputError(
+            f"a picture is the bytes of an image file, a pillow image or a uint8 array, not {type(image).__name__}"
+        )
+    if isinstance(image, Image.Image) and not all(image.size):
+        raise InputError(f"a picture of {image.width}x{image.height} pixels has none")
     try:
         ours = isinstance(image, bytes)
         image = _flatten(_upright(_open(image, size) if ours else image, ours=ours))

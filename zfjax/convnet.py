@@ -12,6 +12,7 @@ from jax.nn import initializers
 from zfjax import layers as kinds
 from zfjax import ops
 from zfjax.arch import Arch
+from zfjax.errors import InputError
 from zfjax.layers import IMAGE, Layer, pair
 from zfjax.rows import STATISTICS, Row
 
@@ -158,13 +159,14 @@ def _initializers(arch: Arch, row: Row, first: bool) -> dict[str, initializers.I
         case "he":
             rms = max(1.0, PIXEL_RMS * arch.input_scale) if first else 1.0
             return {"kernel": initializers.variance_scaling(2.0 / rms**2, "fan_in", "normal"), "bias": zeros}
-    raise ValueError(f"init is 'paper', 'he' or 'glorot', not {arch.recipe.init!r}")
+    raise InputError(f"init is 'paper', 'he' or 'glorot', not {arch.recipe.init!r}")
 
 
 def init_params(key: jax.Array, arch: Arch) -> dict:
     """Random parameters {layer: {"kernel", "bias", ...}}, float32, by the architecture's recipe (section 3)."""
     images = jax.ShapeDtypeStruct((1, arch.image_size, arch.image_size, arch.channels), jnp.float32)
-    return dict(ConvNet(arch).lazy_init(key, images)["params"])
+    variables: Any = ConvNet(arch).lazy_init(key, images)
+    return dict(variables.get("params", {}))  # a network of pools has none
 
 
 def forward(arch: Arch, params: dict, images: jax.Array) -> Forward:

@@ -1,8 +1,15 @@
-"""The kinds of layer that an architecture is a table of: frozen values, no behaviour, no JAX."""
+"""The kinds of layer that an architecture is a table of: frozen values, checked when they are made. No JAX."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+import numbers
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from zfjax.errors import InputError
 
 Pair = int | tuple[int, int]  # rows, columns; an int means both
 Padding = tuple[tuple[int, int], tuple[int, int]]  # ((top, bottom), (left, right))
@@ -30,11 +37,111 @@ def pair(value: Pair) -> tuple[int, int]:
 @dataclass(frozen=True)
 class _Layer:
     """What every kind has. inputs: names of the layers it reads, or "image"; empty: the layer before it in the table.
-    relu: whether its result is rectified at the end."""
+    relu: whether its result is rectified at the end. Lists become tuples and NumPy's numbers plain ones, so that every
+    layer hashes and survives JSON. Raises InputError for a value that its field cannot have."""
 
     name: str
     inputs: tuple[str, ...] = field(default=(), kw_only=True)
     relu: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self):
+        for each in fields(self):
+            value, (check, words) = getattr(self, each.name), _FIELDS[each.name]
+            if value is None and (each.name == "bias" or each.default is None):
+                continue
+            try:
+                plain = check(value)
+            except (TypeError, ValueError, OverflowError):
+                name = self.name if isinstance(self.name, str) and self.name else type(self).__name__
+                raise InputError(f"{name}: {each.name} must be {words}, not {value!r}") from None
+            object.__setattr__(self, each.name, plain)
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError
+    return value
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, tuple | list):  # a string would be read letter by letter
+        raise TypeError
+    return tuple(map(_name, value))
+
+
+def _truth(value: Any) -> bool:
+    if type(value).__name__ not in ("bool", "bool_"):
+        raise TypeError
+    return bool(value)
+
+
+def _whole(least: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if isinstance(value, bool) or operator.index(value) < least:
+            raise ValueError
+        return operator.index(value)
+
+    return check
+
+
+def _pair(value: Any) -> Pair:
+    if not isinstance(value, tuple | list):
+        return _whole(1)(value)
+    rows, columns = map(_whole(1), value)
+    return rows, columns
+
+
+def _sides(value: Any) -> Padding:
+    # none is negative: XLA's convolution on CPU leaves a row of garbage where padding is negative on one side only
+    (top, bottom), (left, right) = (map(_whole(0), side) for side in value)
+    return (top, bottom), (left, right)
+
+
+def _number(low: float = -math.inf, high: float = math.inf) -> Callable[[Any], float]:
+    def check(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+            raise TypeError
+        plain = value if isinstance(value, int) else float(value)
+        if not low <= plain <= high:
+            raise ValueError
+        return plain
+
+    return check
+
+
+def _odd(value: Any) -> int:
+    if _whole(1)(value) % 2 == 0:
+        raise ValueError
+    return operator.index(value)
+
+
+_COUNT = (_whole(1), "a whole number from 1 on")
+_PAIR = (_pair, "a whole number from 1 on, or two of them for rows and columns")
+_FINITE = (_number(), "a finite number")
+_FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "name": (_name, "text that is not empty"),
+    "inputs": (_names, 'a tuple of names of layers, such as ("conv1",)'),
+    "relu": (_truth, "True or False"),
+    "count_include_pad": (_truth, "True or False"),
+    "features": _COUNT,
+    "groups": _COUNT,
+    "kernel": _PAIR,
+    "window": _PAIR,
+    "strides": _PAIR,
+    "dilation": _PAIR,
+    "padding": (
+        _sides,
+        "((top, bottom), (left, right)) of whole numbers from 0 on; zfjax.layers.pad(1) is one all round",
+    ),
+    "bias": (_number(), "a finite number, or None for no biases"),
+    "n": (_odd, "an odd whole number from 1 on"),
+    "k": _FINITE,
+    "alpha": _FINITE,
+    "beta": _FINITE,
+    "eps": (_number(0), "a finite number from 0 on"),
+    "momentum": (_number(0, 1), "a number in 0..1"),
+    "rate": (_number(0, 1), "a number in 0..1"),
+}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ happen on the device: uint8 canvases are a third of the bytes of float32 crops, 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
-from PIL import Image
 
 from zfjax.canvas import Picture, Resampling, ten_crop_offsets, to_canvas
 from zfjax.errors import InputError
@@ -42,6 +42,25 @@ class Preprocess:
     colours: Colours = "RGB"  # in which order the network takes them; canvases, mean and std are RGB
     resampling: Resampling = "bilinear"
 
+    def __post_init__(self):
+        """Looks at what is known: while JAX compiles, mean and std are placeholders."""
+        for name, known in (("colours", get_args(Colours)), ("resampling", get_args(Resampling))):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+        if not all(isinstance(side, int) and not isinstance(side, bool) for side in (self.crop, self.smallest_side)):
+            raise InputError(f"sizes must be whole numbers of pixels, not {self.crop!r} and {self.smallest_side!r}")
+        if not 1 <= self.crop <= self.smallest_side:
+            raise InputError(f"a crop of {self.crop} pixels does not fit into a canvas of {self.smallest_side}")
+        if not isinstance(self.scale, int | float) or not self.scale or not math.isfinite(self.scale):
+            raise InputError(f"scale must be a finite number other than 0, not {self.scale!r}")
+        whole = (self.smallest_side, self.smallest_side, self.channels)
+        for name, shapes in (("mean", ((self.channels,), whole)), ("std", ((self.channels,),))):
+            value = getattr(self, name)
+            if isinstance(value, np.ndarray | list | tuple):
+                object.__setattr__(self, name, _numbers(value, name, shapes))
+        if isinstance(self.std, np.ndarray) and not (self.std > 0).all():
+            raise InputError(f"std must be above 0, not {self.std}")
+
     @classmethod
     def of(cls, arch: Arch, mean: np.ndarray | None = None) -> Preprocess:
         """As an architecture is trained here: canvases of 256 for 224 pixels (section 3), or no larger than what the
@@ -65,14 +84,18 @@ class Preprocess:
         pictures: bytes of image files, pillow images or uint8 arrays [H, W(, 1, 3 or 4)], of any size. An array
         [N, H, W, C] is N pictures. Raises InputError for what is no picture.
         """
-        if isinstance(pictures, bytes | Image.Image) or getattr(pictures, "ndim", 4) < 4:
-            each: Sequence[Any] = [pictures]
-        else:
-            each = [*pictures]
+        several: Any = pictures
+        if not isinstance(pictures, list | tuple) and getattr(pictures, "ndim", 0) != 4:
+            several = [pictures]
+        each: Sequence[Any] = [*several]
+        if not each:
+            raise InputError("no pictures: the list is empty")
         return self.centre(np.stack([self.canvas(picture) for picture in each]))
 
     def canvas(self, picture: Picture) -> np.ndarray:
         """uint8 [smallest_side, smallest_side, channels], RGB; raises InputError for what is no picture."""
+        if isinstance(picture, jax.Array):
+            picture = np.asarray(picture)
         return to_canvas(picture, self.smallest_side, self.channels, self.resampling)
 
     def centre(self, canvases: jax.Array | np.ndarray) -> jax.Array:
@@ -125,25 +148,10 @@ class Preprocess:
     @classmethod
     def from_dict(cls, data: dict, mean: np.ndarray | None = None) -> Preprocess:
         """Rebuilds it from `to_dict`; mean: the mean image. Raises InputError for values that do not fit together."""
-        stored = {name: None if data[name] is None else np.float32(data[name]) for name in ("mean", "std")}
-        made = cls(**{**data, **stored, "scale": float(data["scale"])})
-        for name, known in (("colours", get_args(Colours)), ("resampling", get_args(Resampling))):
-            if getattr(made, name) not in known:
-                raise InputError(f"{name} must be one of {', '.join(known)}, not {getattr(made, name)!r}")
-        if not isinstance(made.crop, int) or not isinstance(made.smallest_side, int):
-            raise InputError(f"sizes must be whole numbers of pixels, not {made.crop!r} and {made.smallest_side!r}")
-        if made.std is not None and not np.all(made.std > 0):
-            raise InputError(f"std must be above 0, not {stored['std']}")
-        if not 1 <= made.crop <= made.smallest_side:
-            raise InputError(f"a crop of {made.crop} pixels does not fit into a canvas of {made.smallest_side}")
-        if made.mean is None and mean is not None:
-            made = dataclasses.replace(made, mean=mean)
-        for name in ("mean", "std"):
-            value = getattr(made, name)
-            shapes = [(made.channels,), (made.smallest_side, made.smallest_side, made.channels)][: 2 - (name == "std")]
-            if value is not None and value.shape not in shapes:
-                raise InputError(f"the {name} must have the shape {' or '.join(map(str, shapes))}, not {value.shape}")
-        return made
+        known = {each.name for each in dataclasses.fields(cls)}
+        if not isinstance(data, dict) or set(data) != known:
+            raise InputError(f"a preprocessing has {', '.join(sorted(known))}, not {str(data)[:80]}")
+        return cls(**{**data, "mean": mean if data["mean"] is None else data["mean"]})
 
     def _crop_all(self, canvases, offset: tuple[int, int, int]) -> jax.Array:
         top, left, flip = offset
@@ -159,6 +167,19 @@ class Preprocess:
         pixels = pixels * jnp.float32(self.scale)
         pixels = pixels if self.std is None else pixels / _per_channel(self.std, pixels.ndim)
         return pixels[..., ::-1] if self.colours == "BGR" else pixels
+
+
+def _numbers(value: Any, name: str, shapes: tuple[tuple[int, ...], ...]) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+        array = array if array.dtype.kind in "fiu" else np.asarray(value, np.float32)
+    except (TypeError, ValueError):
+        raise InputError(f"the {name} must hold numbers, not {str(value)[:80]}") from None
+    if array.shape not in shapes:
+        raise InputError(f"the {name} must have the shape {' or '.join(map(str, shapes))}, not {array.shape}")
+    if not np.isfinite(array).all():
+        raise InputError(f"the {name} holds values that are not finite")
+    return array.astype(np.float32, copy=False)
 
 
 def _per_channel(values, ndim: int):

@@ -13,6 +13,7 @@ from zfjax import layers as kinds
 from zfjax.errors import InputError
 from zfjax.layers import IMAGE, VALID, Layer, Padding, Shape, pair
 
+NO_NAMES = {IMAGE: "that is what the first one reads", "params": "flax calls the whole tree so"}
 STATISTICS = ("mean", "var")  # of a BatchNorm: they lie beside what is trained, and are measured
 
 
@@ -98,8 +99,6 @@ def walk_up(layers: Sequence[Layer], image: Shape, num_classes: int) -> Iterator
             raise InputError(
                 f"{layer.name} reads {missing[0]!r}, and no layer before it is called so; there are {', '.join(shapes)}"
             )
-        if layer.name in shapes:  # repeated names are refused before
-            raise InputError(f"no layer can be called {IMAGE!r}: that is what the first one reads")
         if len(inputs) > 1 and not isinstance(layer, kinds.Concat | kinds.Add):
             raise InputError(f"{layer.name} reads one layer, not {', '.join(inputs)}; join them by Concat or Add")
         row = _row(layer, inputs, tuple(shapes[name] for name in inputs), num_classes)
@@ -108,21 +107,20 @@ def walk_up(layers: Sequence[Layer], image: Shape, num_classes: int) -> Iterator
 
 
 def _check(layer: Layer) -> None:
-    """Raises InputError for numbers that no layer of its kind can have."""
-    if not isinstance(layer.name, str) or not layer.name:
-        raise InputError(f"a layer needs a name: {layer}")
-    for field in ("features", "kernel", "window", "strides", "dilation", "groups"):
-        value = getattr(layer, field, None)
-        if value is not None and min(pair(value)) < 1:
-            raise InputError(f"{layer.name}: {field} must be at least 1, not {value}")
+    """Raises InputError for what is no layer, and for pools that cannot be."""
+    if not isinstance(layer, Layer):
+        raise InputError(f"layers are values such as zfjax.Conv(...), not {layer!r}")
+    if layer.name in NO_NAMES:
+        raise InputError(f"no layer can be called {layer.name!r}: {NO_NAMES[layer.name]}")
     if isinstance(layer, kinds.MaxPool | kinds.AvgPool):
-        sizes = zip(pair(layer.window), layer.padding, strict=True)
-        if any(not 0 <= side < size for size, sides in sizes for side in sides):
+        window = pair(layer.window)
+        if any(side >= size for size, sides in zip(window, layer.padding, strict=True) for side in sides):
+            raise InputError(f"{layer.name}: padding {layer.padding} must be smaller than the window {layer.window}")
+        if isinstance(layer, kinds.MaxPool) and math.prod(window) > 256:
             raise InputError(
-                f"{layer.name}: padding {layer.padding} must be at least 0 and smaller than the window {layer.window}"
+                f"{layer.name}: a window of {window[0]}x{window[1]} has more than 256 cells, too many for "
+                "the 8 bits of a switch"
             )
-    if isinstance(layer, kinds.LRN) and layer.n % 2 == 0:
-        raise InputError(f"{layer.name}: n must be odd, not {layer.n}")
 
 
 def _row(layer: Layer, inputs: tuple[str, ...], below: tuple[Shape, ...], num_classes: int) -> Row:

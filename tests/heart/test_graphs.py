@@ -273,14 +273,12 @@ def test_what_does_not_fit_together_is_refused():
             conv,
             Concat("all", inputs=("conv1", IMAGE)),
         ),
-        "pool: padding .* must be at least 0 and smaller than the window 2": (
-            MaxPool("pool", window=2, padding=pad(2)),
-        ),
-        "conv1: strides must be at least 1, not 0": (Conv("conv1", 4, kernel=3, strides=0),),
-        "conv1: kernel must be at least 1, not": (Conv("conv1", 4, kernel=(3, 0)),),
-        "norm: n must be odd, not 4": (LRN("norm", n=4),),
-        "a layer needs a name": (Conv("", 4, kernel=3),),
-        "a network needs a layer": (),
+        "pool: padding .* must be smaller than the window 2": (MaxPool("pool", window=2, padding=pad(2)),),
+        "no layer can be called 'params'": (Conv("params", 4, kernel=3),),
+        "pool: a window of 17x17 has more than 256 cells": (MaxPool("pool", window=17),),
+        "a network needs a tuple of layers, not \\(\\)": (),
+        "a network needs a tuple of layers, not Conv": conv,
+        "layers are values such as zfjax.Conv": ("conv1",),
         "too small; conv2 needs a window of 3x27 and gets 18x18": (conv, Conv("conv2", 4, kernel=(2, 14), dilation=2)),
     }
     for message, layers in cases.items():
@@ -293,15 +291,15 @@ def graphs(draw) -> Arch:
     """Three to nine layers, each reading any that its kind can read."""
     size, channels = draw(st.integers(7, 13)), draw(st.integers(1, 2))
     layers: list = []
+    shapes = {IMAGE: (size, size, channels)}
     for number in range(draw(st.integers(3, 9))):
-        arch = Arch(tuple(layers), image_size=size, num_classes=3, channels=channels)
-        shapes = {IMAGE: (size, size, channels), **arch.shapes()}
         layer = draw(one_layer(f"l{number}", shapes))
         try:
-            Arch((*layers, layer), image_size=size, num_classes=3, channels=channels)
+            arch = Arch((*layers, layer), image_size=size, num_classes=3, channels=channels)
         except InputError:
             continue  # a window that finds no room
         layers.append(layer)
+        shapes |= arch.shapes()
     if not layers:
         layers = [Conv("l0", 2, kernel=3)]
     return Arch(tuple(layers), image_size=size, num_classes=3, channels=channels)

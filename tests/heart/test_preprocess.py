@@ -83,8 +83,43 @@ def test_what_does_not_fit_is_said():
         ({"resampling": "evil"}, "resampling must be one of nearest, bilinear"),
         ({"smallest_side": 12.5}, "whole numbers of pixels, not 8 and 12.5"),
         ({"std": [1, 0, 1]}, "std must be above 0"),
+        ({"std": [1, 1]}, r"the std must have the shape \(3,\), not \(2,\)"),
+        ({"mean": [1, 1, float("nan")]}, "the mean holds values that are not finite"),
+        ({"mean": "grey"}, "the mean must hold numbers, not grey"),
+        ({"mean": [[1], [1, 2]]}, "the mean must hold numbers"),
+        ({"scale": 0}, "scale must be a finite number other than 0, not 0"),
+        ({"scale": float("inf")}, "scale must be a finite number"),
+        ({"scale": "1"}, "scale must be a finite number"),
+        ({"crop": True}, "whole numbers of pixels"),
+        ({"crop": 0}, "a crop of 0 pixels"),
+        ({"gamma": 2}, "a preprocessing has colours, crop, "),
     ):
         with pytest.raises(InputError, match=message):
             Preprocess.from_dict({**data, **changes})
     with pytest.raises(InputError, match=r"the mean must have the shape \(3,\) or \(12, 12, 3\), not \(5, 5, 3\)"):
         Preprocess.from_dict(data, np.zeros((5, 5, 3), np.float32))
+    for damaged in (None, [], "preprocess", {}, {**data, "crop": None}):
+        with pytest.raises(InputError):
+            Preprocess.from_dict(damaged)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    "picture",
+    ["cat.jpg", None, 3, 2.5, {"image": b""}, np.zeros((0, 5, 3), np.uint8), np.zeros((5, 0), np.uint8)],
+)
+def test_no_picture_is_one_sentence(picture):
+    preprocess = Preprocess(12, 8, MEAN)
+    for given in (picture, [IMAGES[0], picture]):
+        with pytest.raises(InputError, match="picture") as caught:
+            preprocess(given)
+        assert "\n" not in str(caught.value)
+
+
+def test_pictures_as_other_types_hold_them():
+    preprocess = Preprocess(12, 8, MEAN)
+    file = io.BytesIO()
+    Image.fromarray(IMAGES[1]).save(file, "PNG")
+    for given in (bytearray(file.getvalue()), memoryview(file.getvalue()), jax.numpy.asarray(IMAGES[1]), (IMAGES[1],)):
+        np.testing.assert_array_equal(preprocess(given), preprocess.centre(IMAGES[1:2]))
+    with pytest.raises(InputError, match="no pictures: the list is empty"):
+        preprocess([])

@@ -137,3 +137,41 @@ def test_keys_inside_a_value_may_differ_too(tmp_path):
     assert open_run(tmp_path, longer, may_differ=("arch.recipe.epochs",))
     with pytest.raises(InputError, match="arch.recipe.epochs: 9 there, 7 here"):
         open_run(tmp_path, {"arch": {"recipe": {"epochs": 7, "init": "he"}}}, may_differ=("arch.recipe.epoch",))
+
+
+def as_npz(path):
+    with open(path, "wb") as file:
+        np.savez(file, mean=MEAN)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        as_npz,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-5]),
+        lambda path: np.save(path, np.array(["a"])),
+        lambda path: np.save(path, np.array([True])),
+        lambda path: path.unlink(),
+    ],
+)
+def test_a_damaged_mean_is_named(tmp_path, damage):
+    create_run(tmp_path, CONFIG, ["a"], MEAN)
+    damage(tmp_path / "mean.npy")
+    with pytest.raises(InputError, match="cannot read .*mean.npy .*it should hold the mean image"):
+        rundir.read_mean(tmp_path)
+
+
+@pytest.mark.parametrize("text", [b"a\n\nb\n", b"a\n  \n", b"\xff\n", b"\n"])
+def test_damaged_class_names_are_named(tmp_path, text):
+    create_run(tmp_path, CONFIG, ["a"], MEAN)
+    (tmp_path / "classes.txt").write_bytes(text)
+    with pytest.raises(InputError, match="cannot read .*classes.txt .*one class name a line"):
+        rundir.read_class_names(tmp_path)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff{}", b"[" * 100_000, b'{"a":' * 100_000])
+def test_a_damaged_config_is_named(tmp_path, text):
+    (tmp_path / "config.json").write_bytes(text)
+    with pytest.raises(InputError, match="config.json"):
+        rundir.read_config(tmp_path)

@@ -13,6 +13,7 @@ from PIL import Image
 from zfjax.canvas import Resampling, to_canvas
 from zfjax.data.scenes.scenes import CLASS_NAMES, render
 from zfjax.errors import InputError
+from zfjax.runtime.files import parse_json
 
 Point = tuple[float, float]  # (x, y): a pixel at column j covers x in [j, j + 1)
 
@@ -53,7 +54,7 @@ def read_keypoints(path: str | Path) -> list[Record]:
     numbers are parts unless their names begin with "original_"; "recommended" may be false. Raises InputError.
     """
     try:
-        data = json.loads(Path(path).read_text())
+        data = parse_json(Path(path).read_text())
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read keypoints from {path}: {getattr(error, 'strerror', None) or error}") from error
     entries = [{**fields, "file": file} for file, fields in data.items()] if _is_table(data) else data

@@ -6,7 +6,6 @@ again. `zfjax.data.prepared.reader` has the format.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import zlib
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zfjax.errors import InputError
 from zfjax.runs.results import differences, refuse
+from zfjax.runtime.files import parse_json
 from zfjax.runtime.signals import handled, leave
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _begin(out: Path, config: PrepareConfig, dataset: Dataset) -> dict:
         settings |= {f"{split}_images": len(source), f"{split}_names_crc32": zlib.crc32(b"\n".join(names))}
     path = out / PREPARING / "settings.json"
     if path.exists():
-        _refuse_others(out, json.loads(path.read_bytes()), settings)
+        _refuse_others(out, parse_json(path.read_bytes()), settings)
     for part in path.parent.glob("*.part"):
         part.unlink()  # a shard that a kill has cut short
     write_whole(path, to_json(settings), path.parent)

@@ -26,6 +26,7 @@ from zfjax.arch import Arch
 from zfjax.errors import InputError
 from zfjax.runs.results import differences, refuse
 from zfjax.runtime import files
+from zfjax.runtime.files import parse_json
 
 CONFIG, CLASSES, MEAN, METRICS, CHECKPOINTS = "config.json", "classes.txt", "mean.npy", "metrics.jsonl", "checkpoints"
 
@@ -108,7 +109,7 @@ def read_config(workdir: str | Path) -> dict:
     """What the run was started with; raises InputError when the file is damaged."""
     path = Path(workdir) / CONFIG
     try:
-        config = json.loads(path.read_bytes())
+        config = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path} ({error}); put back the file that the training wrote") from error
     if not isinstance(config, dict):
@@ -120,7 +121,10 @@ def read_class_names(workdir: str | Path) -> tuple[str, ...]:
     """The class names in the order of the logits; raises InputError when the file is missing."""
     path = Path(workdir) / CLASSES
     try:
-        return tuple(path.read_text(encoding="utf-8").splitlines())
+        names = tuple(path.read_text(encoding="utf-8").splitlines())
+        if not all(name.strip() for name in names):
+            raise ValueError("a line is blank")
+        return names
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path} ({error}); it should hold one class name a line") from error
 
@@ -129,7 +133,10 @@ def read_mean(workdir: str | Path) -> np.ndarray:
     """The mean image, float32 [S, S, C]; raises InputError when the file is missing or damaged."""
     path = Path(workdir) / MEAN
     try:
-        return np.load(path, allow_pickle=False)
+        mean = np.load(path, allow_pickle=False)
+        if not isinstance(mean, np.ndarray) or mean.dtype.kind not in "fiu":
+            raise ValueError("it holds no numbers")
+        return mean
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"cannot read {path} ({error}); it should hold the mean image [S, S, C]") from error
 
@@ -161,7 +168,7 @@ def _metric_lines(path: Path) -> Iterator[tuple[str, dict]]:
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
     for line in lines:
         try:
-            record = json.loads(line)
+            record = parse_json(line)
         except ValueError:
             continue
         if isinstance(record, dict):  # the first digits of a cut line parse too

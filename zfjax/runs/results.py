@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from zfjax.errors import InputError
+from zfjax.runtime.files import parse_json
 
 _SHOWN = 6  # differences named in a refusal; two architectures differ in dozens of keys
 
@@ -62,7 +63,7 @@ class Ledger:
         records = []
         for line in lines:
             try:
-                records.append(json.loads(line))
+                records.append(parse_json(line))
             except ValueError:
                 continue  # cut short by a kill
         return [record for record in records if isinstance(record, dict)]

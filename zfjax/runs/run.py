@@ -63,7 +63,8 @@ def _arch(workdir: Path, config: dict) -> Arch:
 def _preprocess(workdir: Path, config: dict, arch: Arch, mean: np.ndarray) -> Preprocess:
     """As recorded; runs of earlier versions record the architecture alone, from which it follows."""
     try:
-        data = config.get("preprocess") or {**Preprocess.of(arch).to_dict(), "smallest_side": mean.shape[0]}
+        earlier = {**Preprocess.of(arch).to_dict(), "smallest_side": len(mean)}
+        data = config.get("preprocess", earlier)
         made = Preprocess.from_dict(data, mean)
     except (InputError, KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(f"{workdir}/config.json and mean.npy describe no preprocessing ({error})") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zfjax.runs.folder import CHECKPOINTS
+from zfjax.runtime.files import parse_json
 
 
 def steps(path: str | Path) -> list[int]:
@@ -21,7 +21,7 @@ def steps(path: str | Path) -> list[int]:
 
 def read_about(folder: Path) -> dict:
     """What a step says of itself: its leaves, its metrics, whether it is kept. Raises OSError and ValueError."""
-    return json.loads((folder / "about" / "metadata").read_bytes())
+    return parse_json((folder / "about" / "metadata").read_bytes())
 
 
 def about_or_none(folder: Path) -> dict | None:

@@ -12,7 +12,6 @@ PATH/manifest.json       what it was made from, class names, the size and checks
 from __future__ import annotations
 
 import io
-import json
 import os
 import zlib
 from pathlib import Path
@@ -23,6 +22,7 @@ from PIL import Image
 from zfjax.canvas import Resampling, to_canvas
 from zfjax.data.source import Record
 from zfjax.errors import BadImage, InputError
+from zfjax.runtime.files import parse_json
 
 VERSION = 1
 MANIFEST, PREPARING, MEAN, SKIPPED = "manifest.json", "preparing", "mean.npy", "skipped.txt"
@@ -134,7 +134,7 @@ def open_prepared(
 def read_manifest(root: Path) -> dict:
     """What a prepared folder says of itself; raises InputError where there is none, or one of another version."""
     try:
-        manifest = json.loads((root / MANIFEST).read_bytes())
+        manifest = parse_json((root / MANIFEST).read_bytes())
         if manifest["version"] != VERSION:
             raise InputError(f"{root} is a prepared set of version {manifest['version']}; this program reads {VERSION}")
         for key in ("settings", "class_names", "files", "origin"):
@@ -143,7 +143,7 @@ def read_manifest(root: Path) -> dict:
         raise InputError(_what_is_there(root)) from None
     except OSError as error:
         raise InputError(f"cannot read {root / MANIFEST} ({error.strerror})") from error
-    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{root / MANIFEST} is damaged ({error}); prepare the data set again") from error
     return manifest
 
