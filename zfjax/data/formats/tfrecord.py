@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import google_crc32c
 import numpy as np
 
 from zfjax.data.formats.records import Damage, Shard, check_present
@@ -30,8 +31,8 @@ SCAN_THREADS = 16
 class TfRecordReader:
     """Reads records of TFRecord shards; where they begin is found out once and kept in the user's cache folder.
 
-    The CRC of each length is checked, that of the data is not: in Python it takes 17 ms for an image that is decoded in
-    2 ms. Damage in the data shows when it does not decode.
+    All checksums are checked, those of the data as they are read: 4 us for an image of 110 kB that is decoded in 3 ms,
+    and a JPEG file with a flipped bit may decode to another picture without a word.
     Raises InputError for a file that is missing; other damage is found in `damage`.
     """
 
@@ -41,7 +42,7 @@ class TfRecordReader:
 
     def read(self, shard: int, position: int) -> bytes:
         start, end = self._offsets[shard][position : position + 2]
-        size = int(end - start) - HEADER_BYTES - FOOTER_BYTES
+        size = int(end - start) - HEADER_BYTES  # of the data and its checksum
         try:
             # Opened for each record, 4 us: ImageNet's 1,024 shards held open would meet the usual limit of 1,024 files.
             file = os.open(self.paths[shard], os.O_RDONLY)
@@ -55,6 +56,10 @@ class TfRecordReader:
             os.close(file)
         if len(data) < size:
             raise BadImage(f"cannot be read: the file ends {size - len(data)} bytes too soon")
+        checksum = struct.unpack_from("<I", data, size - FOOTER_BYTES)[0]
+        data = data[:-FOOTER_BYTES]
+        if masked_crc32c(data) != checksum:
+            raise BadImage("is damaged: its data do not agree with their checksum")
         return data
 
 
@@ -131,22 +136,9 @@ def _wrong_count(found: int, size: int, shard: Shard) -> Damage | None:
     return Damage(found, f"{where}: the file has {found} records where dataset_info.json says {shard.count}")
 
 
-def _crc_table() -> list[int]:
-    table = list(range(256))
-    for _ in range(8):
-        table = [(value >> 1) ^ (0x82F63B78 if value & 1 else 0) for value in table]
-    return table
-
-
-_TABLE = _crc_table()
-
-
 def masked_crc32c(data: bytes) -> int:
-    """TFRecord's checksum of a few bytes: CRC-32C, turned right by 15 bits, plus a constant."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = _TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    crc ^= 0xFFFFFFFF
+    """TFRecord's checksum: CRC-32C, turned right by 15 bits, plus a constant."""
+    crc = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
