@@ -56,7 +56,7 @@ class Preprocess:
         whole = (self.smallest_side, self.smallest_side, self.channels)
         for name, shapes in (("mean", ((self.channels,), whole)), ("std", ((self.channels,),))):
             value = getattr(self, name)
-            if isinstance(value, np.ndarray | list | tuple):
+            if isinstance(value, np.ndarray | list | tuple | str | int | float | dict):  # JAX may put others in between
                 object.__setattr__(self, name, _numbers(value, name, shapes))
         if isinstance(self.std, np.ndarray) and not (self.std > 0).all():
             raise InputError(f"std must be above 0, not {self.std}")

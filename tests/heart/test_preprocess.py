@@ -110,7 +110,7 @@ def test_what_does_not_fit_is_said():
 def test_no_picture_is_one_sentence(picture):
     preprocess = Preprocess(12, 8, MEAN)
     for given in (picture, [IMAGES[0], picture]):
-        with pytest.raises(InputError, match="picture") as caught:
+        with pytest.raises(InputError, match="picture|image") as caught:
             preprocess(given)
         assert "\n" not in str(caught.value)
 
