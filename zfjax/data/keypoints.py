@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from zfjax.canvas import Resampling, to_canvas
 from zfjax.data.scenes.scenes import CLASS_NAMES, render
 from zfjax.errors import InputError
+from zfjax.image_files import identify, read_image
 from zfjax.runtime.files import parse_json
 
 Point = tuple[float, float]  # (x, y): a pixel at column j covers x in [j, j + 1)
@@ -90,10 +89,8 @@ def load_portrait(
 ) -> Portrait:
     """The image of a record and the named parts. Raises InputError for a broken image and a part that is not seen."""
     try:
-        data = record.path.read_bytes()
+        data = read_image(record.path)
         canvas = to_canvas(data, canvas_size, channels, resampling)
-    except OSError as error:
-        raise InputError(f"cannot read {record.path} ({error.strerror})") from error
     except InputError as error:
         raise InputError(f"{record.path}: {error}") from error
     sizes = {"canvas_size": canvas_size, "image_size": image_size}
@@ -125,7 +122,7 @@ def _inside(place: Point, size: int) -> bool:
 
 def _upright_size(data: bytes) -> tuple[int, int]:
     """(width, height) after EXIF orientation; `to_canvas` has read these bytes already."""
-    with Image.open(io.BytesIO(data)) as image:
+    with identify(data) as image:
         width, height = image.size
         try:
             turned = image.getexif().get(0x0112) in (5, 6, 7, 8)

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from zfjax.errors import InputError
+from zfjax.image_files import read_image
 from zfjax.model import Model, on_canvases
 from zfjax.paper.view import View
 
@@ -55,9 +56,7 @@ def _files(view: View, paths: list[str]) -> Pictures:
 
 def _read(view: View, path: str) -> np.ndarray:
     try:
-        return view.run.preprocess.canvas(Path(path).read_bytes())
-    except OSError as error:
-        raise InputError(f"--images: cannot read {path} ({error.strerror})") from error
+        return view.run.preprocess.canvas(read_image(path))
     except InputError as error:
         raise InputError(f"--images: {path}: {error}") from error
 

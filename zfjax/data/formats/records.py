@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
@@ -82,6 +84,9 @@ def check_present(shards: Sequence[Shard]) -> None:
     missing = []
     for shard in shards:
         try:
+            if not stat.S_ISREG(os.stat(shard.path).st_mode):  # a pipe would be waited for
+                missing.append(f"{shard.path}: no regular file")
+                continue
             open(shard.path, "rb").close()
         except OSError as error:
             missing.append(f"{shard.path}: cannot be read ({error.strerror})")

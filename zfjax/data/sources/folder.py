@@ -11,8 +11,8 @@ import numpy as np
 from zfjax.canvas import Resampling, to_canvas
 from zfjax.data.source import Record
 from zfjax.errors import BadImage, InputError
+from zfjax.image_files import SUFFIXES, read_image
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 VAL_NAMES = ("val", "validation", "valid", "test")
 
 
@@ -38,11 +38,9 @@ class FolderSource:
     def __getitem__(self, index: int) -> Record:
         path, label = self.files[index]
         try:
-            image = to_canvas(Path(path).read_bytes(), self.canvas_size, self.channels, self.resampling)
+            image = to_canvas(read_image(path), self.canvas_size, self.channels, self.resampling)
         except InputError as error:
             raise BadImage(f"{path}: {error}") from error
-        except OSError as error:
-            raise BadImage(f"{path}: cannot be read ({error.strerror})") from error
         return {"image": image, "label": np.int32(label), "index": np.int32(index)}
 
     def describe(self, index: int) -> str:

@@ -1,0 +1,141 @@
+"""Image files of strangers: which are opened, which formats are read, and how much memory they may take."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+
+from zfjax.errors import BadImage
+
+# What is read, by pillow's names, and how such files end. Decoders that run in this process and in C: none that starts
+# another program (EPS), needs one (WMF), is a stub (BUFR, GRIB, HDF5), holds images within images (ICO, ICNS, PSD) or
+# goes through Python pixel by pixel (QOI: 18 s for 16 million). JPEG includes MPO.
+FORMATS = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "PNG": (".png", ".apng"),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "BMP": (".bmp",),
+    "DIB": (".dib",),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif", ".avifs"),
+    "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+    "SGI": (".sgi",),
+    "PCX": (".pcx",),
+    "TGA": (".tga",),  # last, for it has no mark that tells it from anything else
+}
+SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+
+MAX_FILE_BYTES = 256 << 20
+MAX_IMAGE_BYTES = 1 << 30  # for one image: 134 million pixels of RGB
+ALL_IMAGES_BYTES = 2 << 30  # for all that threads decode at the same time
+# The most that a pixel took while it was decoded, turned, converted and cut, measured with images of 4000x4000.
+# RGB, and what becomes RGB: 4 bytes, twice.
+PIXEL_BYTES = 8
+PIXEL_BYTES_OF_MODE = {"1": 2, "L": 2, "I;16": 4, "I;16B": 4}
+PIXEL_BYTES_OF_FORMAT = {"WEBP": 17, "AVIF": 12, "JPEG2000": 20}
+COEFFICIENT_BYTES = 6  # a pixel of a progressive JPEG, before the decoder shrinks it
+
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def read_image(path: str | Path) -> bytes:
+    """The bytes of a regular file, or of a link to one.
+
+    Nothing else is opened: a pipe would be waited for, a device may have no end. Raises BadImage that says what is
+    wrong, without the file's name.
+    """
+    try:
+        _check_regular(os.stat(path))
+        # Whatever has taken its place since then is not waited for.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb", buffering=0) as file:
+            size = _check_regular(os.fstat(file.fileno()))
+            if size > MAX_FILE_BYTES:
+                raise BadImage(f"{size:,} bytes, and an image file may have {MAX_FILE_BYTES:,}")
+            return file.read(size)
+    except BadImage:
+        raise
+    except OSError as error:
+        raise BadImage(f"cannot be read ({error.strerror})") from error
+    except (MemoryError, ValueError) as error:  # the latter for a name with a zero byte in it
+        raise BadImage(f"cannot be read ({str(error) or 'no memory is left'})") from error
+
+
+def _check_regular(status: os.stat_result) -> int:
+    """The file's size; raises BadImage for what is no file."""
+    if stat.S_ISDIR(status.st_mode):
+        raise BadImage("cannot be read (Is a directory)")
+    if not stat.S_ISREG(status.st_mode):
+        raise BadImage(f"{_KINDS.get(stat.S_IFMT(status.st_mode), 'something else')}, not an image file")
+    return status.st_size
+
+
+def identify(data: bytes) -> Image.Image:
+    """An image whose pixels are not decoded; raises BadImage for bytes in none of `FORMATS`, and as pillow does."""
+    if not data:
+        raise BadImage("empty file: 0 bytes where an image should be")
+    try:
+        return Image.open(io.BytesIO(data), formats=tuple(FORMATS))
+    except Image.UnidentifiedImageError:
+        raise BadImage(f"not an image: {len(data)} bytes that begin with {data[:12]!r}") from None
+
+
+def open_image(data: bytes, side: int) -> Image.Image:
+    """As `identify`, with JPEG to be shrunk by 2, 4 or 8 as long as `side` pixels remain.
+
+    Raises BadImage for more pixels than there is room for, too.
+    """
+    image = identify(data)
+    width, height = image.size
+    coefficients = COEFFICIENT_BYTES * width * height if image.info.get("progressive") else 0
+    image.draft(None, (side, side))
+    if (need := coefficients + decoded_bytes(image)) > MAX_IMAGE_BYTES:
+        raise BadImage(
+            f"{width}x{height} pixels in {len(data):,} bytes would take {need >> 20:,} MiB of memory, and one image "
+            f"may take {MAX_IMAGE_BYTES >> 20:,}; make it smaller first"
+        )
+    return image
+
+
+def decoded_bytes(image: Image.Image) -> int:
+    """The most memory that making a canvas of it may take at any time."""
+    of_mode = PIXEL_BYTES_OF_MODE.get(image.mode, PIXEL_BYTES)
+    return image.width * image.height * PIXEL_BYTES_OF_FORMAT.get(image.format or "", of_mode)
+
+
+class Room:
+    """Memory that threads take and give back; whoever finds too little waits."""
+
+    def __init__(self, size: int):
+        self.size = self._free = size
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, need: int) -> Iterator[None]:
+        """Takes `need`, or all there is if that is less."""
+        need = min(need, self.size)
+        with self._changed:
+            self._changed.wait_for(lambda: need <= self._free)
+            self._free -= need
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += need
+                self._changed.notify_all()
+
+
+DECODING = Room(ALL_IMAGES_BYTES)
