@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from zfjax.cli.flags import parse_flags
 from zfjax.data.prepare import PrepareConfig, check, prepare
 from zfjax.errors import exit_on_bad_input
 from zfjax.runtime.cpu import tune_cpu
+from zfjax.runtime.places import user_path
 
 
 def main() -> None:
@@ -15,7 +14,7 @@ def main() -> None:
     with exit_on_bad_input():
         tune_cpu()
         if config.check:
-            check(Path(config.out).expanduser())
+            check(user_path(config.out))
         else:
             prepare(config)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from zfjax.canvas import Resampling
 from zfjax.data.scenes.scenes import SceneSource
-from zfjax.data.source import Source
+from zfjax.data.source import Source, check_class_names, unreadable_named
 from zfjax.data.sources.broken import Broken, SoundSource
 from zfjax.data.sources.cache import cached
 from zfjax.data.sources.imagenet import (
@@ -45,6 +45,7 @@ class Dataset:
     broken: Broken = field(default_factory=Broken)
 
 
+@unreadable_named()
 def open_dataset(
     name: str,
     *,
@@ -89,6 +90,7 @@ def open_dataset(
 
         train, val = open_tfds(name, data_dir=data_dir, bad_images=bad_images, **canvas)
         place = f"TFDS {name}"
+    check_class_names(train.class_names, name)
     broken = Broken()
     if bad_images == "skip" and name != "scenes":
         train, val = SoundSource(train, broken), SoundSource(val, broken)
@@ -123,6 +125,12 @@ def canvases_of(run: Run) -> dict[str, Any]:
     }
 
 
+@unreadable_named()
 def default_dataset(data_dir: str | Path | None = None) -> str:
     """ "imagenet2012" where it lies ready, as a TFDS build or in class folders, else "scenes". Looks at names only."""
-    return "imagenet2012" if is_prepared(data_dir) or class_folders(data_dir) else "scenes"
+    try:
+        return "imagenet2012" if is_prepared(data_dir) or class_folders(data_dir) else "scenes"
+    except InputError:  # a user without a home folder keeps no data sets there
+        if data_dir is not None:
+            raise
+        return "scenes"

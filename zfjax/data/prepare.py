@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from zfjax.errors import InputError
 from zfjax.runs.results import differences, refuse
 from zfjax.runtime.files import parse_json
+from zfjax.runtime.places import user_path
 from zfjax.runtime.signals import handled, leave
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def prepare(config: PrepareConfig) -> None:
     from zfjax.data.prepared.writer import Work, finish
     from zfjax.runs.lock import locked
 
-    out = Path(config.out).expanduser()
+    out = user_path(config.out)
     if _is_finished(out, config) and not (out / PREPARING).exists():
         print(f"{out} is prepared; nothing is left to do")
         return

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
+
+from zfjax.errors import InputError
 
 Record = dict[str, Any]  # of NumPy arrays and scalars
 
@@ -21,3 +26,31 @@ class Source(Protocol):
     def describe(self, index: int) -> str:
         """Where an image comes from: its file, or its place in the data set."""
         ...
+
+
+def check_class_names(names: Iterable[str], where: str) -> None:
+    """Raises InputError for names that a run folder, one line each and in UTF-8, could not keep.
+
+    where: whose classes they are, with what to do about it as far as that is known.
+    """
+    for name in names:
+        odd = {unicodedata.category(letter) for letter in name}
+        if "Cs" in odd:  # what stands for a byte of a file's name that is no UTF-8
+            wrong = "is not UTF-8"
+        elif odd & {"Cc", "Zl", "Zp"}:
+            wrong = "holds a line break, a tab or another control character"
+        else:
+            continue
+        raise InputError(f"the class name {name!r} of {where} {wrong}; rename it")
+
+
+@contextmanager
+def unreadable_named() -> Iterator[None]:
+    """Makes an OSError one sentence: a folder or file that is closed to us, links that go round in a circle."""
+    try:
+        yield
+    except OSError as error:
+        what = error.filename or "the data set"
+        raise InputError(
+            f"{what} cannot be read ({error.strerror or error}); let this user read it, or take it away"
+        ) from error

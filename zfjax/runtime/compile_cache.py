@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zfjax.errors import InputError
+from zfjax.runtime.places import cache_folder
 
 MAX_BYTES = 2 << 30  # then those that were not used for longest go; a training of zf-mini leaves 1 MB
 
@@ -29,8 +30,10 @@ def keep_programs(folder: str | None = None) -> None:
     """
     if folder == "off" or (folder is None and os.environ.get("JAX_COMPILATION_CACHE_DIR")):
         return
-    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    path = (Path(folder) if folder else home / "zfjax" / "programs") / _processor()
+    home = Path(folder) if folder else cache_folder("programs")
+    if home is None:
+        return
+    path = home / _processor()
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

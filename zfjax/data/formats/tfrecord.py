@@ -21,6 +21,7 @@ import numpy as np
 from zfjax.data.formats.records import Damage, Shard, check_present
 from zfjax.errors import BadImage, InputError
 from zfjax.runtime.files import own_part, whole
+from zfjax.runtime.places import cache_folder
 
 HEADER_BYTES, FOOTER_BYTES = 12, 4
 # A scan waits for the disk, one small read a record. In the page cache Python is the limit: 280,000 records a second
@@ -73,12 +74,13 @@ def indexed(shards: Sequence[Shard], *, name: str) -> Index:
     files is not kept: a good copy put in their place may have the same size and time.
     """
     check_present(shards)
-    file = cache_folder() / f"{name.replace('/', '-')}-{_fingerprint(shards)}.npz"
-    offsets = _load(file)
+    folder = cache_folder("tfrecord")
+    file = folder and folder / f"{name.replace('/', '-')}-{_fingerprint(shards)}.npz"
+    offsets = _load(file) if file else None
     if offsets is not None:
         return offsets, {}
     offsets, damage = _scan_all(shards, name)
-    if not damage:
+    if file and not damage:
         _save(file, offsets)
     return offsets, damage
 
@@ -90,10 +92,6 @@ def _fingerprint(shards: Sequence[Shard]) -> str:
         for shard, stat in zip(shards, stats, strict=True)
     ]
     return hashlib.sha256(json.dumps(known_by).encode()).hexdigest()[:32]
-
-
-def cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "zfjax" / "tfrecord"
 
 
 def scan(shard: Shard) -> tuple[np.ndarray, Damage | None]:

@@ -23,6 +23,7 @@ from zfjax.canvas import Resampling, to_canvas
 from zfjax.data.source import Record
 from zfjax.errors import BadImage, InputError
 from zfjax.runtime.files import parse_json
+from zfjax.runtime.places import user_path
 
 VERSION = 1
 MANIFEST, PREPARING, MEAN, SKIPPED = "manifest.json", "preparing", "mean.npy", "skipped.txt"
@@ -115,7 +116,7 @@ def open_prepared(
     number of channels than asked for, or another resampling than the one they were made with, and that names what is
     missing or damaged.
     """
-    root = Path(path).expanduser()
+    root = user_path(path)
     manifest = read_manifest(root)
     settings = manifest["settings"]
     for flag, wanted in (("size", canvas_size), ("channels", channels)):

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from zfjax.canvas import Resampling, to_canvas
-from zfjax.data.source import Record
+from zfjax.data.source import Record, check_class_names
 from zfjax.errors import BadImage, InputError
 from zfjax.image_files import SUFFIXES, read_image
+from zfjax.runtime.places import user_path
 
 VAL_NAMES = ("val", "validation", "valid", "test")
 
@@ -55,7 +56,7 @@ def open_folder(
     classes.tsv or classes.txt in the folder (lines of folder name, then readable name) gives readable class names.
     Raises InputError that names the folder when a part is missing, empty, or unknown to train.
     """
-    root = Path(path).expanduser()
+    root = user_path(path)
     if not root.is_dir():
         raise InputError(f"folder {root} {'is a file, not a folder' if root.exists() else 'does not exist'}")
     train_root, val_root = _train_root(root), _val_root(root)
@@ -114,7 +115,12 @@ def _val_root(root: Path) -> Path:
 
 def _class_folders(root: Path) -> list[str]:
     with os.scandir(root) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        shown = [entry for entry in entries if not entry.name.startswith(".")]
+    if lost := [entry.path for entry in shown if not os.path.exists(entry)]:
+        raise InputError(f"{min(lost)} is a link that leads nowhere, or to itself; mend it, or take it away")
+    folders = sorted(entry.name for entry in shown if entry.is_dir())
+    check_class_names(folders, str(root))
+    return folders
 
 
 def list_files(root: Path, folders: list[str]) -> list[tuple[str, int]]:

@@ -11,6 +11,7 @@ from typing import Any
 from zfjax.canvas import Resampling
 from zfjax.data.sources.folder import FolderSource, list_files
 from zfjax.errors import InputError
+from zfjax.runtime.places import user_path
 
 WNID = re.compile(r"n\d{8}")
 VAL_FILE = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG", re.IGNORECASE)
@@ -24,7 +25,7 @@ def is_imagenet(name: str) -> bool:
 
 
 def tfds_root(data_dir: str | Path | None) -> Path:
-    return Path(data_dir or "~/tensorflow_datasets").expanduser()
+    return user_path(data_dir or "~/tensorflow_datasets")
 
 
 def is_prepared(data_dir: str | Path | None) -> bool:

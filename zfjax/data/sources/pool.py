@@ -10,9 +10,10 @@ import numpy as np
 
 from zfjax.canvas import Resampling
 from zfjax.data.dataset import open_dataset
-from zfjax.data.source import Record, Source
+from zfjax.data.source import Record, Source, unreadable_named
 from zfjax.data.sources.cache import cached
 from zfjax.data.sources.folder import open_flat_folder
+from zfjax.runtime.places import user_path
 
 
 class Pool(NamedTuple):
@@ -70,6 +71,7 @@ class Subset:
         return self.source.describe(int(self.indices[index]))
 
 
+@unreadable_named()
 def open_pool(
     name: str,
     *,
@@ -85,7 +87,7 @@ def open_pool(
     """
     canvas: dict[str, Any] = {"canvas_size": canvas_size, "channels": channels, "resampling": resampling}
     kind, _, path = name.partition(":")
-    root = Path(path).expanduser()
+    root = user_path(path)
     if kind == "folder" and path and root.is_dir() and not (root / "train").is_dir():
         source = open_flat_folder(root, **canvas)
         source = cached(source, canvas_size=canvas_size, channels=channels)
