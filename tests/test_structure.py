@@ -30,7 +30,7 @@ FRONT_DOORS = {"zfjax", "zfjax.data"}
 ONLY_USERS = {
     "flax": {"zfjax.convnet"},
     "optax": {"zfjax.train.step", "zfjax.paper.transfer.minimiser"},
-    "orbax": {"zfjax.runs.checkpoint"},
+    "orbax": {"zfjax.runs.checkpoint", "zfjax.runs.stored"},
     "tensorboardX": {"zfjax.train.log"},
     "tensorflow_datasets": {"zfjax.data.sources.tfds"},
     "array_record": {"zfjax.data.formats.array_record"},

@@ -2,35 +2,34 @@
 
     checkpoints/STEP/params   the parameters, so that they can be read alone
                      rest     everything else of the training state
-                     about    JSON: shape, dtype and CRC-32 of every leaf, metrics, whether to keep it for ever
+                     about    JSON: shape, dtype and CRC-32 of every leaf, metrics, whether to keep it for ever, by
+                              which orbax it was written
     checkpoints/trash         steps on their way out: a kill in mid-deletion must not leave half a step in the list
     checkpoints/damaged       steps that could not be restored, in case somebody can
 
-Only this file imports orbax, and inside functions: that takes 0.4 s, and a mistyped path is answered without it.
+orbax is imported inside functions: that takes 0.4 s, and a mistyped path is answered without it.
 """
 
 from __future__ import annotations
 
-import gc
+import errno
 import logging
 import re
 import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-
 from zfjax.errors import InputError
+from zfjax.runs.diagnosis import ORBAX, reason
 from zfjax.runs.folder import CHECKPOINTS
-from zfjax.runs.leaves import as_stored, flatten, join, manifest, placed, refuse_misfit, split
+from zfjax.runs.leaves import flatten, manifest, placeholders, split
+from zfjax.runs.opened import Opened
 from zfjax.runs.steps import Retention, about_or_none, read_about, set_aside, steps
-
-
-class DamagedCheckpoint(OSError):
-    """The files of one step do not hold what was saved; the message says how that shows."""
+from zfjax.runs.stored import DamagedCheckpoint, alone, handler, read_leaves, restore
 
 
 class Restored(NamedTuple):
@@ -41,7 +40,7 @@ class Restored(NamedTuple):
 
 
 class Checkpoints:
-    """The checkpoints of a training: `save`, `restore_latest`, `wait`; a context manager that ends with `close`.
+    """The checkpoints of a training: `save`, `restore_latest`, `verify`; a context manager that ends with `close`.
 
     Of several processes that train together one alone has it; state is what that process can see.
     Kept are the `keep_latest` newest steps, the best by the metric `val_top1` (a tie goes to the newer), and those
@@ -54,28 +53,32 @@ class Checkpoints:
         logging.getLogger("absl").addFilter(_no_orbax_errors)
         self._workdir = Path(workdir).absolute()  # orbax takes no relative path
         self._folder = self._workdir / CHECKPOINTS
+        with self._explained():
+            self._folder.mkdir(parents=True, exist_ok=True)  # orbax would accept a file here until it saves
+            self._opened = Opened(self._workdir)
+            self._empty_trash()
         self._about = {step: about_or_none(self._folder / str(step)) for step in steps(self._workdir)}
         self._current: int | None = None  # the step that the caller's state is at, as far as it was saved or restored
         options = ocp.CheckpointManagerOptions(
             preservation_policy=Retention(self._about, keep_latest),
             cleanup_tmp_directories=True,
             todelete_subdir="trash",
-            multiprocessing_options=_alone(),
+            multiprocessing_options=alone(),
             create=False,  # for several processes orbax refuses to
         )
-        about = ocp.JsonCheckpointHandler(multiprocessing_options=_alone())
-        handlers = {"about": about, "params": _handler(), "rest": _handler()}
+        about = ocp.JsonCheckpointHandler(multiprocessing_options=alone())
+        handlers = {"about": about, "params": handler(), "rest": handler()}
         with self._explained():
-            self._folder.mkdir(parents=True, exist_ok=True)  # orbax would accept a file here until it saves
-            self._empty_trash()
-            self._manager = ocp.CheckpointManager(self._folder, options=options, item_handlers=handlers)
+            folder = self._opened.path / CHECKPOINTS
+            self._manager = ocp.CheckpointManager(folder, options=options, item_handlers=handlers)
 
     def save(self, step: int, state: Any, *, metrics: dict[str, float] | None = None, keep=False) -> None:
         """Starts to save a state (a pytree of arrays, none of size 0, with a field or key `params`); returns at once.
 
         The arrays may be donated afterwards. keep: never delete it.
         Saving the step that was saved or restored last does nothing. Raises InputError when this or the previous
-        save cannot be written, and ValueError for a step that is not after the newest.
+        save cannot be written or the folder is no longer the one that was opened, and ValueError for a step that is
+        not after the newest.
         """
         import orbax.checkpoint as ocp
 
@@ -83,9 +86,10 @@ class Checkpoints:
             return
         leaves = flatten(state)
         metrics = {name: float(value) for name, value in (metrics or {}).items()}
-        about = {"leaves": manifest(leaves), "metrics": metrics, "keep": bool(keep)}
+        about = {"leaves": manifest(leaves), "metrics": metrics, "keep": bool(keep), "orbax": metadata.version(ORBAX)}
         trees = {name: ocp.args.StandardSave(tree) for name, tree in split(leaves).items()}
         self.wait()
+        self.check()
         with self._explained():
             self._empty_trash()
             self._about[step] = about
@@ -99,8 +103,8 @@ class Checkpoints:
 
         abstract_state: the state as arrays or `jax.ShapeDtypeStruct`s; leaves are put where its shardings say.
         A damaged checkpoint is reported in one line of warning and moved to checkpoints/damaged, since it would
-        stand in the way of later saves. Raises InputError, and moves nothing, when none can be restored or the
-        state does not fit.
+        stand in the way of later saves. Raises InputError, and moves nothing, when none can be restored, when one that
+        may be whole cannot be read, and when the state does not fit.
         """
         self.wait()
         damaged = {}
@@ -117,6 +121,29 @@ class Checkpoints:
             step, why = next(iter(damaged.items()))
             raise InputError(f"none of the checkpoints in {self._folder} can be restored; step {step}: {why}")
         return None
+
+    def verify(self) -> None:
+        """Reads back what was saved last; raises InputError when it is not on the disk as it was saved."""
+        self.wait()
+        self.check()
+        step = self._current
+        about = None if step is None else self._about.get(step)
+        if about is None:
+            return
+        folder = self._opened.path / CHECKPOINTS / str(step)
+        try:
+            if read_about(folder)["leaves"] != about["leaves"]:
+                raise OSError("it is not what was saved")
+            read_leaves(folder, placeholders(about["leaves"]), about["leaves"])
+        except Exception as error:
+            raise InputError(
+                f"the checkpoint of step {step} was written to {self._folder} and cannot be read back "
+                f"({reason(error)}); see to the disk, and start again with the same flags"
+            ) from error
+
+    def check(self) -> None:
+        """Raises InputError when the run folder is no longer the one that was opened, whole."""
+        self._opened.check()
 
     def latest_step(self) -> int | None:
         """The newest step that is whole on the disk."""
@@ -136,6 +163,7 @@ class Checkpoints:
                 self._empty_trash()
             finally:
                 self._manager.close()
+                self._opened.close()
 
     def __enter__(self) -> Checkpoints:
         return self
@@ -155,9 +183,11 @@ class Checkpoints:
             self._current = None
             if not isinstance(error, OSError) and not re.match("[A-Z_]+: ", str(error)):  # TensorStore's status codes
                 raise
+            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+            full = full or re.search("ENOSPC|EDQUOT|RESOURCE_EXHAUSTED", str(error))
             raise InputError(
-                f"cannot write checkpoints in {self._folder} ({_reason(error)}); the earlier ones are whole: "
-                "make room and start again with the same flags"
+                f"cannot write checkpoints in {self._folder} ({reason(error)}); the earlier ones are whole: "
+                f"{'make room' if full else 'mend that'} and start again with the same flags"
             ) from error
 
     def _empty_trash(self) -> None:
@@ -167,69 +197,11 @@ class Checkpoints:
         for step, why in damaged.items():
             warnings.warn(f"{self._workdir}: skipped the damaged checkpoint of step {step}: {why}", stacklevel=3)
         if damaged:
-            set_aside(self._folder, damaged)
+            with self._explained():
+                set_aside(self._folder, damaged)
             self._manager.reload()
-
-
-def restore(folder: Path, abstract: Any) -> Any:
-    """`abstract` filled with the values of one step's folder, checked.
-
-    If it has only "params", only those are read. Raises InputError when the shapes do not fit, and DamagedCheckpoint
-    when the files do not hold what was saved.
-    """
-    with warnings.catch_warnings():
-        # orbax leaves the readers of other leaves behind when one fails, and Python tells so when they are collected
-        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
-        try:
-            return _restore(folder, abstract)
-        except InputError:
-            raise
-        except Exception as error:  # orbax raises seven kinds of exception for a broken file
-            why = _reason(error)
-        gc.collect()
-    raise DamagedCheckpoint(why)
-
-
-def _restore(folder: Path, abstract: Any) -> Any:
-    import orbax.checkpoint as ocp
-
-    stored = read_about(folder)["leaves"]
-    wanted = as_stored(flatten(abstract), stored)
-    if all(name.startswith("params/") for name in wanted):
-        stored = {name: leaf for name, leaf in stored.items() if name.startswith("params/")}
-    refuse_misfit(folder, stored, wanted)
-    leaves = {}
-    with ocp.Checkpointer(_handler(), multiprocessing_options=_alone()) as checkpointer:
-        for item, tree in split({name: placed(leaf) for name, leaf in wanted.items()}).items():
-            restored = checkpointer.restore(folder / item, args=ocp.args.StandardRestore(tree))
-            leaves |= join(item, restored)
-    for name, leaf in manifest(leaves).items():
-        if leaf["crc32"] != stored[name]["crc32"]:
-            raise OSError(f"{name} does not match its checksum")
-    return jax.tree.unflatten(jax.tree.structure(abstract), [leaves[name] for name in wanted])
-
-
-def _handler() -> Any:
-    import orbax.checkpoint as ocp
-
-    return ocp.StandardCheckpointHandler(multiprocessing_options=_alone())
-
-
-def _alone() -> Any:
-    """Keeps orbax from waiting for the other processes of a training, which never call it."""
-    import orbax.checkpoint as ocp
-
-    here = jax.process_index()
-    several = jax.process_count() > 1
-    return ocp.options.MultiprocessingOptions(primary_host=here, active_processes={here} if several else None)
 
 
 def _no_orbax_errors(record: logging.LogRecord) -> bool:
     # orbax prints the traceback of every error, 300 lines for a full disk, and raises it all the same
     return record.levelno < logging.ERROR or "orbax" not in record.pathname
-
-
-def _reason(error: BaseException) -> str:
-    """The first line of an error, cut: orbax appends pages of TensorStore details."""
-    line = next(iter(str(error).splitlines()), "")
-    return f"{type(error).__name__}: {line[:160]}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from zfjax.errors import InputError
@@ -77,6 +78,11 @@ def placed(leaf: Any) -> jax.ShapeDtypeStruct:
     # without a sharding orbax takes the one that was saved, which names devices that this machine may lack
     sharding = getattr(leaf, "sharding", None) or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+
+def placeholders(stored: dict[str, dict]) -> dict[str, np.ndarray]:
+    """Arrays of the shapes and dtypes of a `manifest`, without values, for what is restored on the host."""
+    return {name: np.empty(leaf["shape"], jnp.dtype(leaf["dtype"])) for name, leaf in stored.items()}
 
 
 def _escaped(key: Any) -> str:

@@ -12,9 +12,9 @@ import numpy as np
 from zfjax.arch import Arch
 from zfjax.errors import InputError
 from zfjax.preprocess import Preprocess
-from zfjax.runs.checkpoint import DamagedCheckpoint, restore
 from zfjax.runs.folder import CHECKPOINTS, find_run, read_class_names, read_config, read_mean
 from zfjax.runs.steps import steps
+from zfjax.runs.stored import DamagedCheckpoint, restore
 
 
 class Run(NamedTuple):

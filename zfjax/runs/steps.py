@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zfjax.errors import InputError
 from zfjax.runs.folder import CHECKPOINTS
 from zfjax.runtime.files import parse_json
 
 
 def steps(path: str | Path) -> list[int]:
-    """The steps of a run folder that have a checkpoint, oldest first."""
+    """The steps of a run folder that have a checkpoint, oldest first. Raises InputError where they cannot be listed."""
     folder = Path(path) / CHECKPOINTS
-    found = [child for child in folder.iterdir() if child.name.isdigit()] if folder.is_dir() else []
-    return sorted(int(child.name) for child in found)  # an unfinished one has a suffix
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise InputError(f"cannot read {folder} ({error.strerror})") from error
+    return sorted(int(name) for name in names if re.fullmatch("[0-9]+", name))  # an unfinished one has a suffix
 
 
 def read_about(folder: Path) -> dict:

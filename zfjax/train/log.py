@@ -48,14 +48,15 @@ class RunWriter:
             self._log.rewind(step)
 
     def append(self, metrics: dict[str, float]) -> None:
-        """As `MetricsLog.append`."""
-        if self._log:
+        """As `MetricsLog.append`, where the folder is still the run's."""
+        if self._log and self._checkpoints:
+            self._checkpoints.check()
             self._log.append(metrics)
 
-    def wait(self) -> None:
-        """Returns when the save in progress is on the disk; raises InputError when it could not be written."""
+    def verify(self) -> None:
+        """As `Checkpoints.verify`."""
         if self._checkpoints:
-            self._checkpoints.wait()
+            self._checkpoints.verify()
 
     def latest_step(self) -> int | None:
         """The newest step that is whole on the disk; None too where this process does not write."""

@@ -105,23 +105,23 @@ def _loop(
     saved_at = time.monotonic()
     with training.progress_bar(start) as bar:
         for step in training.steps(start):
-            bar.update(training.arch.recipe.batch_size)
-            stopped = stop.agreed(training.mesh)
+            stopped, metrics = stop.agreed(training.mesh), None
             if step % training.steps_per_epoch == 0:
                 metrics = training.end_epoch(step, patience)
                 training.writer.append(metrics)  # before the checkpoint: a resumed run drops lines after its own
                 training.save(step, metrics={"val_top1": metrics["val_top1"]}, keep=metrics["epoch"] in keep_epochs)
-                say(sentence(metrics, epochs))
-                bar.set_description(f"epoch {min(metrics['epoch'] + 1, epochs)}/{epochs}")
+                saved_at = time.monotonic()
             elif stopped or time.monotonic() - saved_at > checkpoint_secs:
                 training.save(step)
-            else:
-                continue
-            saved_at = time.monotonic()
+                saved_at = time.monotonic()
+            bar.update(training.arch.recipe.batch_size)  # after the save: nobody may be left to read it
+            if metrics:
+                say(sentence(metrics, epochs))
+                bar.set_description(f"epoch {min(metrics['epoch'] + 1, epochs)}/{epochs}")
             if stopped and step < training.total_steps:
                 break
+    training.writer.verify()
     if signal := stopped or stop.signal:  # in the last step too: a script that trains several networks must end here
-        training.writer.wait()
         say(f"stopped and saved at step {step} of {training.total_steps}; the same command goes on from there")
         sys.exit(exit_code(signal))
 

@@ -1,0 +1,68 @@
+"""A training whose run folder goes away, or has a name that others misread."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zfjax.arch import Arch
+from zfjax.data import Dataset
+from zfjax.errors import InputError
+from zfjax.layers import Dense
+from zfjax.preprocess import Preprocess
+from zfjax.recipe import Recipe
+from zfjax.runs.run import load_run
+from zfjax.train.loop import train
+from zfjax.train.settings import described
+
+RECIPE = Recipe(batch_size=4, epochs=1, init="he", learning_rate=1e-4, schedule="constant")
+SMALL = Arch((Dense("fc1", relu=False),), image_size=6, num_classes=2, recipe=RECIPE)
+
+
+class Noise:
+    """Eight images of noise; `act` is called before one is read."""
+
+    class_names = ("a", "b")
+
+    def __init__(self, act: Callable[[], object] = lambda: None):
+        self.act = act
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> dict:
+        self.act()
+        side = Preprocess.of(SMALL).smallest_side
+        image = np.random.default_rng(index).integers(0, 256, (side, side, 3), dtype=np.uint8)
+        return {"image": image, "label": np.int32(index % 2), "index": np.int32(index)}
+
+    def describe(self, index: int) -> str:
+        return f"image {index}"
+
+
+def train_small(workdir: Path, val: Noise | None = None) -> None:
+    config = {"dataset": "scenes", "data_dir": None, **described(SMALL)}
+    train(SMALL, Dataset("noise", Noise(), val or Noise(), Noise.class_names, "noise"), workdir, config=config)
+
+
+def test_nothing_is_written_into_a_folder_that_took_the_runs_place(tmp_path):
+    run = tmp_path / "run"
+
+    def replace() -> None:
+        if run.with_name("elsewhere").exists():
+            return
+        run.rename(run.with_name("elsewhere"))
+        shutil.copytree(run.with_name("elsewhere"), run)
+        (run / "metrics.jsonl").write_text('{"step": 1}\n')
+
+    with pytest.raises(InputError, match=f"{run} was removed, moved or replaced during the training"):
+        train_small(run, Noise(replace))
+    assert (run / "metrics.jsonl").read_text() == '{"step": 1}\n'
+    assert not any((run / "checkpoints").iterdir())
+
+
+def test_a_training_in_a_folder_of_any_name(tmp_path):
+    train_small(tmp_path / "a[b]" / r"c\d*")
+    assert load_run(tmp_path / "a[b]" / r"c\d*").step == 2
