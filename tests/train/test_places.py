@@ -1,9 +1,10 @@
-"""A training whose run folder goes away, or has a name that others misread."""
+"""A training whose run folder goes away or has a name that others misread, and one within 64 bits."""
 
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from zfjax.errors import InputError
 from zfjax.layers import Dense
 from zfjax.preprocess import Preprocess
 from zfjax.recipe import Recipe
+from zfjax.runs.folder import read_metrics
 from zfjax.runs.run import load_run
 from zfjax.train.loop import train
 from zfjax.train.settings import described
@@ -45,6 +47,15 @@ class Noise:
 def train_small(workdir: Path, val: Noise | None = None) -> None:
     config = {"dataset": "scenes", "data_dir": None, **described(SMALL)}
     train(SMALL, Dataset("noise", Noise(), val or Noise(), Noise.class_names, "noise"), workdir, config=config)
+
+
+def test_a_caller_who_computes_in_64_bits_changes_no_bit(tmp_path):
+    train_small(tmp_path / "a")
+    with jax.enable_x64(True):
+        train_small(tmp_path / "b")
+    a, b = load_run(tmp_path / "a"), load_run(tmp_path / "b")
+    jax.tree.map(np.testing.assert_array_equal, a.params, b.params)
+    assert read_metrics(tmp_path / "a")[0]["val_loss"] == read_metrics(tmp_path / "b")[0]["val_loss"]
 
 
 def test_nothing_is_written_into_a_folder_that_took_the_runs_place(tmp_path):

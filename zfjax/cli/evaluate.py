@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from zfjax.cli.flags import parse_flags
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.paper.evaluation.command import Options, evaluate
-from zfjax.runtime.compile_cache import Programs, keep_programs
-from zfjax.runtime.cpu import tune_cpu
+from zfjax.runtime.compile_cache import Programs
+from zfjax.runtime.start import start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +23,7 @@ def main() -> None:
             value = getattr(config, name)
             if value is not None and value < 1:
                 raise InputError(f"--{name} must be at least 1, not {value}")
-        keep_programs(config.programs)
-        tune_cpu()
+        start(config.programs)
         evaluate(config)
 
 

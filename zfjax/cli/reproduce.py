@@ -13,9 +13,9 @@ from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.paper.ablation import command as ablation
 from zfjax.paper.baselines import command as baselines
 from zfjax.paper.numbers import ABLATIONS
-from zfjax.runtime.compile_cache import Programs, keep_programs
-from zfjax.runtime.cpu import tune_cpu
+from zfjax.runtime.compile_cache import Programs
 from zfjax.runtime.signals import handled, leave
+from zfjax.runtime.start import start
 from zfjax.train.settings import Settings, fill
 
 
@@ -63,8 +63,7 @@ def main() -> None:
     # SIGTERM between the trainings, which see to it themselves
     with handled(leave, (signal.SIGTERM,)), exit_on_bad_input():
         _check(config)
-        keep_programs(config.programs)
-        tune_cpu()
+        start(config.programs)
         if config.table is None:
             print("\n" + "\n".join(map(str, report(config))))
         else:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from zfjax.arch import Arch
 from zfjax.cli.flags import parse_flags
 from zfjax.errors import InputError, exit_on_bad_input
-from zfjax.runtime.compile_cache import Programs, keep_programs
-from zfjax.runtime.cpu import tune_cpu
+from zfjax.runtime.compile_cache import Programs
+from zfjax.runtime.start import start
 from zfjax.train.settings import PAPER_EPOCHS, Settings, resolve, training
 
 
@@ -48,8 +48,7 @@ def run(config: TrainConfig) -> None:
     arch = resolve(config, config.arch)  # before the imports that take seconds: a wrong flag is answered at once
     from zfjax.runtime.processes import ending_together, join
 
-    keep_programs(config.programs)
-    tune_cpu()
+    start(config.programs)
     join(config.coordinator, config.num_processes, config.process_id)
     with ending_together():  # where one process finds no data, the others must not wait for it
         _train(config, arch)

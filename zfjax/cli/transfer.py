@@ -8,8 +8,8 @@ from zfjax.cli.flags import parse_flags
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.paper.transfer.command import pascal, transfer
 from zfjax.paper.transfer.options import CLASSIFIERS, Options
-from zfjax.runtime.compile_cache import Programs, keep_programs
-from zfjax.runtime.cpu import tune_cpu
+from zfjax.runtime.compile_cache import Programs
+from zfjax.runtime.start import start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +27,7 @@ def main() -> None:
     config = parse_flags(TransferConfig)
     with exit_on_bad_input():
         _check(config)
-        keep_programs(config.programs)
-        tune_cpu()
+        start(config.programs)
         (pascal if config.dataset.partition("/")[0] == "voc" else transfer)(config)
 
 

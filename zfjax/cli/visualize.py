@@ -13,8 +13,8 @@ from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.paper.architecture.command import draw_named
 from zfjax.paper.registry import FIGURES
 from zfjax.paper.view import LeftOut, View
-from zfjax.runtime.compile_cache import Programs, keep_programs
-from zfjax.runtime.cpu import tune_cpu
+from zfjax.runtime.compile_cache import Programs
+from zfjax.runtime.start import start
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,7 @@ def main() -> None:
             out = Path(config.out or Path("figures") / config.arch)
             print(*draw_named(config.arch, out, config.architecture).paths)
             return
-        keep_programs(config.programs)
-        tune_cpu()
+        start(config.programs)
         for figure, views in _jobs(config):
             try:
                 _draw(figure, config, views)

@@ -6,7 +6,6 @@ again. `zfjax.data.prepared.reader` has the format.
 
 from __future__ import annotations
 
-import os
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from zfjax.errors import InputError
 from zfjax.runs.results import differences, refuse
 from zfjax.runtime.files import parse_json
-from zfjax.runtime.places import user_path
+from zfjax.runtime.places import cores, user_path
 from zfjax.runtime.signals import handled, leave
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def prepare(config: PrepareConfig) -> None:
         with locked(out / PREPARING):
             if not _is_finished(out, config):
                 work = Work(out, _begin(out, config, dataset), dataset)
-                _write_shards(work, config.num_threads or os.cpu_count() or 1)
+                _write_shards(work, config.num_threads or cores())
                 finish(work)
             shutil.rmtree(out / PREPARING)  # and the lock in it: whoever comes now finds a finished set
     _say_result(out)

@@ -102,7 +102,14 @@ def find_run(path: str | Path) -> Path:
 def versions() -> dict[str, str]:
     """What a run was made with: Python and the packages that its numbers may depend on."""
     packages = ("zfjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "pillow")
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
+    return {"python": platform.python_version(), **{name: _version(name) for name in packages}}
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"  # a checkout that is run in place
 
 
 def read_config(workdir: str | Path) -> dict:

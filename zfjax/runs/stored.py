@@ -14,6 +14,7 @@ from zfjax.runs.diagnosis import obstacle, reason
 from zfjax.runs.leaves import as_stored, flatten, join, manifest, placed, refuse_misfit, split
 from zfjax.runs.opened import Opened
 from zfjax.runs.steps import about_or_none, read_about
+from zfjax.runtime import devices
 
 
 class DamagedCheckpoint(OSError):
@@ -26,6 +27,7 @@ def restore(folder: Path, abstract: Any) -> Any:
     If it has only "params", only those are read. Raises InputError when the shapes do not fit or the files cannot be
     read though they may be whole, and DamagedCheckpoint when they do not hold what was saved.
     """
+    devices.start()  # here, where its error is no damage
     with warnings.catch_warnings():
         # orbax leaves the readers of other leaves behind when one fails, and Python tells so when they are collected
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 from zfjax.errors import InputError
 from zfjax.runtime.places import cache_folder
 
+_PROGRAM, _TIME = "-cache", "-atime"  # JAX's names of a program and of when it was used last
 MAX_BYTES = 2 << 30  # then those that were not used for longest go; a training of zf-mini leaves 1 MB
 
 
@@ -35,7 +37,7 @@ def keep_programs(folder: str | None = None) -> None:
         return
     path = home / _processor()
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path = _usable(path)
     except OSError as error:
         if folder:
             raise InputError(
@@ -48,6 +50,41 @@ def keep_programs(folder: str | None = None) -> None:
     jax.config.update("jax_compilation_cache_max_size", MAX_BYTES)
     # the many small programs of a script take seconds together; a file each is cheaper
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    _drop_unreadable(path)
+
+
+def _usable(path: Path) -> Path:
+    """The folder, or one of this user's own beside it where it has files of another, mended. Raises OSError.
+
+    JAX keeps nothing more in a folder where one program lacks its time of use: JAX was killed before it wrote that,
+    and the program may be cut short.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    if not all(os.access(place, os.R_OK | os.W_OK) for place in (path, *path.iterdir())):
+        path = path.with_name(f"{path.name}-{os.getuid()}")
+        path.mkdir(exist_ok=True)
+    names = os.listdir(path)
+    for name in names:
+        if name.endswith(_PROGRAM) and f"{name.removesuffix(_PROGRAM)}{_TIME}" not in names:
+            (path / name).unlink(missing_ok=True)
+    return path
+
+
+def _drop_unreadable(path: Path) -> None:
+    """From now on removes a program that JAX warns that it cannot read: it is compiled and kept again.
+
+    JAX would leave it there, and warn each time.
+    """
+    show = warnings.showwarning
+
+    def showwarning(message, *arguments, **options) -> None:
+        if not str(message).startswith("Error reading persistent compilation cache entry"):
+            return show(message, *arguments, **options)
+        times = sorted(path.glob(f"*{_TIME}"), key=lambda time: time.stat().st_mtime_ns)
+        for time in times[-1:]:  # written when it was read, a moment ago
+            time.with_name(f"{time.name.removesuffix(_TIME)}{_PROGRAM}").unlink(missing_ok=True)
+
+    warnings.showwarning = showwarning
 
 
 def _processor() -> str:

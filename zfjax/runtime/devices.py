@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import functools
 import itertools
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,11 +16,26 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from zfjax.errors import InputError
 
 
+def start() -> None:
+    """Starts JAX's devices; raises InputError when there are none of the kind that it was told to use."""
+    try:
+        jax.devices()
+    except (AssertionError, RuntimeError) as error:
+        told, why = os.environ.get("JAX_PLATFORMS"), str(error).partition("\n")[0]
+        if not told or (why and not why.startswith("Unable to initialize backend")):
+            raise
+        raise InputError(
+            f"JAX_PLATFORMS={told} names devices that do not start here{f' ({why})' if why else ''}; "
+            "name a kind that this machine has, such as cpu, or unset it"
+        ) from error
+
+
 def data_mesh(batch_size: int) -> Mesh:
     """All devices in one row, those of a process side by side.
 
-    Raises InputError when a batch cannot be divided among them.
+    Raises InputError when a batch cannot be divided among them, and as `start` does.
     """
+    start()
     if batch_size % jax.device_count():
         raise InputError(f"batch_size {batch_size} cannot be divided among {jax.device_count()} devices")
     # not make_mesh, which may order devices by how they are wired: each process reads consecutive rows of a batch

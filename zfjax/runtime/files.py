@@ -16,6 +16,8 @@ from typing import Any
 
 from zfjax.errors import InputError
 
+# network disks and those of virtual machines flush no folders, and one that may be written need not be readable
+_NO_FLUSH = (errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.EACCES)
 OUT_ADVICE = "give another folder with --out"
 
 
@@ -110,11 +112,12 @@ def _part(path: Path) -> Path:
 
 
 def _flush(path: Path) -> None:
-    number = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(number)
+        number = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
     except OSError as error:
-        if not (path.is_dir() and error.errno in (errno.EBADF, errno.EINVAL)):  # network disks flush no folders
+        if not (path.is_dir() and error.errno in _NO_FLUSH):
             raise
-    finally:
-        os.close(number)

@@ -22,3 +22,8 @@ def user_path(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise InputError(f"{path}: there is no such home folder here; give the whole path") from None
+
+
+def cores() -> int:
+    """How many cores this process may run on: taskset, Slurm and containers give a part of the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

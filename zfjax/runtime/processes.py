@@ -16,6 +16,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from zfjax.errors import InputError
+from zfjax.runtime import devices
 from zfjax.runtime.signals import STOPPING, exit_code
 
 # Where one of these is set, or libtpu installed, JAX may find the other processes by itself.
@@ -75,15 +76,17 @@ def summed(total: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def ending_together() -> Iterator[None]:
-    """Ends this process at once, with one line, when it fails or another one is gone; alone, it does nothing.
+    """Starts the devices, and ends this process at once, with one line, when it fails or another one is gone.
 
-    An exit of the usual kind would wait minutes for the others, who wait for this one. They notice: a collective
-    operation fails as soon as a connection breaks; where it would hang, JAX's heartbeat ends the process.
+    Alone, it lets errors pass. An exit of the usual kind would wait minutes for the others, who wait for this one. They
+    notice: a collective operation fails as soon as a connection breaks; where it would hang, JAX's heartbeat ends the
+    process.
     """
     try:
+        devices.start()
         yield
     except BaseException as error:
-        if jax.process_count() == 1 or (isinstance(error, SystemExit) and error.code in _STOPPED):
+        if not _several() or (isinstance(error, SystemExit) and error.code in _STOPPED):
             raise
         match error:
             case InputError():
@@ -96,6 +99,13 @@ def ending_together() -> Iterator[None]:
                 text, code = "".join(traceback.format_exception(error)), 1
         print(text, file=sys.stderr, flush=True)
         os._exit(code)
+
+
+def _several() -> bool:
+    try:
+        return jax.process_count() > 1
+    except (AssertionError, RuntimeError):  # the devices do not start
+        return jax.distributed.is_initialized()
 
 
 def _lost(error: BaseException) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from zfjax.canvas import ten_crop_offsets
 from zfjax.data.source import Source
 from zfjax.errors import InputError
+from zfjax.runtime.places import cores
 
 Batch = dict[str, np.ndarray]
 
@@ -150,5 +150,5 @@ def _read_options(num_threads: int | None):
     """
     import grain
 
-    threads = num_threads or min(16, os.cpu_count() or 1)
+    threads = num_threads or min(16, cores())
     return grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(threads, 4))

@@ -1,0 +1,97 @@
+"""Environments that commands are started in: flags in a file, 64 bits, devices that are not there, half a machine."""
+
+import errno
+import os
+from importlib import metadata
+
+import jax
+import numpy as np
+import pytest
+
+from zfjax.errors import InputError
+from zfjax.runs.folder import versions
+from zfjax.runtime import devices, files, places, start, xla
+from zfjax.runtime.processes import ending_together
+
+
+@pytest.mark.parametrize("text", ["--xla_dump_to=/x", "--a=1 --b=2\n--c=3\n", "  --a=1\n", ""])
+def test_flags_of_a_file_are_taken_out_of_it(tmp_path, monkeypatch, text):
+    monkeypatch.setattr("jaxlib.version.__version_info__", (0, 10, 1))
+    path = tmp_path / "my flags"
+    path.write_text(text)
+    monkeypatch.setenv("XLA_FLAGS", str(path))
+    xla.convolve_with_eigen()
+    assert os.environ["XLA_FLAGS"].split()[:-1] == text.split()
+    assert os.environ["XLA_FLAGS"].split()[-1].startswith(f"{xla.FLAG}=")
+
+
+def test_a_file_of_flags_that_has_ours_or_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("jaxlib.version.__version_info__", (0, 10, 1))
+    path = tmp_path / "flags"
+    path.write_text(f"{xla.FLAG}=")
+    monkeypatch.setenv("XLA_FLAGS", str(path))
+    xla.convolve_with_eigen()
+    assert os.environ["XLA_FLAGS"] == str(path)
+    for missing in (tmp_path / "missing", tmp_path):
+        monkeypatch.setenv("XLA_FLAGS", str(missing))
+        with pytest.raises(InputError, match=f"XLA_FLAGS names the file '{missing}'"):
+            xla.convolve_with_eigen()
+
+
+def test_commands_compute_in_32_bits(monkeypatch):
+    monkeypatch.setattr(start, "tune_cpu", lambda: None)
+    jax.config.update("jax_enable_x64", True)
+    try:
+        start.start("off")
+        assert jax.numpy.ones(1).dtype == np.float32
+    finally:
+        jax.config.update("jax_enable_x64", False)
+
+
+ABSENT = "Unable to initialize backend 'tpu': not there\n(and more)"
+
+
+@pytest.mark.parametrize("error", [AssertionError(), RuntimeError(ABSENT)], ids=repr)
+def test_devices_that_are_not_there(monkeypatch, error):
+    def absent(*_):
+        raise error
+
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    for name in ("devices", "process_count", "device_count"):
+        monkeypatch.setattr(jax, name, absent)
+    said = "JAX_PLATFORMS=cuda names devices that do not start here( .Unable[^\n]* not there.)?; name a kind"
+    for begin in (devices.start, ending_together().__enter__, lambda: devices.data_mesh(8)):
+        with pytest.raises(InputError, match=said):
+            begin()
+    monkeypatch.delenv("JAX_PLATFORMS")  # then it is another matter
+    with pytest.raises(type(error)):
+        devices.start()
+
+
+def test_a_checkout_that_is_not_installed(monkeypatch):
+    def version(name, known=metadata.version):
+        if name == "zfjax":
+            raise metadata.PackageNotFoundError(name)
+        return known(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert versions()["zfjax"] == "not installed" and versions()["jax"] == jax.__version__
+
+
+@pytest.mark.parametrize("code", ["EINVAL", "EBADF", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EACCES"])
+def test_folders_that_cannot_be_flushed(tmp_path, monkeypatch, code):
+    def refuse(number, flush=os.fsync):
+        if os.path.isdir(f"/proc/self/fd/{number}"):
+            raise OSError(getattr(errno, code), code)
+        flush(number)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    files.write_bytes(tmp_path / "file", b"text")
+    assert (tmp_path / "file").read_bytes() == b"text"
+
+
+def test_only_the_cores_that_the_process_may_use_count(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3})
+    assert places.cores() == 1
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert places.cores() == os.cpu_count()
