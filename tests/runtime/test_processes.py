@@ -1,8 +1,10 @@
 """Several processes on this machine train as one, and end together: train.py as a user starts it."""
 
+import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -10,10 +12,12 @@ import numpy as np
 import pytest
 import runs
 from PIL import Image
+from runtime.test_clusters import STEP
 
 import zfjax
 from zfjax.errors import InputError
 from zfjax.runs.folder import read_metrics
+from zfjax.runtime import processes
 from zfjax.runtime.processes import join
 
 # 54 training images in batches of 8: the sixth batch of every epoch but the first begins within the one before;
@@ -159,6 +163,124 @@ def test_places_that_do_not_fit(place, message):
         join(*place)
 
 
-def test_a_lone_machine_stays_alone(monkeypatch):
+@pytest.mark.parametrize("place", ["a:0", "a:65536", "a:1:2", ":1", "a b:1", "[::1:2", "a:-1", "a:1x"])
+def test_addresses_that_cannot_be(place):
+    with pytest.raises(InputError, match="--coordinator must be HOST:PORT of process 0, not"):
+        join(place, 2, 0)
+
+
+def test_a_lone_machine_stays_alone(monkeypatch, capsys):
     monkeypatch.setattr("jax.distributed.initialize", pytest.fail)
     join()
+    assert not capsys.readouterr().out
+    for place in ((None, 1, None), (None, 1, 0), ("127.0.0.1:1234", 1, 0)):
+        join(*place)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    join()
+    assert capsys.readouterr().out == "Slurm runs one task here: training alone\n"
+    with pytest.raises(InputError, match="--process_id must lie in 0..0 for --num_processes=1; got 1"):
+        join("127.0.0.1:1234", 1, 1)
+
+
+def initialized(monkeypatch, answer=lambda: None) -> list:
+    """The calls of JAX that connects, which `answer` stands for."""
+    calls = []
+
+    def initialize(*place, **options):
+        calls.append((*place, options))
+        answer()
+
+    monkeypatch.setattr("jax.distributed.initialize", initialize)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("coordinator", "listening"),
+    [
+        ("127.0.0.1:7000", "127.0.0.1:7000"),
+        ("localhost:7000", "localhost:7000"),
+        ("nowhere.invalid:7000", "[::]:7000"),  # a name that others know
+        ("192.0.2.1:7000", "[::]:7000"),  # an address in front of this machine
+        ("loop:7000", "[::]:7000"),  # Debian's name of the machine itself
+        ("here:7000", "192.0.2.7:7000"),
+    ],
+)
+def test_the_first_process_listens_where_it_was_told(monkeypatch, coordinator, listening):
+    known = {"loop": "127.0.1.1", "here": "192.0.2.7"}
+
+    def resolve(name, *arguments, look=socket.getaddrinfo, **options):
+        if name.endswith(".invalid"):
+            raise socket.gaierror("no such name")
+        return look(known.get(name, name), *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(processes, "_is_here", lambda address: address != "192.0.2.1")
+    calls = initialized(monkeypatch)
+    join(coordinator, 2, 0)
+    [(*place, options)] = calls
+    assert place == [coordinator, 2, 0] and options["cluster_detection_method"] == "deactivate"
+    assert options["coordinator_bind_address"] == listening
+
+
+def test_slurm_gives_each_process_its_place_and_its_gpu(monkeypatch):
+    calls = initialized(monkeypatch)
+    for name, value in STEP.items():
+        monkeypatch.setenv(name, value)
+    join()
+    join("127.0.0.1:7000", 2, 1)  # flags win
+    assert [(*place, options["local_device_ids"]) for *place, options in calls] == [
+        ("node001:61458", 4, 3, [1]),
+        ("127.0.0.1:7000", 2, 1, [1]),
+    ]
+
+
+class Left(BaseException):
+    """The process has ended."""
+
+
+@pytest.fixture
+def waiting(monkeypatch):
+    """A partner that never comes, time that runs fast, and a process that tells how it would have ended."""
+
+    def leave(code):
+        raise Left(code)
+
+    come = threading.Event()
+    initialized(monkeypatch, lambda: come.wait(60))
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(threading.Thread, "join", lambda self, secs, join=threading.Thread.join: join(self, secs / 1e4))
+    yield come
+    come.set()
+
+
+def test_a_partner_that_never_comes_is_named_and_not_waited_for_for_ever(waiting, capsys):
+    with pytest.raises(Left, match="2"):
+        join("127.0.0.1:7000", 2, 0)
+    *lines, last = capsys.readouterr().err.splitlines()
+    assert lines == ["waiting for 1 of 2 processes at 127.0.0.1:7000; --num_processes=1 trains alone"] * 10
+    assert (
+        last == "error: waited 300 s for 1 of 2 processes at 127.0.0.1:7000; see that all are started and can reach it"
+    )
+    with pytest.raises(Left, match="2"):
+        join("127.0.0.1:7000", 4, 3)
+    assert "waiting for up to 3 of 4 processes" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_the_waiting(waiting, monkeypatch, capsys):
+    def interrupted(self, secs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    with pytest.raises(Left, match="130"):
+        join("127.0.0.1:7000", 2, 0)
+    assert capsys.readouterr().err == "stopped\n"
+
+
+def test_what_jax_says_when_it_cannot_connect(monkeypatch):
+    def refuse():
+        raise RuntimeError("no such port\nand a page")
+
+    initialized(monkeypatch, refuse)
+    with pytest.raises(InputError, match="^cannot join 1 of 2 processes at 127.0.0.1:7000: no such port$"):
+        join("127.0.0.1:7000", 2, 0)
