@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ def parse_flags(config: type[Config], args: list[str] | None = None) -> Config:
     """The dataclass filled from the command line. `--help` prints every field with its docstring and default."""
     import tyro
 
+    # a notebook's, which what it starts inherits, would end `import matplotlib` where it is not installed
+    os.environ["MPLBACKEND"] = "agg"
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors):

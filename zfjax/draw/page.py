@@ -1,6 +1,8 @@
 """The page of a figure: one raster mosaic, every pixel a whole number of dots, and text that stays text."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +44,28 @@ FORMATS = {  # without dates: the same input gives the same bytes
     ".pdf": {"metadata": {"CreationDate": None}},
     ".svg": {"metadata": {"Date": None}},
 }
-# Text as text, as wide as it was measured; SVG element names from a fixed salt instead of a random one.
-STYLE: Any = {"text.hinting": "no_hinting", "svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "zfjax"}
+# Text as text, as wide as it was measured, and none of it a formula: names may hold any dollar and backslash. SVG
+# element names from a fixed salt instead of a random one.
+STYLE: Any = {
+    "text.parse_math": False,
+    "text.hinting": "no_hinting",
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "zfjax",
+}
+
+
+@contextmanager
+def own_parameters() -> Iterator[None]:
+    """In the block, or in a function so decorated, matplotlib draws by its defaults and our style.
+
+    A matplotlibrc or a notebook's style would turn pictures upside down under their labels; what it has set is back
+    when the block ends. Whoever makes or fills a figure does it in here.
+    """
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
 
 
 def page(
@@ -74,7 +96,7 @@ def page(
         extent=(0, width, height, 0),
         aspect="auto",
     )
-    style = {"ha": "left", "linespacing": LINE_SPACING, "family": FONT, "parse_math": False}
+    style = {"ha": "left", "linespacing": LINE_SPACING, "family": FONT}
     figure.text(0, 1, "\n".join(head), va="top", fontsize=TITLE_PT, weight="bold", **style)
     figure.text(0, 0.02 / (total / dpi), "\n".join(foot), va="bottom", fontsize=CAPTION_PT, color="0.2", **style)
     return figure, axes
@@ -83,7 +105,8 @@ def page(
 def chart(height_in: float, *, title: str, caption: str, width_in: float = TEXT_WIDTH_IN) -> tuple[Figure, SubFigure]:
     """A figure for curves: its title, a part of `height_in` inches to draw in, its caption.
 
-    Draw into the part under `rc_context(CHART_STYLE)`, for instance `part.subplots(1, 3)`, then `save` the figure.
+    Draw into the part under `own_parameters` and `rc_context(CHART_STYLE)`, for instance `part.subplots(1, 3)`, then
+    `save` the figure.
     """
     head, foot = _lines(title, TITLE_PT, width_in, "bold"), _lines(caption, CAPTION_PT, width_in)
     above, below = len(head) * TITLE_PT * LINE_IN_PER_PT + 0.05, len(foot) * CAPTION_PT * LINE_IN_PER_PT + 0.08
@@ -91,7 +114,7 @@ def chart(height_in: float, *, title: str, caption: str, width_in: float = TEXT_
     figure = Figure(figsize=(width_in, total), dpi=MIN_DPI)
     heights = [above, height_in, below]
     part = figure.add_subfigure(figure.add_gridspec(3, 1, height_ratios=heights, hspace=0)[1])
-    style = {"ha": "left", "linespacing": LINE_SPACING, "family": FONT, "parse_math": False}
+    style = {"ha": "left", "linespacing": LINE_SPACING, "family": FONT}
     figure.text(0, 1, "\n".join(head), va="top", fontsize=TITLE_PT, weight="bold", **style)
     figure.text(0, 0.02 / total, "\n".join(foot), va="bottom", fontsize=CAPTION_PT, color="0.2", **style)
     return figure, part

@@ -18,7 +18,7 @@ from matplotlib.patches import Circle, Polygon, Rectangle
 from matplotlib.textpath import text_to_path
 
 from zfjax.arch import Arch
-from zfjax.draw.page import COLUMN_WIDTH_IN, FONT, LABEL_PT, LINE_IN_PER_PT, TEXT_WIDTH_IN, chart, save
+from zfjax.draw.page import COLUMN_WIDTH_IN, FONT, LABEL_PT, LINE_IN_PER_PT, TEXT_WIDTH_IN, chart, own_parameters, save
 from zfjax.paper.architecture.layout import EDGE_IN, LABEL_GAP_IN, TRACK_IN, Placed, Strip, length, spread, strips_of
 from zfjax.paper.architecture.measure import Block, blocks, describe
 
@@ -47,6 +47,7 @@ DOT_IN, ASIDE_IN = 0.022, 0.05  # of lines above a row: their ends, which lie be
 BELOW_LINES = 4  # name, size, number, parameters
 
 
+@own_parameters()
 def draw_architecture(arch: Arch, path: str | Path, *, title: str, caption: str) -> None:
     """Draws a network as in Fig. 3. caption: which one; it follows a description of what is drawn.
 
@@ -55,6 +56,7 @@ def draw_architecture(arch: Arch, path: str | Path, *, title: str, caption: str)
     save(architecture_figure(arch, title=title, caption=caption), path)
 
 
+@own_parameters()
 def architecture_figure(arch: Arch, *, title: str, caption: str) -> Figure:
     """The figure that `draw_architecture` saves: one row as wide as a page if it fits, else as many as it takes."""
     strips = strips_of([_place(block, arch.image_size) for block in blocks(arch)], TEXT_WIDTH_IN, 2 * TURN_IN)

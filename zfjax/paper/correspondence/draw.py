@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zfjax.draw.page import LABEL_PT, TEXT_WIDTH_IN, label, page, save
+from zfjax.draw.page import LABEL_PT, TEXT_WIDTH_IN, label, own_parameters, page, save
 from zfjax.draw.tiles import rgb8, show_patch, tile
 
 if TYPE_CHECKING:
     from zfjax.paper.correspondence.measure import Result
 
 
+@own_parameters()
 def draw_correspondence(result: Result, path: str | Path, *, title: str, caption: str) -> None:
     """Draws one row an image, one column a way of covering it.
 

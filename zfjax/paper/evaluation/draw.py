@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 
-from zfjax.draw.page import CHART_STYLE, LABEL_PT, TEXT_WIDTH_IN, chart, save
+from zfjax.draw.page import CHART_STYLE, LABEL_PT, TEXT_WIDTH_IN, chart, own_parameters, save
+from zfjax.draw.ramps import colours
 from zfjax.errors import InputError
 
 COUNTED, NAMED = 20, 60  # classes up to which cells have room for their counts, and sides for the names
@@ -17,6 +18,7 @@ LETTERS = 28  # of a name beside the matrix
 COLOURS = "Blues"
 
 
+@own_parameters()
 def draw_confusion(
     counts: np.ndarray, class_names: Sequence[str], path: str | Path, *, title: str, caption: str
 ) -> None:
@@ -40,10 +42,10 @@ def draw_confusion(
         side = min(TEXT_WIDTH_IN - longest - 1.3, height - min(longest, 1.6) - 0.45)
         left = longest + 0.35
         axes = part.add_axes((left / TEXT_WIDTH_IN, 1 - (side + 0.05) / height, side / TEXT_WIDTH_IN, side / height))
-        colours = matplotlib.colormaps[COLOURS].with_extremes(bad="0.9")
+        shades = colours(COLOURS).with_extremes(bad="0.9")
         norm = PowerNorm(0.5 if len(counts) > COUNTED else 1, 0, 1)
         # nearest, or a thousand classes on a thousand dots would bleed into one another; "auto" averages where finer
-        drawn = axes.imshow(shares, cmap=colours, norm=norm, interpolation="nearest" if named else "auto")
+        drawn = axes.imshow(shares, cmap=shades, norm=norm, interpolation="nearest" if named else "auto")
         axes.set(xlabel="predicted class", ylabel="true class")
         axes.spines[:].set_visible(True)
         if named:

@@ -13,7 +13,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from zfjax.draw.page import CHART_STYLE, COLUMN_WIDTH_IN, LABEL_PT, TEXT_WIDTH_IN, chart, label, page, save
+from zfjax.draw.page import (
+    CHART_STYLE,
+    COLUMN_WIDTH_IN,
+    LABEL_PT,
+    TEXT_WIDTH_IN,
+    chart,
+    label,
+    own_parameters,
+    page,
+    save,
+)
 from zfjax.draw.tiles import PERCENTILE, rgb8, tile, to_display
 from zfjax.errors import InputError
 
@@ -24,6 +34,7 @@ JUMP_COLOUR = "#D55E00"
 MARKERS = "osD^v<>pP*X"
 
 
+@own_parameters()
 def draw_evolution(
     evolution: Evolution,
     layer: str,
@@ -77,6 +88,7 @@ def _evolution_caption(count: int, window: tuple[int, int], percentile: float) -
     )
 
 
+@own_parameters()
 def draw_convergence(evolution: Evolution, path: str | Path, *, title: str, caption: str) -> None:
     """Draws two curves for each layer: similarity to the end at each epoch, and share of jumps between.
 

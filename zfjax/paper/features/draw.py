@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zfjax.draw.page import COLUMN_WIDTH_IN, LABEL_PT, TEXT_WIDTH_IN, label, page, save
+from zfjax.draw.page import COLUMN_WIDTH_IN, LABEL_PT, TEXT_WIDTH_IN, label, own_parameters, page, save
 from zfjax.draw.tiles import PERCENTILE, grid, near_square, show_patch, tile, to_display, with_header
 from zfjax.errors import InputError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zfjax.paper.top_activations import FeatureMap
 
 
+@own_parameters()
 def draw_features(
     maps: Sequence[FeatureMap],
     path: str | Path,

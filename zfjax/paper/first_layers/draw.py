@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zfjax.draw.page import COLUMN_WIDTH_IN, LABEL_PT, TEXT_WIDTH_IN, label, page, save
+from zfjax.draw.page import COLUMN_WIDTH_IN, LABEL_PT, TEXT_WIDTH_IN, label, own_parameters, page, save
 from zfjax.draw.ramps import ramp
 from zfjax.draw.tiles import PERCENTILE, display_limit, near_square, rgb8, tile, to_display
 from zfjax.errors import InputError
@@ -21,6 +21,7 @@ COLUMN_PX = 864  # at least this much room for a network: pictures are enlarged 
 GAP_IN = 0.2
 
 
+@own_parameters()
 def draw_filters(
     kernels: np.ndarray,
     path: str | Path,
@@ -52,7 +53,7 @@ def draw_filters(
     text = f"{_filters_caption(filters.shape, layer, per_filter, order, percentile)} {caption}"
     figure, axes = page(mosaic, title=title, caption=text, width_in=width_in, legend_in=0.22)
     labels = ("−", "0", "+") if per_filter else (f"−{limit:.2g}", "0", f"{limit:.2g}")
-    ramp(figure, axes, labels, colours="gray", shades=101, right_in=0.15, below_in=0.13)
+    ramp(figure, axes, labels, colour_map="gray", shades=101, right_in=0.15, below_in=0.13)
     save(figure, path)
 
 
@@ -77,6 +78,7 @@ def _filters_caption(shape: tuple[int, ...], layer: str, per_filter: bool, order
     return f"{n} filters of {layer}, {height}×{width} px, {ordered}; mid-grey is zero, {scaled} {gain}."
 
 
+@own_parameters()
 def draw_selection(
     selections: Mapping[str, Selection], path: str | Path, *, title: str, caption: str, percentile: float = PERCENTILE
 ) -> None:

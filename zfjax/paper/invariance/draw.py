@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from zfjax.draw.page import CAPTION_PT, CHART_STYLE, LABEL_PT, chart, save
+from zfjax.draw.page import CAPTION_PT, CHART_STYLE, LABEL_PT, chart, own_parameters, save
 from zfjax.draw.tiles import rgb8, show_patch, tile
 from zfjax.errors import InputError
 
@@ -23,6 +23,7 @@ ROW_IN = 1.5
 LINES = ("-", "--", ":", "-.")  # colours come round again with another line
 
 
+@own_parameters()
 def draw_invariance(
     rows: dict[str, Invariance],
     names: Sequence[str],

@@ -13,7 +13,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import SubFigure
 from matplotlib.patches import Patch, Rectangle
 
-from zfjax.draw.page import CAPTION_PT, CHART_STYLE, LABEL_PT, TEXT_WIDTH_IN, chart, save
+from zfjax.draw.page import CAPTION_PT, CHART_STYLE, LABEL_PT, TEXT_WIDTH_IN, chart, own_parameters, save
+from zfjax.draw.ramps import colours
 from zfjax.draw.tiles import PERCENTILE, rgb8, show_patch, tile, to_display
 from zfjax.errors import InputError
 
@@ -29,6 +30,7 @@ OTHER = "#BBBBBB"  # answers that are too few for a colour of their own
 SHOWN_CLASSES = 5
 
 
+@own_parameters()
 def draw_occlusion(
     images: Sequence[Occlusion],
     others: Sequence[np.ndarray],
@@ -83,7 +85,7 @@ def _panel(part: SubFigure, column: int, top: float, height: float) -> Axes:
 
 
 def _centred(axes: Axes) -> dict:
-    return {"ha": "center", "va": "bottom", "transform": axes.transAxes, "parse_math": False}
+    return {"ha": "center", "va": "bottom", "transform": axes.transAxes}
 
 
 def _above(axes: Axes, text: str) -> None:
@@ -99,7 +101,7 @@ def _heat(axes: Axes, image: Occlusion, values: np.ndarray, whole: float, name: 
     """A map of the square's places over the extent of the image, and its scale below."""
     low, high = min(float(values.min()), whole), max(float(values.max()), whole)
     high = high if high > low else low + 1e-6
-    shown = axes.imshow(values, cmap=HEAT, vmin=low, vmax=high, extent=_extent(image), interpolation="nearest")
+    shown = axes.imshow(values, cmap=colours(HEAT), vmin=low, vmax=high, extent=_extent(image), interpolation="nearest")
     _fit(axes, image)
     _above(axes, f"{name}; uncovered {digits.format(whole)}")
     bar = axes.inset_axes((0.08, -0.11, 0.84, 0.05))
@@ -127,13 +129,13 @@ def _answers(axes: Axes, image: Occlusion, class_names: Sequence[str]) -> None:
     counts = np.bincount(answers.ravel(), minlength=len(class_names))
     ranked = [int(label) for label in np.argsort(-counts, kind="stable") if counts[label] and label != image.label]
     chosen, rest = [image.label, *ranked[:SHOWN_CLASSES]], ranked[SHOWN_CLASSES:]
-    colours = [*CHART_STYLE["axes.prop_cycle"].by_key()["color"][: len(chosen)], OTHER]
+    palette = [*CHART_STYLE["axes.prop_cycle"].by_key()["color"][: len(chosen)], OTHER]
     codes = np.full(len(class_names), len(chosen))
     codes[chosen] = np.arange(len(chosen))
-    colouring = {"cmap": ListedColormap(colours), "vmin": -0.5, "vmax": len(colours) - 0.5}
+    colouring = {"cmap": ListedColormap(palette), "vmin": -0.5, "vmax": len(palette) - 0.5}
     axes.imshow(codes[answers], extent=_extent(image), interpolation="nearest", **colouring)
     _fit(axes, image)
-    entries = [(colour, class_names[label]) for colour, label in zip(colours, chosen, strict=False) if counts[label]]
+    entries = [(colour, class_names[label]) for colour, label in zip(palette, chosen, strict=False) if counts[label]]
     entries += [(OTHER, f"{len(rest)} others")] if rest else []
     handles = [Patch(color=colour, label=_short(name)) for colour, name in entries]
     place = {"loc": "upper left", "bbox_to_anchor": (-0.02, -0.02), "borderaxespad": 0, "fontsize": LABEL_PT}

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import matplotlib
 
-from zfjax.draw.page import CHART_STYLE, chart, save
+from zfjax.draw.page import CHART_STYLE, chart, own_parameters, save
 from zfjax.errors import InputError
 from zfjax.paper.transfer.table import Row
 
 MARKERS = "osD^vP*X"
 
 
+@own_parameters()
 def draw_transfer(
     ours: Mapping[str, Row],
     path: str | Path,

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from zfjax.draw.page import FONT, LABEL_PT, TEXT_WIDTH_IN, label, page, save
-from zfjax.draw.ramps import ramp
+from zfjax.draw.page import FONT, LABEL_PT, TEXT_WIDTH_IN, label, own_parameters, page, save
+from zfjax.draw.ramps import colours, ramp
 from zfjax.draw.tiles import OUTSIDE, PERCENTILE, near_square, rgb8, show_patch, tile
 from zfjax.errors import InputError
 
@@ -27,6 +26,7 @@ CELL_DOTS = 24  # at least so many dots for the side of a map, so that a gap is 
 LABELLED_IN = 0.26  # cells of this width have room for their number
 
 
+@own_parameters()
 def draw_maximal_activations(rows: Sequence[Strongest], path: str | Path, *, title: str, caption: str) -> None:
     """Draws one row a unit: its strongest images, with a box around what it sees there and its value.
 
@@ -75,6 +75,7 @@ def _mark(axes: Axes, x: float, y: float, size: int, box: np.ndarray, pixel_pt: 
         axes.add_patch(Rectangle(corner, sides[1], sides[0], fill=False, linewidth=width, edgecolor=colour))
 
 
+@own_parameters()
 def draw_activations(
     image: np.ndarray,
     maps: np.ndarray,
@@ -123,7 +124,7 @@ def draw_activations(
         else:
             label(axes, margin - 0.04 * inch, top + size / 2, f"{number:,}", ha="right", va="center")
     ends = ("lowest", "highest") if per_map and not single else (f"{low[0]:.3g}", f"{high[0]:.3g}")
-    ramp(figure, axes, ends, colours=COLOURS, right_in=0.25, below_in=0.14)
+    ramp(figure, axes, ends, colour_map=COLOURS, right_in=0.25, below_in=0.14)
     save(figure, path)
 
 
@@ -148,7 +149,7 @@ def _cells(maps: np.ndarray, low: np.ndarray, high: np.ndarray, still: np.ndarra
     """uint8 [C, side, side, 3]: every map in colours, each of its values a square of dots."""
     span = np.where(high > low, high - low, 1)
     shades = np.clip((maps - low) / span, 0, 1).transpose(2, 0, 1)
-    cells = rgb8(matplotlib.colormaps[COLOURS](shades)[..., :3])
+    cells = rgb8(colours(COLOURS)(shades)[..., :3])
     factor = math.ceil(CELL_DOTS / maps.shape[0])
     cells = cells.repeat(factor, axis=1).repeat(factor, axis=2)
     rows, columns = np.indices(cells.shape[1:3])
