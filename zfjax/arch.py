@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
-import operator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from zfjax import checks
 from zfjax.errors import InputError
 from zfjax.layers import IMAGE, KINDS, Layer, Pair, Shape, pair
 from zfjax.recipe import Recipe
@@ -38,10 +38,9 @@ class Arch:
             raise InputError(f"a network needs a tuple of layers, not {self.layers!r}")
         object.__setattr__(self, "layers", tuple(self.layers))  # a list would not hash
         for name in ("image_size", "num_classes", "channels"):
-            object.__setattr__(self, name, _at_least_one(getattr(self, name), name))
-        scale = self.input_scale
-        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
-            raise InputError(f"input_scale must be a number above 0, not {scale!r}")
+            size = _checked(checks.whole(1), getattr(self, name), f"{name} must be a whole number from 1 on")
+            object.__setattr__(self, name, size)
+        _checked(checks.number(0, above=True), self.input_scale, "input_scale must be a number above 0")
         if not isinstance(self.name, str) or not isinstance(self.recipe, Recipe):
             raise InputError(f"a network has a name and a Recipe, not {self.name!r} and {self.recipe!r}")
         names = [layer.name for layer in self.layers if isinstance(layer, Layer)]
@@ -148,14 +147,11 @@ def _short(value: Pair) -> str:
     return str(rows) if rows == columns else f"{rows}x{columns}"
 
 
-def _at_least_one(value: Any, name: str) -> int:
+def _checked(check: Callable[[Any], Any], value: Any, what: str) -> Any:
     try:
-        whole = operator.index(value)
-    except TypeError:
-        whole = 0
-    if isinstance(value, bool) or whole < 1:
-        raise InputError(f"{name} must be a whole number from 1 on, not {value!r}")
-    return whole
+        return check(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{what}, not {value!r}") from None
 
 
 if __name__ == "__main__":  # a door: the networks by name stand one room further

@@ -1,19 +1,22 @@
 """Average pooling and its exact transpose, on arrays [N, H, W, C]."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from zfjax.layers import VALID, Padding, Pair, pair
+from zfjax.convolution import transposed
+from zfjax.layers import VALID, Padding, Pair, checked_padding, pair
 
 
 def avg_pool(
     x: jax.Array, window: Pair = 2, strides: Pair = 2, padding: Padding = VALID, count_include_pad: bool = True
 ) -> jax.Array:
-    """Mean over windows: [N, H, W, C] -> [N, h, w, C]. count_include_pad: padding counts as zeros, or not at all."""
+    """Mean over windows: [N, H, W, C] -> [N, h, w, C]. count_include_pad: padding counts as zeros, or not at all.
+
+    Raises ValueError for padding that is not ((top, bottom), (left, right)), from 0 on.
+    """
+    padding = checked_padding(padding)
     counts = _avg_counts(x.shape[1:3], window, strides, padding, count_include_pad)
     return _window_sum(x, window, strides, padding) / jnp.asarray(counts, x.dtype)
 
@@ -27,15 +30,14 @@ def avg_unpool(
     count_include_pad: bool = True,
 ) -> jax.Array:
     """The exact adjoint of `avg_pool`: spreads each value evenly over its window. shape: the [N, H, W, C] pooled."""
+    padding = checked_padding(padding)
     counts = _avg_counts(shape[1:3], window, strides, padding, count_include_pad)
     return spread(y / jnp.asarray(counts, y.dtype), shape, window, strides, padding)
 
 
 def spread(y: jax.Array, shape: tuple[int, ...], window: Pair, strides: Pair, padding: Padding = VALID) -> jax.Array:
     """The adjoint of summing over windows: each value to all cells of its window. shape: the [N, H, W, C] summed."""
-    forward = functools.partial(_window_sum, window=window, strides=strides, padding=padding)
-    (x,) = jax.linear_transpose(forward, jax.ShapeDtypeStruct(shape, y.dtype))(y)
-    return x
+    return transposed(lambda x: _window_sum(x, window, strides, padding), shape, y)
 
 
 def avg_counts(size, window: Pair, strides: Pair, padding: Padding) -> np.ndarray:

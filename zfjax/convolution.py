@@ -3,13 +3,13 @@
 import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from zfjax.layers import VALID, Padding, Pair, pair
+from zfjax.layers import VALID, Padding, Pair, checked_padding, pair
 
 # XLA's own transpose on CPU adds the windows up on one core. It takes 1.6 times as long as `_by_planes` for conv1 of
 # ZFNet (3 maps, 67x67 places), but half as long for 7x7 places, and as long for conv2 (96 maps).
@@ -22,13 +22,14 @@ def conv(
 ) -> jax.Array:
     """Convolution (cross-correlation) without bias.
 
-    x: [N, H, W, I]. kernel: [h, w, I / groups, O]. Result: [N, H', W', O] in the type of x.
+    x: [N, H, W, I]. kernel: [h, w, I / groups, O]. Result: [N, H', W', O] in the type of x. Raises ValueError for
+    padding that is not ((top, bottom), (left, right)), from 0 on.
     """
     return lax.conv_general_dilated(
         x,
         kernel.astype(x.dtype),
         window_strides=pair(strides),
-        padding=padding,
+        padding=checked_padding(padding),
         rhs_dilation=pair(dilation),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         feature_group_count=groups,
@@ -47,21 +48,40 @@ def conv_transpose(
 ) -> jax.Array:
     """The exact adjoint of `conv`: <conv(x), y> = <x, conv_transpose(y)> (section 2.1, "Filtering").
 
-    y: [N, H', W', O]. input_shape: the [N, H, W, I] that was convolved. Result: input_shape, no bias.
+    y: [N, H', W', O]. input_shape: the [N, H, W, I] that was convolved. Result: input_shape, no bias. Raises ValueError
+    where y is not what `conv` makes of that shape with this kernel.
     """
     # The input's shape must be given: 224 under a 7x7/2 kernel without padding gives 109, and the transpose
     # of 109 alone would be 223; a row and a column would be lost.
-    shape, kernel = tuple(input_shape), kernel.astype(y.dtype)
+    shape, kernel, padding = tuple(input_shape), kernel.astype(y.dtype), checked_padding(padding)
+    _refuse_misfit(y.shape, kernel.shape, shape, (strides, padding, groups, dilation))
 
     def plain(y, kernel):
         options = {"strides": strides, "padding": padding, "groups": groups, "dilation": dilation}
-        forward = functools.partial(conv, kernel=kernel, **options)
-        return jax.linear_transpose(forward, jax.ShapeDtypeStruct(shape, y.dtype))(y)[0]
+        return transposed(lambda x: conv(x, kernel, **options), shape, y)
 
     if groups > 1 or pair(dilation) != (1, 1) or shape[3] >= FEW_MAPS or math.prod(y.shape[1:3]) < MANY_PLACES:
         return plain(y, kernel)
     by_planes = functools.partial(_by_planes, input_shape=shape, strides=pair(strides), padding=padding)
     return lax.platform_dependent(y, kernel, cpu=by_planes, default=plain)
+
+
+def _refuse_misfit(out: tuple[int, ...], kernel: tuple[int, ...], shape: tuple[int, ...], how) -> None:
+    strides, padding, groups, dilation = how
+    window = ((k - 1) * d + 1 for k, d in zip(kernel, pair(dilation), strict=False))
+    sizes = (
+        (n + sum(sides) - k) // s + 1 for n, k, s, sides in zip(shape[1:3], window, pair(strides), padding, strict=True)
+    )
+    if len(shape) != 4 or shape[3] != kernel[2] * groups or out != (shape[0], *sizes, kernel[3]):
+        raise ValueError(f"{list(out)} is not what a kernel {list(kernel)} makes of {list(shape)}")
+
+
+def transposed(linear: Callable[[jax.Array], jax.Array], shape: tuple[int, ...], y: jax.Array) -> jax.Array:
+    """The transpose of a linear function of an array of `shape`, applied to y; inside `jax.shard_map` too."""
+    # shaped like y, not made from the shape alone: inside shard_map an array's type has the axes along which it differs
+    x = jax.eval_shape(lambda y: lax.full_like(y, 0, shape=shape), y)
+    (x,) = jax.linear_transpose(linear, x)(y)
+    return x
 
 
 def _by_planes(y, kernel, input_shape, strides: tuple[int, int], padding: Padding) -> jax.Array:

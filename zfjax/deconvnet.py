@@ -7,10 +7,11 @@ unit of ZFNet 27x27 instead of 224x224 pixels, about 350 times fewer multiply-ad
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 
 from zfjax import ops
@@ -46,9 +47,11 @@ class Projection(NamedTuple):
 def strongest(forward: Forward, layer: str, channels: Sequence[int] | jax.Array) -> Units:
     """The strongest place of each of the channels in each image: units [N * len(channels)], image by image.
 
-    Of equal activations the first in row-major order counts. Raises InputError for an unknown layer.
+    Of equal activations the first in row-major order counts. Raises InputError for an unknown layer, and for channels
+    that it does not have where their numbers are known (not while JAX traces them: JAX clamps those).
     """
     maps = _activation(forward, layer)
+    _check_indices({"channel": (channels, maps.shape[3])}, layer)
     channels = jnp.asarray(channels)
     _, row, col = ops.peaks(maps[..., channels])  # [N, channels]
     image, channel = jnp.meshgrid(jnp.arange(len(maps)), channels, indexing="ij")
@@ -74,10 +77,13 @@ def project(
     activation or from one; for a rectified layer this changes the picture by a positive factor only.
     Raises InputError for an unknown layer or option, and for units outside the layer where their values are known.
     """
-    _check_options(norm, seed)
-    spans, units = arch.spans(layer), Units(*map(jnp.asarray, units))
-    maps = _activation(forward, layer)
-    _check_units(units, maps.shape, layer)
+    _check_options(overlap, norm, seed)
+    spans, maps = arch.spans(layer), _activation(forward, layer)
+    _check_forward(arch, maps, layer)
+    images, height, width, channels = maps.shape
+    of = {"image": (units.image, images), "channel": (units.channel, channels)}
+    _check_indices({**of, "row": (units.row, height), "col": (units.col, width)}, layer)
+    units = Units(*map(jnp.asarray, units))
     value = maps[units.image, units.row, units.col, units.channel] if seed == "activation" else 1.0
     lone = jax.nn.one_hot(units.channel, maps.shape[3], dtype=maps.dtype) * jnp.reshape(value, (-1, 1))
     walk = Descent(arch, params, forward, spans, Corner(units.row, units.col), units.image, overlap, norm)
@@ -107,8 +113,11 @@ def project_map(
     signal: the layer's activations with the unwanted ones set to zero. image: int [U], whose switches each row of the
     signal uses; None for one row an image, in order. The rest as in `project`.
     """
-    _check_options(norm)
+    _check_options(overlap, norm)
     whole, maps = dict.fromkeys(arch.spans(layer)), _activation(forward, layer)
+    _check_forward(arch, maps, layer)
+    if image is not None:
+        _check_indices({"image": (image, maps.shape[0])}, layer)
     image = jnp.arange(maps.shape[0]) if image is None else jnp.asarray(image)
     if signal.shape != (*image.shape, *maps.shape[1:]):
         raise InputError(f"the signal for {layer} should be {[*image.shape, *maps.shape[1:]]}, not {[*signal.shape]}")
@@ -126,18 +135,26 @@ def _activation(forward: Forward, layer: str) -> jax.Array:
     return forward.activations[layer]
 
 
-def _check_options(norm: str, seed: str = "one") -> None:
-    if norm not in ("identity", "vjp"):
-        raise InputError(f"norm is 'identity' or 'vjp', not {norm!r}")
-    if seed not in ("activation", "one"):
-        raise InputError(f"seed is 'activation' or 'one', not {seed!r}")
+def _check_options(overlap: str, norm: str, seed: str = "one") -> None:
+    known = {"overlap": ("sum", "max", "last"), "norm": ("identity", "vjp"), "seed": ("activation", "one")}
+    for name, value in {"overlap": overlap, "norm": norm, "seed": seed}.items():
+        if value not in known[name]:
+            raise InputError(f"{name} is {' or '.join(map(repr, known[name]))}, not {value!r}")
 
 
-def _check_units(units: Units, shape: tuple[int, ...], layer: str) -> None:
-    if any(isinstance(index, Tracer) for index in units):
-        return  # values are unknown while tracing; indices out of range are then clamped by JAX
-    images, height, width, channels = shape
-    for name, size in {"image": images, "channel": channels, "row": height, "col": width}.items():
-        index = getattr(units, name)
-        if index.size and not 0 <= index.min() <= index.max() < size:
-            raise InputError(f"{layer} has {name} 0 to {size - 1}; asked for {int(index.min())} to {int(index.max())}")
+def _check_forward(arch: Arch, maps: jax.Array, layer: str) -> None:
+    if maps.shape[1:] != arch.row(layer).shape:
+        raise InputError(
+            f"{layer} of this network is {list(arch.row(layer).shape)}, and the forward pass, of another network, has "
+            f"{list(maps.shape[1:])}"
+        )
+
+
+def _check_indices(indices: dict[str, tuple[Any, int]], layer: str) -> None:
+    """Each: numbers, and how many there are. What JAX traces has no values yet; JAX clamps numbers out of range."""
+    for name, (given, size) in indices.items():
+        if isinstance(given, Tracer):
+            continue
+        index = np.asarray(given)  # not jnp: inside jit that would trace the comparison too
+        if index.size and not (index.dtype.kind in "iu" and 0 <= index.min() <= index.max() < size):
+            raise InputError(f"{layer} has {name} 0 to {size - 1}; asked for {index.min()} to {index.max()}")

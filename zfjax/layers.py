@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-import numbers
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from zfjax import checks
 from zfjax.errors import InputError
 
 Pair = int | tuple[int, int]  # rows, columns; an int means both
@@ -27,6 +25,14 @@ def pad(size: int) -> Padding:
 def round_up(strides: int) -> Padding:
     """Padding on the bottom and right only, so that sizes round up (cuda-convnet; "ceil mode" elsewhere)."""
     return ((0, strides - 1), (0, strides - 1))
+
+
+def checked_padding(padding: Padding) -> Padding:
+    """As plain integers; raises ValueError for what is not ((top, bottom), (left, right)), such as "SAME"."""
+    try:
+        return checks.sides(padding)
+    except (TypeError, ValueError):
+        raise ValueError(f"padding must be ((top, bottom), (left, right)), from 0 on, not {padding!r}") from None
 
 
 def pair(value: Pair) -> tuple[int, int]:
@@ -57,72 +63,14 @@ class _Layer:
             object.__setattr__(self, each.name, plain)
 
 
-def _name(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise TypeError
-    return value
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, tuple | list):  # a string would be read letter by letter
-        raise TypeError
-    return tuple(map(_name, value))
-
-
-def _truth(value: Any) -> bool:
-    if type(value).__name__ not in ("bool", "bool_"):
-        raise TypeError
-    return bool(value)
-
-
-def _whole(least: int) -> Callable[[Any], int]:
-    def check(value: Any) -> int:
-        if isinstance(value, bool) or operator.index(value) < least:
-            raise ValueError
-        return operator.index(value)
-
-    return check
-
-
-def _pair(value: Any) -> Pair:
-    if not isinstance(value, tuple | list):
-        return _whole(1)(value)
-    rows, columns = map(_whole(1), value)
-    return rows, columns
-
-
-def _sides(value: Any) -> Padding:
-    # none is negative: XLA's convolution on CPU leaves a row of garbage where padding is negative on one side only
-    (top, bottom), (left, right) = (map(_whole(0), side) for side in value)
-    return (top, bottom), (left, right)
-
-
-def _number(low: float = -math.inf, high: float = math.inf) -> Callable[[Any], float]:
-    def check(value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
-            raise TypeError
-        plain = value if isinstance(value, int) else float(value)
-        if not low <= plain <= high:
-            raise ValueError
-        return plain
-
-    return check
-
-
-def _odd(value: Any) -> int:
-    if _whole(1)(value) % 2 == 0:
-        raise ValueError
-    return operator.index(value)
-
-
-_COUNT = (_whole(1), "a whole number from 1 on")
-_PAIR = (_pair, "a whole number from 1 on, or two of them for rows and columns")
-_FINITE = (_number(), "a finite number")
+_COUNT = (checks.whole(1), "a whole number from 1 on")
+_PAIR = (checks.whole_pair, "a whole number from 1 on, or two of them for rows and columns")
+_FINITE = (checks.number(), "a finite number")
 _FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "name": (_name, "text that is not empty"),
-    "inputs": (_names, 'a tuple of names of layers, such as ("conv1",)'),
-    "relu": (_truth, "True or False"),
-    "count_include_pad": (_truth, "True or False"),
+    "name": (checks.name, "text that is not empty"),
+    "inputs": (checks.names, 'a tuple of names of layers, such as ("conv1",)'),
+    "relu": (checks.truth, "True or False"),
+    "count_include_pad": (checks.truth, "True or False"),
     "features": _COUNT,
     "groups": _COUNT,
     "kernel": _PAIR,
@@ -130,17 +78,17 @@ _FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "strides": _PAIR,
     "dilation": _PAIR,
     "padding": (
-        _sides,
+        checks.sides,
         "((top, bottom), (left, right)) of whole numbers from 0 on; zfjax.layers.pad(1) is one all round",
     ),
-    "bias": (_number(), "a finite number, or None for no biases"),
-    "n": (_odd, "an odd whole number from 1 on"),
+    "bias": (checks.number(), "a finite number, or None for no biases"),
+    "n": (checks.odd, "an odd whole number from 1 on"),
     "k": _FINITE,
     "alpha": _FINITE,
     "beta": _FINITE,
-    "eps": (_number(0), "a finite number from 0 on"),
-    "momentum": (_number(0, 1), "a number in 0..1"),
-    "rate": (_number(0, 1), "a number in 0..1"),
+    "eps": (checks.number(0), "a finite number from 0 on"),
+    "momentum": (checks.number(0, 1), "a number in 0..1"),
+    "rate": (checks.number(0, 1), "a number in 0..1"),
 }
 
 

@@ -12,7 +12,7 @@ from jax import lax
 
 from zfjax.averages import avg_pool, avg_unpool
 from zfjax.convolution import conv, conv_transpose
-from zfjax.layers import VALID, Padding, Pair, pair
+from zfjax.layers import VALID, Padding, Pair, checked_padding, pair
 
 __all__ = ["avg_pool", "avg_unpool", "conv", "conv_transpose", "local_response_norm", "max_pool", "max_unpool", "peaks"]
 
@@ -121,13 +121,11 @@ Geometry = tuple[tuple[int, int], tuple[int, int], Padding]  # window, strides, 
 
 
 def _geometry(window: Pair, strides: Pair, padding: Padding) -> Geometry:
-    window, strides = pair(window), pair(strides)
-    (top, bottom), (left, right) = padding
-    padding = ((int(top), int(bottom)), (int(left), int(right)))
+    window, strides, padding = pair(window), pair(strides), checked_padding(padding)
     if window[0] * window[1] > 256:
         raise ValueError(f"a switch has 8 bits: a window of {window[0]}x{window[1]} has more than 256 cells")
-    if any(side < 0 or side >= size for size, sides in zip(window, padding, strict=True) for side in sides):
-        raise ValueError(f"padding {padding} must be at least 0 and smaller than the window {window}")
+    if any(side >= size for size, sides in zip(window, padding, strict=True) for side in sides):
+        raise ValueError(f"padding {padding} must be smaller than the window {window}")
     return window, strides, padding
 
 
@@ -139,12 +137,12 @@ def _pooled_size(size, geometry: Geometry) -> tuple[int, int]:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def _max_pool(x, geometry: Geometry):
     # One strided slice per cell of the window: on CPU several times faster than reduce_window, and its gradient
-    # needs the switches only, not a second search (select_and_scatter).
+    # needs the switches only, not a second search (select_and_scatter). A NaN beats all numbers, as in reduce_window.
     cells = _cells(x, geometry)
     best = next(cells)
     switches = jnp.zeros(best.shape, jnp.uint8)
     for index, cell in enumerate(cells, start=1):
-        higher = cell > best
+        higher = (cell > best) | (cell != cell)
         best = jnp.where(higher, cell, best)
         switches = jnp.where(higher, jnp.uint8(index), switches)
     return best, switches
