@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Iterator
 from typing import Literal
 
@@ -17,15 +18,21 @@ MATTE = (128, 128, 128)
 
 STRIP_PIXELS = 1 << 20  # that are brought to 8 bits together
 
+_DARK: list[str] = []  # the one image that was warned of
+
 Picture = bytes | np.ndarray | Image.Image
 Resampling = Literal["nearest", "bilinear", "bicubic", "lanczos", "box"]
 
 
-def to_canvas(image: Picture, size: int, channels: int = 3, resampling: Resampling = "bilinear") -> np.ndarray:
+def to_canvas(
+    image: Picture, size: int, channels: int = 3, resampling: Resampling = "bilinear", *, name: str = "a picture"
+) -> np.ndarray:
     """Smallest side resized to `size`, then the centre size x size cut out: uint8 [size, size, channels] (section 3).
 
     image: the bytes of a file, a pillow image, or a uint8 array [H, W], [H, W, 1], [H, W, 3] or [H, W, 4]. Any
     pillow mode will do; EXIF orientation is applied. channels: 3 (RGB), or 1 (luma).
+    Pixels of more than 8 bits are scaled (`_white` has the rule); one that comes out almost black, the first such in a
+    process, is warned of by its `name`.
     Raises InputError that says what is wrong, without the file's name, which only the caller knows.
     """
     if isinstance(image, np.ndarray):
@@ -44,7 +51,7 @@ def to_canvas(image: Picture, size: int, channels: int = 3, resampling: Resampli
             raise InputError(f"a picture of {picture.width}x{picture.height} pixels has none")
         with DECODING.taken(decoded_bytes(picture)):
             picture.load()
-            picture = _centre_square(_flatten(_upright(picture, ours=ours)), size, resampling)
+            picture = _centre_square(_flatten(_upright(picture, ours=ours), name), size, resampling)
         picture = picture if picture.mode == mode else picture.convert(mode)  # which would copy: 0.14 of 2.5 ms
     except InputError:
         raise
@@ -75,7 +82,7 @@ def _upright(image: Image.Image, *, ours: bool) -> Image.Image:
         return image
 
 
-def _flatten(image: Image.Image) -> Image.Image:
+def _flatten(image: Image.Image, name: str) -> Image.Image:
     """Mode L or RGB: deep pixels scaled to 8 bits, transparency laid on the matte.
 
     Large images by strips, for on its way to 8 bits a pixel may take 28 bytes.
@@ -84,7 +91,7 @@ def _flatten(image: Image.Image) -> Image.Image:
         return image
     flatten = _flat
     if image.mode.startswith("I") or image.mode == "F":
-        white = _white(image, max(_finite(strip).max() for strip in _strips(image)))
+        white = _white(image, max(_finite(strip).max() for strip in _strips(image)), name)
         flatten = functools.partial(_to_8_bits, white=white)
     if image.width * image.height <= STRIP_PIXELS:
         return flatten(image)
@@ -116,11 +123,42 @@ def _finite(image: Image.Image) -> np.ndarray:
     return np.nan_to_num(pixels.astype(np.float64), posinf=0, neginf=0) if image.mode == "F" else pixels
 
 
-def _white(image: Image.Image, peak: float) -> int:
-    """The value of white: 1 (floats), 255 or 65535, whichever the largest value and the type ask for."""
-    if image.mode == "F" and peak <= 1:
-        return 1
-    return 65535 if peak > 255 or image.mode == "I;16" else 255
+def _white(image: Image.Image, peak: float, name: str) -> int:
+    """The value that becomes 255; `peak` is the largest one in the image.
+
+    Where the file says how deep its pixels are: 4095 for 12 bits of a TIFF (BitsPerSample, or a MaxSampleValue that is
+    one less than a power of two; another one is a statistic, says TIFF), 65535 for PGM, which pillow scales to it.
+    PNG and JPEG 2000 always span the whole range, whatever PNG's sBIT. Else 65535 for 16 bits, with a warning for
+    pixels of which none is above an eighth of it, for other programs store 12 bits so. Of 32 bits and floats no file
+    says how deep they are: 255 or 65535 (floats: 1 too), whichever the largest value asks for.
+    """
+    if image.mode == "F":
+        return 1 if peak <= 1 else 255 if peak <= 255 else 65535
+    if stated := _stated_white(image):
+        return stated
+    if not image.mode.startswith("I;16") and peak <= 255:
+        return 255
+    if 0 < peak < 65535 / 8 and not _DARK:
+        _DARK.append(name)
+        warnings.warn(
+            f"{name} is almost black: no pixel is above {peak:.0f} of 65535; if its white is less, as of 12 bits in a "
+            "16-bit file, scale such images up first (others like it are not named)",
+            stacklevel=2,
+        )
+    return 65535
+
+
+def _stated_white(image: Image.Image) -> int:
+    """What the file says, or 0."""
+    if image.format == "PPM":
+        return 65535
+    tags = getattr(image, "tag_v2", {})
+    for tag, to_white in ((281, int), (258, lambda bits: 2 ** int(bits) - 1)):  # MaxSampleValue, BitsPerSample
+        value = tags.get(tag)
+        white = to_white(value[0] if isinstance(value, tuple) else value) if value else 0
+        if 255 < white < 65535 and white & (white + 1) == 0:
+            return white
+    return 0
 
 
 def _to_8_bits(image: Image.Image, white: int) -> Image.Image:

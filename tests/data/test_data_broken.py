@@ -1,5 +1,6 @@
 """Broken images among sound ones: named, or left out and listed; never counted, never with a wrong label."""
 
+import shutil
 import sys
 
 import numpy as np
@@ -107,6 +108,16 @@ def test_nothing_but_broken_images_is_an_error():
 
     with pytest.raises(InputError, match="7 images in a row are broken, the last: file 2: empty"):
         SoundSource(Rubbish(), Broken())[3]
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_split_of_nothing_but_broken_images_is_refused_at_once(folder, tmp_path, split):
+    for name in ("train", "val"):
+        shutil.copytree(folder / name, tmp_path / name)
+    for file in (path for path in (tmp_path / split).glob("*/*") if path.is_file()):
+        file.write_text("no image")
+    with pytest.raises(InputError, match="images in a row are broken, the last: .*not an image"):
+        open_dataset(f"folder:{tmp_path}", canvas_size=48, bad_images="skip")
 
 
 def test_a_report_shows_twenty():

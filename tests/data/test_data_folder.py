@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from zfjax.data import default_dataset, eval_batches, open_dataset, train_batches
+from zfjax.data.sources.pool import open_pool
 from zfjax.errors import InputError
+from zfjax.image_files import SUFFIXES
 from zfjax.preprocess import Preprocess
 
 
@@ -47,6 +49,27 @@ def test_suffixes_in_any_case_and_hidden_files(photos):
     assert len(open_photos(photos).train) == 13
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_suffix_of_our_formats_is_listed(photos, suffix):
+    (photos / "train" / "ant" / f"Z{suffix.upper()}").write_bytes((photos / "train" / "ant" / "0.png").read_bytes())
+    train = open_photos(photos).train
+    assert len(train) == 13
+    np.testing.assert_array_equal(train[6]["image"], train[0]["image"])
+
+
+def test_what_is_no_image_by_its_name_is_counted(photos):
+    for name in ("ant/a.txt", "ant/b.TXT", "bee/c.txt", "bee/d.psd", "bee/README", "bee/.hidden", "bee/x.\x1b[31m"):
+        (photos / "train" / name).touch()
+    (photos / "val" / "bee" / "d.txt").touch()
+    kinds = "4 .txt, 1 without an ending, 1 '.\\x1b[31m', 1 .psd"
+    place = f"12 + 4 images in 2 classes from folder {photos}"
+    assert open_photos(photos).origin == f"{place} (passed over: {kinds}, which are no images by name)"
+    for number in range(6):
+        (photos / "train" / "bee" / f"x.{number}").touch()
+    assert ", 1 .1 and 5 more, which" in open_photos(photos).origin
+    assert "passed over: 3 .txt" in open_pool(f"folder:{photos / 'train'}", canvas_size=8).origin
+
+
 @pytest.mark.parametrize("name", ["validation", "valid", "test"])
 def test_other_names_of_val(photos, name):
     (photos / "val").rename(photos / name)
@@ -59,6 +82,15 @@ def test_other_names_of_val(photos, name):
 def test_readable_class_names(photos, file, text):
     (photos / file).write_text(text)
     assert open_photos(photos).class_names == ("large ant", "bee")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "utf-32-be"])
+@pytest.mark.parametrize("lines", ["\n", "\r\n"])
+def test_class_names_as_spreadsheets_write_them(photos, encoding, lines):
+    mark = "\ufeff" if encoding.endswith("be") else ""
+    text = f"{mark}ant\tFourmi géante 蟻{lines}bee\tbee{lines}"
+    (photos / "classes.tsv").write_bytes(text.encode(encoding))
+    assert open_photos(photos).class_names == ("Fourmi géante 蟻", "bee")
 
 
 BREAK = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zfjax.canvas import ten_crop_offsets
-from zfjax.data.pipeline.batches import CROPS, eval_batches, train_batches
+from zfjax.data.pipeline.batches import CROPS, eval_batches, left_over, train_batches
 from zfjax.data.pipeline.mean import mean_image
 from zfjax.errors import InputError
 
@@ -53,6 +53,12 @@ def test_every_image_once_an_epoch_also_when_batches_do_not_divide_it():
     epochs = seen.reshape(3, 22)
     assert (np.sort(epochs) == np.arange(22)).all()
     assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def test_images_that_an_epoch_leaves_over_are_said():
+    said = "an epoch is 1 step of 64 images here; the other 62 of the 126 begin the next one, so that none is left out"
+    assert left_over(126, 64) == said and "an epoch is 3 steps of 6 images" in left_over(22, 6)
+    assert left_over(128, 64) == left_over(1_281_167, 128) == left_over(3, 4) == ""
 
 
 def test_same_seed_same_batches_and_another_seed_others():

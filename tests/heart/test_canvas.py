@@ -1,11 +1,13 @@
 """Canvases: every kind of pixel and file that pillow knows, cut and resized as the paper says."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from zfjax import canvas
 from zfjax.canvas import MATTE, to_canvas
 from zfjax.errors import InputError
 
@@ -51,6 +53,48 @@ def test_every_mode_becomes_rgb_and_grey(image, kind, expected):
     np.testing.assert_allclose(to_canvas(data, 16, 3), np.broadcast_to(expected, (16, 16, 3)), atol=4)
     luma = np.array(expected) @ (0.299, 0.587, 0.114)
     np.testing.assert_allclose(to_canvas(data, 16, 1), np.full((16, 16, 1), luma), atol=4)
+
+
+def tiff(pixels: np.ndarray, bits: int, tags: dict[int, int]) -> bytes:
+    """A grey TIFF by hand, of 12 or 16 bits, for pillow writes none of 12."""
+    rows, columns = pixels.shape
+    packed = pixels.astype("<u2").tobytes()
+    if bits == 12:
+        packed = b"".join((int(a) << 12 | int(b)).to_bytes(3, "big") for a, b in pixels.reshape(-1, 2))
+    tags = {256: columns, 257: rows, 258: bits, 259: 1, 262: 1, 273: 8, 277: 1, 278: rows, 279: len(packed)} | tags
+    fields = b"".join(struct.pack("<HHII", tag, 4, 1, tags[tag]) for tag in sorted(tags))
+    return b"II*\0" + struct.pack("<I", 8 + len(packed)) + packed + struct.pack("<H", len(tags)) + fields + bytes(4)
+
+
+def pgm(white: int, value: int) -> bytes:
+    return f"P5 16 16 {white}\n".encode() + np.full((16, 16), value, ">u2").tobytes()
+
+
+DEEP = {
+    "12 bits": (tiff(np.full((16, 16), 3000), 12, {}), 187),
+    "12 bits, MaxSampleValue": (tiff(np.full((16, 16), 3000), 16, {281: 4095}), 187),
+    "10 bits, MaxSampleValue": (tiff(np.full((16, 16), 200), 16, {281: 1023}), 50),
+    "16 bits, MaxSampleValue a statistic": (tiff(np.full((16, 16), 30000), 16, {281: 30000}), 117),
+    "16 bits": (tiff(np.full((16, 16), 30000), 16, {}), 117),
+    "black": (tiff(np.zeros((16, 16)), 16, {}), 0),
+    "PGM of 12 bits": (pgm(4095, 3000), 187),
+    "PGM of 16 bits, dark": (pgm(65535, 200), 1),
+}
+
+
+@pytest.mark.parametrize("what", DEEP)
+def test_deep_pixels_are_scaled_by_what_the_file_says(what):
+    data, expected = DEEP[what]
+    assert (to_canvas(data, 16) == expected).all()
+
+
+def test_16_bits_that_look_like_12_are_warned_of_once(monkeypatch):
+    monkeypatch.setattr(canvas, "_DARK", [])
+    dark = encode(Image.new("I;16", (8, 8), 4095))
+    with pytest.warns(UserWarning, match=r"^a/b\.png is almost black: no pixel is above 4095 of 65535") as told:
+        assert (to_canvas(dark, 8, name="a/b.png") == 16).all()
+        to_canvas(dark, 8, name="a/c.png")
+    assert len(told) == 1
 
 
 def test_palette_with_a_transparent_colour_shows_the_matte():

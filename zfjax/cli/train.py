@@ -56,6 +56,7 @@ def run(config: TrainConfig) -> None:
 
 def _train(config: TrainConfig, arch: Arch) -> None:
     from zfjax.data import default_dataset, open_dataset
+    from zfjax.data.pipeline.batches import left_over
     from zfjax.preprocess import Preprocess
     from zfjax.runtime.processes import leads
     from zfjax.train.loop import train
@@ -67,6 +68,8 @@ def _train(config: TrainConfig, arch: Arch) -> None:
     reason = "" if config.dataset else f" ({_why(name)}; choose with --dataset)"
     if leads():
         print(f"training {arch.name} at {arch.image_size}x{arch.image_size} on {dataset.origin}{reason}", flush=True)
+        if left := left_over(len(dataset.train), arch.recipe.batch_size):
+            print(left, flush=True)
     workdir = config.workdir or f"runs/{arch.name}"
     options = {"seed": config.seed, "keep_epochs": config.keep_epochs}
     train(dataset=dataset, **training(config, arch, name, workdir, **options))

@@ -70,10 +70,10 @@ def open_dataset(
         train, val = (SceneSource(split, size=canvas_size, channels=channels) for split in ("train", "val"))
         place = f"rendered scenes (seed {train.seed})"
     elif kind == "folder" and path:
-        from zfjax.data.sources.folder import open_folder
+        from zfjax.data.sources.folder import open_folder, passed_over
 
         train, val = open_folder(path, **canvas)
-        place = f"folder {path}"
+        place = f"folder {path}{passed_over(train, val)}"
     elif kind == "prepared" and path:
         from zfjax.data.prepared.reader import open_prepared
 
@@ -84,7 +84,7 @@ def open_dataset(
         raise InputError(f"unknown data set {name!r}; give {known}")
     elif is_imagenet(name) and not is_prepared(data_dir) and (folders := class_folders(data_dir)):
         train, val = open_class_folders(folders, **canvas)
-        place = describe_folders(folders, train)
+        place = describe_folders(folders, train, val)
     else:
         from zfjax.data.sources.tfds import open_tfds
 
@@ -95,6 +95,8 @@ def open_dataset(
     if bad_images == "skip" and name != "scenes":
         train, val = SoundSource(train, broken), SoundSource(val, broken)
     train, val = (cached(source, canvas_size=canvas_size, channels=channels) for source in (train, val))
+    if bad_images == "skip":  # a split of nothing but broken images is refused here, not after the first epoch
+        _ = train[0], val[0]
     origin = f"{len(train)} + {len(val)} images in {len(train.class_names)} classes from {place}"
     return Dataset(name, train, val, train.class_names, origin, mean, broken)
 

@@ -143,6 +143,17 @@ def check_batch(source: Source, batch_size: int, process_count: int = 1) -> None
         raise InputError(f"batch_size {batch_size} cannot be divided among {process_count} processes")
 
 
+def left_over(images: int, batch_size: int) -> str:
+    """A sentence on the images that an epoch of whole batches leaves to the next; "" for less than a hundredth."""
+    steps, rest = divmod(images, batch_size)
+    if not steps or 100 * rest < images:
+        return ""
+    return (
+        f"an epoch is {steps} step{'s' * (steps > 1)} of {batch_size} images here; the other {rest} of the {images} "
+        "begin the next one, so that none is left out"
+    )
+
+
 def _read_options(num_threads: int | None):
     """One thread a core: 16 threads on two cores decoded 355 photos a second and core, against 598 with two.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,15 @@ from zfjax.errors import BadImage, InputError
 from zfjax.image_files import SUFFIXES, read_image
 from zfjax.runtime.places import user_path
 
+_SHOWN = 5  # endings of names that are no image's
+# UTF-32's little-endian mark begins with UTF-16's.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 VAL_NAMES = ("val", "validation", "valid", "test")
 
 
@@ -24,12 +35,14 @@ class FolderSource:
         self,
         files: list[tuple[str, int]],
         class_names: tuple[str, ...],
+        others: Counter[str] | None = None,
         *,
         canvas_size: int,
         channels: int,
         resampling: Resampling = "bilinear",
     ):
         self.files, self.class_names = files, class_names
+        self.others: Counter[str] = others or Counter()  # how names end that are no image's, and how many do
         self.canvas_size, self.channels = canvas_size, channels
         self.resampling: Resampling = resampling
 
@@ -39,7 +52,7 @@ class FolderSource:
     def __getitem__(self, index: int) -> Record:
         path, label = self.files[index]
         try:
-            image = to_canvas(read_image(path), self.canvas_size, self.channels, self.resampling)
+            image = to_canvas(read_image(path), self.canvas_size, self.channels, self.resampling, name=path)
         except InputError as error:
             raise BadImage(f"{path}: {error}") from error
         return {"image": image, "label": np.int32(label), "index": np.int32(index)}
@@ -68,7 +81,7 @@ def open_folder(
         raise InputError(
             f"{val_root} has the class {unknown[0]}, which {train_root} lacks; its classes must be train's"
         )
-    train, val = list_files(train_root, folders), list_files(val_root, folders)
+    (train, others), (val, val_others) = list_files(train_root, folders), list_files(val_root, folders)
     filled = {label for _, label in train}
     if empty := [folder for label, folder in enumerate(folders) if label not in filled]:
         raise InputError(f"{train_root / empty[0]} has no images; put {_kinds()} files there or remove the folder")
@@ -77,7 +90,7 @@ def open_folder(
     names = _readable_names(root)
     class_names = tuple(names.get(folder, folder) for folder in folders)
     canvas: dict[str, Any] = {"canvas_size": canvas_size, "channels": channels, "resampling": resampling}
-    return FolderSource(train, class_names, **canvas), FolderSource(val, class_names, **canvas)
+    return FolderSource(train, class_names, others, **canvas), FolderSource(val, class_names, val_others, **canvas)
 
 
 def open_flat_folder(
@@ -85,14 +98,14 @@ def open_flat_folder(
 ) -> FolderSource:
     """The images of PATH/CLASS/*.jpg, which have no split; raises InputError where there are no two classes."""
     folders = _class_folders(root)
-    files = list_files(root, folders)
+    files, others = list_files(root, folders)
     if len(folders) < 2 or not files:
         raise InputError(
             f"folder {root} has neither a train folder nor classes; expected {root}/CLASS/*.jpg, "
             f"or {root}/train/CLASS/*.jpg and {root}/val/CLASS/*.jpg"
         )
     canvas: dict[str, Any] = {"canvas_size": canvas_size, "channels": channels, "resampling": resampling}
-    return FolderSource(files, tuple(folders), **canvas)
+    return FolderSource(files, tuple(folders), others, **canvas)
 
 
 def _train_root(root: Path) -> Path:
@@ -123,18 +136,39 @@ def _class_folders(root: Path) -> list[str]:
     return folders
 
 
-def list_files(root: Path, folders: list[str]) -> list[tuple[str, int]]:
-    """(path, place of its folder in `folders`) of every image, sorted within its folder; a missing folder has none."""
-    files = []
+def list_files(root: Path, folders: list[str]) -> tuple[list[tuple[str, int]], Counter[str]]:
+    """(path, place of its folder in `folders`) of every image, sorted within its folder; a missing folder has none.
+
+    What is an image its name says. Also how all other names end, hidden ones apart, and how many do.
+    """
+    files, others = [], Counter()
     for label, folder in enumerate(folders):
         if (root / folder).is_dir():
-            names = sorted(os.listdir(root / folder))
-            images = (name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith("."))
+            names = sorted(name for name in os.listdir(root / folder) if not name.startswith("."))
+            images = [name for name in names if name.lower().endswith(SUFFIXES)]
             files += [(str(root / folder / name), label) for name in images]
-    return files
+            if len(images) < len(names):
+                others.update(os.path.splitext(name)[1].lower() for name in set(names).difference(images))
+    return files, others
+
+
+def passed_over(*sources: FolderSource) -> str:
+    """What of the folders is no image by its name, as words to be put behind theirs; "" where all is."""
+    counts = sum((source.others for source in sources), Counter())
+    if not counts:
+        return ""
+    order = sorted(counts, key=lambda suffix: (-counts[suffix], suffix))
+    kinds = [f"{counts[suffix]:,} {_ending(suffix)}" for suffix in order[:_SHOWN]]
+    rest = sum(counts[suffix] for suffix in order[_SHOWN:])
+    return f" (passed over: {', '.join(kinds)}{f' and {rest:,} more' if rest else ''}, which are no images by name)"
+
+
+def _ending(suffix: str) -> str:
+    return (suffix if suffix.isprintable() else ascii(suffix)) or "without an ending"
 
 
 def _kinds() -> str:
+    """How the names of images end."""
     return ", ".join(suffix[1:] for suffix in SUFFIXES)
 
 
@@ -142,7 +176,13 @@ def _readable_names(root: Path) -> dict[str, str]:
     """Folder name -> readable name; a header line does no harm, for no folder is called so."""
     for file, separator in (("classes.tsv", "\t"), ("classes.txt", None)):
         if (root / file).is_file():
-            lines = (root / file).read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = _decoded((root / file).read_bytes()).splitlines()
             parts = [line.split(separator, -1 if separator else 1) for line in lines]
             return {part[0].strip(): part[1].strip() for part in parts if len(part) > 1 and part[1].strip()}
     return {}
+
+
+def _decoded(data: bytes) -> str:
+    """UTF-8, or what the mark at the beginning says: spreadsheets write UTF-16, and a mark before UTF-8."""
+    encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), "utf-8")
+    return data.decode(encoding, errors="replace")

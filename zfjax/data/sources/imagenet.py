@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from zfjax.canvas import Resampling
-from zfjax.data.sources.folder import FolderSource, list_files
+from zfjax.data.sources.folder import FolderSource, list_files, passed_over
 from zfjax.errors import InputError
 from zfjax.runtime.places import user_path
 
@@ -60,17 +61,20 @@ def open_class_folders(
             f"{val_root} has {flat[0]} beside the class folder {_wnid_folders(val_root)[0]}; "
             "move all images into class folders, or none"
         )
-    train = _in_folders(root / "train", labels)
-    val = [_numbered(val_root / name, labels, answers) for name in flat] or _in_folders(val_root, labels)
+    train, others = _in_folders(root / "train", labels)
+    numbered = [_numbered(val_root / name, labels, answers) for name in flat]
+    val, val_others = (numbered, None) if flat else _in_folders(val_root, labels)
     canvas: dict[str, Any] = {"canvas_size": canvas_size, "channels": channels, "resampling": resampling}
-    return FolderSource(train, tuple(wnids), **canvas), FolderSource(val, tuple(wnids), **canvas)
+    names = tuple(wnids)
+    return FolderSource(train, names, others, **canvas), FolderSource(val, names, val_others, **canvas)
 
 
-def describe_folders(root: Path, train: FolderSource) -> str:
+def describe_folders(root: Path, train: FolderSource, val: FolderSource) -> str:
     """Where the images come from; a copy that is not complete says so."""
     present = len({label for _, label in train.files})
     total = len(train.class_names)
-    return f"class folders in {root}" + (f", which has {present} of the {total:,} classes" if present < total else "")
+    lacking = f", which has {present} of the {total:,} classes" if present < total else ""
+    return f"class folders in {root}{lacking}{passed_over(train, val)}"
 
 
 def how_to_get_imagenet(name: str, root: Path) -> str:
@@ -113,17 +117,17 @@ def _val_folder(root: Path) -> Path | None:
     return next((root / name for name in VAL_FOLDERS if (root / name).is_dir()), None)
 
 
-def _in_folders(root: Path, labels: dict[str, int]) -> list[tuple[str, int]]:
+def _in_folders(root: Path, labels: dict[str, int]) -> tuple[list[tuple[str, int]], Counter[str]]:
     folders = _wnid_folders(root)
     if unknown := [folder for folder in folders if folder not in labels]:
         raise InputError(
             f"{root / unknown[0]} is none of the 1,000 classes of ImageNet 2012; give --dataset=folder:{root.parent} "
             "for classes of your own"
         )
-    files = list_files(root, folders)
+    files, others = list_files(root, folders)
     if not files:
         raise InputError(f"{root} has no images; expected {root}/n01440764/*.JPEG")
-    return [(file, labels[folders[place]]) for file, place in files]
+    return [(file, labels[folders[place]]) for file, place in files], others
 
 
 def _numbered(path: Path, labels: dict[str, int], answers: list[str]) -> tuple[str, int]:

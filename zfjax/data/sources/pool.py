@@ -12,7 +12,7 @@ from zfjax.canvas import Resampling
 from zfjax.data.dataset import open_dataset
 from zfjax.data.source import Record, Source, unreadable_named
 from zfjax.data.sources.cache import cached
-from zfjax.data.sources.folder import open_flat_folder
+from zfjax.data.sources.folder import open_flat_folder, passed_over
 from zfjax.runtime.places import user_path
 
 
@@ -89,8 +89,9 @@ def open_pool(
     kind, _, path = name.partition(":")
     root = user_path(path)
     if kind == "folder" and path and root.is_dir() and not (root / "train").is_dir():
-        source = open_flat_folder(root, **canvas)
-        source = cached(source, canvas_size=canvas_size, channels=channels)
-        return Pool(source, f"{len(source):,} images in {len(source.class_names)} classes from folder {path}")
+        images = open_flat_folder(root, **canvas)
+        source = cached(images, canvas_size=canvas_size, channels=channels)
+        place = f"folder {path}{passed_over(images)}"
+        return Pool(source, f"{len(source):,} images in {len(source.class_names)} classes from {place}")
     data = open_dataset(name, data_dir=data_dir, **canvas)
     return Pool(JoinedSource((data.train, data.val)), f"{data.origin}, pooled")
