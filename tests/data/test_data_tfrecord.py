@@ -104,6 +104,45 @@ def test_the_index_is_kept_and_made_anew_when_files_change(build, cache, monkeyp
     assert len(scanned) == 3 + 6
 
 
+def change(what):
+    def damage(file):
+        with np.load(file) as arrays:
+            stored = {name: arrays[name] for name in arrays}
+        what(stored)
+        with file.open("wb") as opened:
+            np.savez(opened, **stored)
+
+    return damage
+
+
+def add(name, place, number):
+    return lambda stored: np.add.at(stored[name], place, number)
+
+
+WRONG_INDICES = {
+    "a start far away": change(add("offsets", 1, 2**40)),
+    "a start before the file": change(add("offsets", 0, -16)),
+    "an end too early": change(add("offsets", -1, -16)),
+    "other counts": change(lambda stored: stored.update(counts=stored["counts"][::-1] + np.arange(3))),
+    "too few": change(lambda stored: stored.update(offsets=stored["offsets"][:-1])),
+    "text": change(lambda stored: stored.update(offsets=stored["offsets"].astype(str))),
+    "floats": change(lambda stored: stored.update(offsets=stored["offsets"].astype(float))),
+    "other names": change(lambda stored: stored.update(starts=stored.pop("offsets"))),
+    "no archive": lambda file: file.write_bytes(b"\x93NUMPY" + bytes(200)),
+    "a flipped bit": lambda file: patch(file, 200, bytes([file.read_bytes()[200] ^ 4])),
+    "nothing": lambda file: file.write_bytes(b""),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_INDICES)
+def test_an_index_that_cannot_be_is_made_again(build, cache, case):
+    expected = [record["label"] for record in map(open_dots(build)[0].__getitem__, range(12))]
+    for file in cache.iterdir():
+        WRONG_INDICES[case](file)
+    train, _ = open_dots(build)
+    assert [record["label"] for record in map(train.__getitem__, range(12))] == expected
+
+
 def test_an_index_that_cannot_be_kept_costs_a_line_only(build, cache, capsys):
     cache.parent.parent.mkdir(parents=True)
     cache.parent.write_text("a file in the folder's place")
@@ -204,7 +243,25 @@ def without(key):
     return damage
 
 
+def labelled(kind, *values):
+    def damage(record):
+        example = tf_example_pb2.Example.FromString(record)
+        feature = example.features.feature["label"]
+        feature.Clear()
+        getattr(feature, kind).SetInParent()
+        getattr(feature, kind).value.extend(values)
+        return example.SerializeToString()
+
+    return damage
+
+
 NO_EXAMPLES = {
+    "label 2 of 2": (labelled("int64_list", 2), "label 2 is none of the 2 classes"),
+    "label -1": (labelled("int64_list", -1), "label -1 is none of the 2 classes"),
+    "label 2**40": (labelled("int64_list", 2**40), "label 1099511627776 is none of the 2 classes"),
+    "two labels": (labelled("int64_list", 0, 1), r"label \[0 1\] is no class number|not an example of this set"),
+    "no number": (labelled("int64_list"), "an example without label|not an example of this set"),
+    "a word": (labelled("bytes_list", b"dog"), "label b'dog' is no class number|not an example of this set"),
     "no protobuf": (lambda record: b"\xff" * 20, "not an example of this set: ."),
     "cut": (lambda record: record[:-5], "not an example of this set: ."),
     "nothing in it": (lambda record: b"", "an example without image and label"),

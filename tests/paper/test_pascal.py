@@ -9,8 +9,8 @@ from PIL import Image
 from sklearn.metrics import average_precision_score, precision_recall_curve
 from test_transfer import run_transfer, tiny_run  # noqa: F401
 
-from zfjax.data.sources.voc import open_voc
-from zfjax.errors import InputError
+from zfjax.data.sources.voc import VocSource, open_voc
+from zfjax.errors import BadImage, InputError
 from zfjax.paper.transfer.coordinates import reader
 from zfjax.paper.transfer.measure import Fold
 from zfjax.paper.transfer.pascal import measure_pascal, precisions_by_class
@@ -109,6 +109,32 @@ def prepared(tmp_path_factory):
     for builder in (Voc, Other):
         builder(data_dir=folder, file_format="array_record").download_and_prepare()
     return folder
+
+
+WRONG_LABELS = {
+    (-1,): "-1 is none of the 3 classes",
+    (0, 7): "7 is none of the 3 classes",
+    (0.7,): r"\(0.7,\) is no class number",
+    ("cat",): ".* is no class number",
+    ((0, 1),): ".* is no class number",
+    None: "None is no class number",
+    0: "0 is no class number",
+}
+
+
+@pytest.mark.parametrize("labels", WRONG_LABELS)
+@pytest.mark.parametrize("key", ["labels", "labels_no_difficult"])
+def test_labels_of_no_class_are_named(labels, key):
+    class Examples(list):
+        def describe(self, index: int) -> str:
+            return "file 3"
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(buffer, "PNG")
+    example = {"image": buffer.getvalue(), "labels": [0], "labels_no_difficult": [], key: labels}
+    source = VocSource("voc", Examples([example]), Voc.NAMES, size=8)
+    with pytest.raises(BadImage, match=rf"^voc record 0 \(file 3\): label {WRONG_LABELS[labels]}"):
+        source[0]
 
 
 def test_labels_of_an_image_with_several_classes(prepared):

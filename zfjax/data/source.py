@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from zfjax.errors import InputError
+import numpy as np
+
+from zfjax.errors import BadImage, InputError
 
 Record = dict[str, Any]  # of NumPy arrays and scalars
 
@@ -26,6 +28,19 @@ class Source(Protocol):
     def describe(self, index: int) -> str:
         """Where an image comes from: its file, or its place in the data set."""
         ...
+
+
+def class_numbers(stored: Any, classes: int, *, ndim: int = 0) -> np.ndarray:
+    """The label of a record as whole numbers of classes: a scalar, or (ndim=1) those of all classes that it shows.
+
+    Raises BadImage, without the name of the record, for anything else.
+    """
+    numbers = np.asarray(stored)
+    if numbers.ndim != ndim or (numbers.size and numbers.dtype.kind not in "iu"):
+        raise BadImage(f"label {str(stored)[:80]} is no class number")
+    if (wrong := numbers[(numbers < 0) | (numbers >= classes)]).size:
+        raise BadImage(f"label {wrong.flat[0]} is none of the {classes} classes")
+    return numbers.astype(np.int32)
 
 
 def check_class_names(names: Iterable[str], where: str) -> None:

@@ -11,6 +11,7 @@ import os
 import struct
 import sys
 import zipfile
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -76,7 +77,7 @@ def indexed(shards: Sequence[Shard], *, name: str) -> Index:
     check_present(shards)
     folder = cache_folder("tfrecord")
     file = folder and folder / f"{name.replace('/', '-')}-{_fingerprint(shards)}.npz"
-    offsets = _load(file) if file else None
+    offsets = _load(file, shards) if file else None
     if offsets is not None:
         return offsets, {}
     offsets, damage = _scan_all(shards, name)
@@ -166,9 +167,22 @@ def _save(file: Path, offsets: list[np.ndarray]) -> None:
         print(f"the index of the records cannot be kept in {file.parent}: {error.strerror}", file=sys.stderr)
 
 
-def _load(file: Path) -> list[np.ndarray] | None:
+def _load(file: Path, shards: Sequence[Shard]) -> list[np.ndarray] | None:
+    """What `_save` wrote; None, and it is made again, where it is absent or damaged."""
     try:
         with open(file, "rb") as opened, np.load(opened) as arrays:
-            return np.split(arrays["offsets"], np.cumsum(arrays["counts"])[:-1])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None  # absent, or damaged: made again
+            counts, together = np.array([shard.count + 1 for shard in shards]), arrays["offsets"]
+            if not np.array_equal(arrays["counts"], counts) or together.shape != (counts.sum(),):
+                return None
+            offsets = np.split(together, np.cumsum(counts)[:-1])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError):
+        return None
+    sound = together.dtype == np.int64 and all(map(_fits, offsets, shards))
+    return offsets if sound else None
+
+
+def _fits(offsets: np.ndarray, shard: Shard) -> bool:
+    """Whether these can be where a shard's records begin and the last one ends."""
+    steps = np.diff(offsets)
+    ends = offsets[0] == 0 and offsets[-1] == os.path.getsize(shard.path)
+    return bool(ends and (steps >= HEADER_BYTES + FOOTER_BYTES).all())

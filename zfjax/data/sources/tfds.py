@@ -11,7 +11,7 @@ from zfjax.canvas import Resampling, to_canvas
 from zfjax.data.formats.array_record import ArrayRecordReader
 from zfjax.data.formats.records import BadImages, Shard, ShardedRecords
 from zfjax.data.formats.tfrecord import TfRecordReader
-from zfjax.data.source import Record
+from zfjax.data.source import Record, class_numbers
 from zfjax.data.sources.imagenet import how_to_get_imagenet, is_imagenet, tfds_command, tfds_root
 from zfjax.errors import BadImage, InputError
 
@@ -40,10 +40,8 @@ class TfdsSource:
             raise BadImage(f"{self.describe(index)} ({self.records.describe(int(index))}): {error}") from error
         return {"image": image, "label": np.int32(label), "index": np.int32(index)}
 
-    def _decode(self, record: dict[str, Any]) -> tuple[np.ndarray, int]:
-        label = int(record[self.label_key])
-        if not 0 <= label < len(self.class_names):
-            raise BadImage(f"label {label} is none of the {len(self.class_names)} classes")
+    def _decode(self, record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+        label = class_numbers(record[self.label_key], len(self.class_names))
         try:
             return to_canvas(record[self.image_key], **self.canvas), label
         except InputError as error:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zfjax.canvas import Resampling, to_canvas
-from zfjax.data.source import Record
+from zfjax.data.source import Record, class_numbers
 from zfjax.data.sources.tfds import Records, prepared_builder
 from zfjax.errors import BadImage, InputError
 
@@ -29,11 +29,15 @@ class VocSource:
         try:
             record = self.records[int(index)]
             image = to_canvas(record["image"], **self.canvas)
+            shown, clear = (
+                class_numbers(record.get(key), len(self.class_names), ndim=1)
+                for key in ("labels", "labels_no_difficult")
+            )
         except InputError as error:
             raise BadImage(f"{self.describe(index)} ({self.records.describe(int(index))}): {error}") from error
         label = np.zeros(len(self.class_names), np.int8)
-        label[np.asarray(record["labels"], int)] = -1
-        label[np.asarray(record["labels_no_difficult"], int)] = 1
+        label[shown] = -1
+        label[clear] = 1
         return {"image": image, "label": label, "index": np.int32(index)}
 
     def describe(self, index: int) -> str:
