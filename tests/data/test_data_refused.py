@@ -1,6 +1,7 @@
 """Data folders with names that a run could not keep, with parts that are closed to us, and users without a home."""
 
 import os
+import pathlib
 import pwd
 import re
 import shutil
@@ -85,6 +86,17 @@ def test_folders_that_are_closed_to_us(photos, closed, call, monkeypatch):
 
     monkeypatch.setattr(os, call, refuse)
     with pytest.raises(InputError, match=f"{path} cannot be read .Permission denied.; let this user read it"):
+        open_dataset(f"folder:{photos}", canvas_size=8)
+
+
+def test_a_list_of_names_that_is_closed_to_us(photos, monkeypatch):
+    (photos / "classes.tsv").touch()
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(pathlib.Path, "read_bytes", refuse)
+    with pytest.raises(InputError, match="classes.tsv cannot be read .Permission denied."):
         open_dataset(f"folder:{photos}", canvas_size=8)
 
 

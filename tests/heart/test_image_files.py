@@ -101,6 +101,14 @@ def test_more_pixels_than_there_is_room_for_are_refused_before_they_are_decoded(
         to_canvas(data, 16)
 
 
+def test_a_progressive_jpeg_of_endless_scans_is_refused():
+    data = encode(Image.new("L", (3000, 3000), 77), "JPEG", progressive=True)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    assert (to_canvas(data, 16) == 77).all()
+    with pytest.raises(InputError, match=r"a progressive JPEG file of 10,006 scans, and 100 are read"):
+        to_canvas(data[:-2] + 10_000 * scan + data[-2:], 16)
+
+
 def test_a_jpeg_counts_as_the_decoder_shrinks_it(monkeypatch):
     monkeypatch.setattr(image_files, "MAX_IMAGE_BYTES", 5_000_000)
     assert open_image(encode(Image.new("RGB", (1200, 1200)), "JPEG"), 128).size == (150, 150)

@@ -53,7 +53,7 @@ def read_keypoints(path: str | Path) -> list[Record]:
     numbers are parts unless their names begin with "original_"; "recommended" may be false. Raises InputError.
     """
     try:
-        data = parse_json(Path(path).read_text())
+        data = parse_json(Path(path).read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read keypoints from {path}: {getattr(error, 'strerror', None) or error}") from error
     entries = [{**fields, "file": file} for file, fields in data.items()] if _is_table(data) else data
