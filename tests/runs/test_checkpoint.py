@@ -237,6 +237,12 @@ def test_load_run(tmp_path):
     assert_same(run.params, make_state(2).params)
 
 
+def test_classes_of_one_name_are_told_apart_where_they_are_shown(tmp_path):
+    run = load_run(make_run(tmp_path / "zf", 1))._replace(class_names=("crane", "ant", "maillot", "crane", "maillot"))
+    assert run.shown_names == ("crane (0)", "ant", "maillot (2)", "crane (3)", "maillot (4)")
+    assert run.class_names[0] == "crane" and run._replace(class_names=("a", "b")).shown_names == ("a", "b")
+
+
 def test_load_run_reads_nothing_but_the_parameters(tmp_path):
     shutil.rmtree(make_run(tmp_path, 1) / "checkpoints" / "1" / "rest")
     assert_same(load_run(tmp_path).params, make_state(1).params)

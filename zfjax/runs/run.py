@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,13 @@ class Run(NamedTuple):
     def variables(self) -> tuple[dict, Preprocess]:
         """What `zfjax.model.on_canvases` takes as its parameters."""
         return self.params, self.preprocess
+
+    @property
+    def shown_names(self) -> tuple[str, ...]:
+        """The class names as people see them: where several classes have one, as ImageNet's two cranes, each with its
+        number, "crane (134)", which counts from 0 as labels do."""
+        often = Counter(self.class_names)
+        return tuple(f"{name} ({i})" if often[name] > 1 else name for i, name in enumerate(self.class_names))
 
 
 def load_run(path: str | Path, step: int | None = None) -> Run:

@@ -68,7 +68,7 @@ def evaluate(options: Options) -> None:
     if (options.dataset or runs[0].config["dataset"]).partition("/")[0] == "imagenet2012":
         _print_paper()
     if options.per_class:
-        _print_classes(mean, labels, runs[0].class_names)
+        _print_classes(mean, labels, runs[0].shown_names)
     if options.confusion:
         _draw(options, runs, mean, labels)
 
@@ -153,5 +153,5 @@ def _draw(options: Options, runs: list[Run], shares: np.ndarray, labels: np.ndar
     data = f"{options.split} split of {options.dataset or run.config['dataset']}, {views}"
     title = f"What is taken for what: {len(labels):,} images of {len(run.class_names)} classes"
     words = {"title": title, "caption": f"{origin}; {data}."}
-    draw_confusion(confusion(shares, labels), run.class_names, options.confusion, **words)
+    draw_confusion(confusion(shares, labels), run.shown_names, options.confusion, **words)
     print(options.confusion)

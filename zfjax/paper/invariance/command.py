@@ -93,7 +93,7 @@ def amounts(options: Options, image_size: int) -> dict[str, np.ndarray]:
 
 
 def _legend(view: View, pictures: Pictures) -> list[str]:
-    names = view.run.class_names
+    names = view.run.shown_names
     return [f"{names[label]} ({name})" for label, name in zip(pictures.labels, pictures.names, strict=True)]
 
 

@@ -57,7 +57,7 @@ def draw(view: View, options: Options) -> Drawn:
     choices = _choices(square, run.arch.image_size, options.fill)
     caption = f"{choices} {_class(bool(pictures.known.all()))} {view.origin} {_data(view, options)}"
     style = {"title": title, "caption": caption, "percentile": view.percentile}
-    draw_occlusion(images, others, pictures.names, run.class_names, path, **style)
+    draw_occlusion(images, others, pictures.names, run.shown_names, path, **style)
     return Drawn([path], list(zip(images, others, strict=True)))
 
 

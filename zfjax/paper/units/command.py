@@ -106,7 +106,7 @@ def activations(view: View, options: ActivationsOptions) -> Drawn:
 
 
 def _class(view: View, pictures: Pictures, place: int) -> str:
-    name = view.run.class_names[int(np.asarray(pictures.labels)[place])]
+    name = view.run.shown_names[int(np.asarray(pictures.labels)[place])]
     return name if pictures.known[place] else f"taken for {name}"
 
 
