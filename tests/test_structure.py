@@ -36,6 +36,7 @@ ONLY_USERS = {
     "array_record": {"zfjax.data.formats.array_record"},
     "filelock": {"zfjax.runs.lock"},
     "tyro": {"zfjax.cli.flags"},
+    "tqdm": {"zfjax.terminal"},
     "sklearn": {"zfjax.paper.baselines.measure"},
     "jinja2": {"zfjax.paper.report.document"},
     "tensorflow": set(),
@@ -174,6 +175,15 @@ def test_what_draws_starts_no_jax_and_what_does_not_draw_no_matplotlib(module):
         assert "matplotlib" not in {name.split(".")[0] for name in imports(MODULES[module])}, (
             "matplotlib is for draw.py"
         )
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_all_is_printed_at_one_place_and_files_are_utf_8(module):
+    for call in (node for node in ast.walk(ast.parse(MODULES[module].read_text())) if isinstance(node, ast.Call)):
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        assert name != "print", f"line {call.lineno}: zfjax.terminal.say prints, and escapes what names hold"
+        if name in ("read_text", "write_text") and isinstance(call.func, ast.Attribute):
+            assert any(given.arg == "encoding" for given in call.keywords), f"line {call.lineno}: in the user's locale"
 
 
 @pytest.mark.parametrize("path", [*PACKAGE, *ROOT.glob("*.py")], ids=lambda path: str(path.relative_to(ROOT)))

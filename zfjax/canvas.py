@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from zfjax.errors import InputError
 from zfjax.image_files import DECODING, decoded_bytes, open_image
+from zfjax.terminal import visible
 
 # Behind transparent pixels. Mid-grey lies nearest to a mean image, so that what is not there excites a network least.
 MATTE = (128, 128, 128)
@@ -141,8 +142,8 @@ def _white(image: Image.Image, peak: float, name: str) -> int:
     if 0 < peak < 65535 / 8 and not _DARK:
         _DARK.append(name)
         warnings.warn(
-            f"{name} is almost black: no pixel is above {peak:.0f} of 65535; if its white is less, as of 12 bits in a "
-            "16-bit file, scale such images up first (others like it are not named)",
+            f"{visible(name)} is almost black: no pixel is above {peak:.0f} of 65535; if its white is less, as of 12 "
+            "bits in a 16-bit file, scale such images up first (others like it are not named)",
             stacklevel=2,
         )
     return 65535

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from zfjax.terminal import guarded, say
+
 
 class InputError(ValueError):
     """Something the user gave is wrong; the message names it, shows what arrived, and says what would do."""
@@ -15,12 +17,19 @@ class BadImage(InputError):
 
 @contextmanager
 def exit_on_bad_input() -> Iterator[None]:
-    """Ends a script with one line and exit code 2 on `InputError`, quietly on Ctrl-C; all else is a bug, and loud."""
-    try:
-        yield
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)
+    """Ends a script with one line and exit code 2 on `InputError`, quietly on Ctrl-C; all else is a bug, and loud.
+
+    What cannot be printed stops nothing; where the disk was too full for it, the script ends with exit code 1.
+    """
+    with guarded() as out:
+        try:
+            yield
+        except InputError as error:
+            say(f"error: {error}", error=True)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            say("stopped", error=True)
+            sys.exit(130)
+        if out.lost:
+            say(f"error: all was done, but what was printed is lost: {out.failure}", error=True)
+            sys.exit(1)

@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from zfjax.attribution.occlusion import occlude_each
 from zfjax.model import Model
+from zfjax.terminal import meter
 
 # Of an image's largest activation: smaller changes are rounding, which convolution by fast Fourier or Winograd
 # transforms spreads to places that the square does not reach, where its sign would be a coin's.
@@ -47,7 +47,7 @@ def correspondence(
     ]
     clear = [see(images[chunk]) for chunk in chunks]
     rows: dict[str, list[np.ndarray]] = {}
-    for placing in tqdm(places, desc="covering", unit=" placings", disable=not progress):
+    for placing in meter(places, desc="covering", unit=" placings", disable=not progress):
         signs = [
             jax.tree.map(_sign_changes, before, see(occlude_each(images[chunk], placing[chunk], size=size, fill=fill)))
             for before, chunk in zip(clear, chunks, strict=True)

@@ -4,9 +4,10 @@ import contextlib
 import io
 import os
 import re
-import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
+
+from zfjax.terminal import guarded, say
 
 Config = TypeVar("Config")
 
@@ -26,12 +27,12 @@ def parse_flags(config: type[Config], args: list[str] | None = None) -> Config:
     os.environ["MPLBACKEND"] = "agg"
     errors = io.StringIO()
     try:
-        with contextlib.redirect_stderr(errors):
+        with guarded(), contextlib.redirect_stderr(errors):
             return tyro.cli(config, args=args, use_underscores=True)
     except SystemExit as stop:
         if stop.code:
             # tyro draws a box of several lines; its words alone fit into one
             words = " ".join(re.sub(r"[^\S ]|[─-╿]", " ", errors.getvalue()).split())
-            print(f"error: {words}", file=sys.stderr)
+            say(f"error: {words}", error=True)
             raise SystemExit(2) from None
         raise

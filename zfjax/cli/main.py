@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 
+from zfjax.terminal import say
+
 COMMANDS = {  # name: (module with a `main`, what it does)
     "train": ("zfjax.cli.train", "train a convnet"),
     "evaluate": ("zfjax.cli.evaluate", "error rates of a run, or of several averaged (Table 2)"),
@@ -20,19 +22,19 @@ def main() -> None:
     """The console script `zfjax`; each command answers --help. Exit code 2 for one that there is not."""
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_usage())
+        say(*_usage())
         return
     name = arguments[0]
     if name not in COMMANDS:
-        print(f"error: unknown command {name!r}; there are {', '.join(COMMANDS)}", file=sys.stderr)
+        say(f"error: unknown command {name!r}; there are {', '.join(COMMANDS)}", error=True)
         sys.exit(2)
     sys.argv = [f"zfjax {name}", *arguments[1:]]
     importlib.import_module(COMMANDS[name][0]).main()
 
 
-def _usage() -> str:
+def _usage() -> list[str]:
     lines = [f"  {name:<11}{about}" for name, (_, about) in COMMANDS.items()]
-    return "\n".join(["usage: zfjax COMMAND [flags]; zfjax COMMAND --help tells them", "", *lines])
+    return ["usage: zfjax COMMAND [flags]; zfjax COMMAND --help tells them", "", *lines]
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from zfjax.paper.numbers import ABLATIONS
 from zfjax.runtime.compile_cache import Programs
 from zfjax.runtime.signals import handled, leave
 from zfjax.runtime.start import start
+from zfjax.terminal import say
 from zfjax.train.settings import Settings, fill
 
 
@@ -65,9 +66,10 @@ def main() -> None:
         _check(config)
         start(config.programs)
         if config.table is None:
-            print("\n" + "\n".join(map(str, report(config))))
+            say("", *map(str, report(config)))
         else:
-            print("\n" + markdown(table3(config) if config.table == "3" else tutorial(config)), end="")
+            table = table3(config) if config.table == "3" else tutorial(config)
+            say("", *markdown(table).removesuffix("\n").split("\n"))
 
 
 def report(config: ReproduceConfig) -> tuple[Path, Path]:

@@ -10,6 +10,7 @@ from zfjax.cli.flags import parse_flags
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.runtime.compile_cache import Programs
 from zfjax.runtime.start import start
+from zfjax.terminal import say
 from zfjax.train.settings import PAPER_EPOCHS, Settings, resolve, training
 
 
@@ -67,9 +68,9 @@ def _train(config: TrainConfig, arch: Arch) -> None:
     arch = dataclasses.replace(arch, num_classes=len(dataset.class_names))
     reason = "" if config.dataset else f" ({_why(name)}; choose with --dataset)"
     if leads():
-        print(f"training {arch.name} at {arch.image_size}x{arch.image_size} on {dataset.origin}{reason}", flush=True)
+        say(f"training {arch.name} at {arch.image_size}x{arch.image_size} on {dataset.origin}{reason}")
         if left := left_over(len(dataset.train), arch.recipe.batch_size):
-            print(left, flush=True)
+            say(left)
     workdir = config.workdir or f"runs/{arch.name}"
     options = {"seed": config.seed, "keep_epochs": config.keep_epochs}
     train(dataset=dataset, **training(config, arch, name, workdir, **options))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from zfjax.paper.registry import FIGURES
 from zfjax.paper.view import LeftOut, View
 from zfjax.runtime.compile_cache import Programs
 from zfjax.runtime.start import start
+from zfjax.terminal import say
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def main() -> None:
         _check(config)
         if config.arch:
             out = Path(config.out or Path("figures") / config.arch)
-            print(*draw_named(config.arch, out, config.architecture).paths)
+            say(" ".join(map(str, draw_named(config.arch, out, config.architecture).paths)))
             return
         start(config.programs)
         for figure, views in _jobs(config):
@@ -107,7 +107,7 @@ def main() -> None:
             except LeftOut as reason:
                 if config.figure != "all":
                     raise
-                print(f"left out: {figure} ({reason})", file=sys.stderr)
+                say(f"left out: {figure} ({reason})", error=True)
 
 
 def _jobs(config: Any) -> list[tuple[str, Any]]:
@@ -130,7 +130,7 @@ def _jobs(config: Any) -> list[tuple[str, Any]]:
 def _draw(name: str, config: Any, views: View | list[View]) -> None:
     figure = FIGURES[name]
     for path in figure.draw(views, getattr(config, name, None) or figure.options()).paths:
-        print(path, flush=True)
+        say(str(path))
 
 
 def _check(config: Any) -> None:

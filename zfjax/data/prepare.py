@@ -19,6 +19,7 @@ from zfjax.runs.results import differences, refuse
 from zfjax.runtime.files import parse_json
 from zfjax.runtime.places import cores, user_path
 from zfjax.runtime.signals import handled, leave
+from zfjax.terminal import meter, say
 
 if TYPE_CHECKING:
     from zfjax.data.dataset import Dataset
@@ -62,7 +63,7 @@ def check(out: Path) -> None:
     manifest = prepared.read_manifest(out)
     prepared.check_sizes(out, manifest)
     prepared.check_contents(out, manifest)
-    print(f"{out}: all {len(manifest['files'])} files are as they were written")
+    say(f"{out}: all {len(manifest['files'])} files are as they were written")
 
 
 def prepare(config: PrepareConfig) -> None:
@@ -81,7 +82,7 @@ def prepare(config: PrepareConfig) -> None:
 
     out = user_path(config.out)
     if _is_finished(out, config) and not (out / PREPARING).exists():
-        print(f"{out} is prepared; nothing is left to do")
+        say(f"{out} is prepared; nothing is left to do")
         return
     with _stoppable(out):
         options = {"channels": config.channels, "data_dir": config.data_dir, "bad_images": config.bad_images}
@@ -155,18 +156,17 @@ def _begin(out: Path, config: PrepareConfig, dataset: Dataset) -> dict:
 
 
 def _write_shards(work: Work, threads: int) -> None:
-    from tqdm import tqdm
 
     from zfjax.data.prepared.writer import write_shards
 
     todo = [shard for shard in work.shards if not work.is_done(shard)]
     total, missing = (sum(len(shard.images) for shard in shards) for shards in (work.shards, todo))
-    print(f"preparing {work.dataset.origin}", flush=True)
+    say(f"preparing {work.dataset.origin}")
     if missing < total:
-        print(f"going on: {total - missing:,} of {total:,} images are there already", flush=True)
+        say(f"going on: {total - missing:,} of {total:,} images are there already")
     if todo:
         _check_space(work, todo)
-        with tqdm(total=total, initial=total - missing, desc="preparing", unit=" images") as bar:
+        with meter(total=total, initial=total - missing, desc="preparing", unit=" images") as bar:
             write_shards(work, todo, threads, bar)
 
 
@@ -180,7 +180,7 @@ def _check_space(work: Work, todo: list[Shard]) -> None:
     need = image_bytes * sum(len(shard.images) for shard in todo) + sums + index
     free = shutil.disk_usage(work.out).free
     about = "" if work.format == "raw" else "about "
-    print(f"{about}{need / 1e9:,.2f} GB to write to {work.out}, {free / 1e9:,.2f} GB are free", flush=True)
+    say(f"{about}{need / 1e9:,.2f} GB to write to {work.out}, {free / 1e9:,.2f} GB are free")
     if need > free:
         smaller = " or --format=jpeg" if work.format == "raw" else ""
         raise InputError(
@@ -204,7 +204,7 @@ def _stoppable(out: Path) -> Iterator[None]:
         try:
             yield
         except SystemExit:
-            print(f"stopped; what is written stays in {out}, and the same command goes on from there", flush=True)
+            say(f"stopped; what is written stays in {out}, and the same command goes on from there")
             raise
 
 
@@ -213,11 +213,11 @@ def _say_result(out: Path) -> None:
 
     manifest = read_manifest(out)
     if left_out := manifest["skipped"]:
-        lines = (out / SKIPPED).read_text(errors="surrogateescape").splitlines()
-        print(f"{left_out:,} images are left out, all listed in {out / SKIPPED}; the first:")
-        print("\n".join(f"  {line}" for line in lines[:5]))
+        lines = (out / SKIPPED).read_text(encoding="utf-8", errors="replace").splitlines()
+        say(f"{left_out:,} images are left out, all listed in {out / SKIPPED}; the first:")
+        say(*(f"  {line}" for line in lines[:5]))
     size = sum(file["bytes"] for file in manifest["files"].values())
-    print(f"prepared {out} ({size / 1e9:,.2f} GB); train with --dataset=prepared:{out}")
+    say(f"prepared {out} ({size / 1e9:,.2f} GB); train with --dataset=prepared:{out}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from zfjax import ops
 from zfjax.arch import Arch
@@ -19,6 +18,7 @@ from zfjax.deconvnet import Norm, Units, project
 from zfjax.layers import Pair, pair
 from zfjax.model import Model, on_canvases
 from zfjax.runs.run import Run
+from zfjax.terminal import Meter, meter
 
 UNITS = 32  # projected at a time; 32 windows of a conv5 unit take 55 MB at conv1's maps
 
@@ -127,7 +127,7 @@ def search(
     """`mine` over a source, or the images of `indices`."""
     count = len(source) if indices is None else len(indices)
     batches = eval_batches(source, batch_size=min(batch_size, count), indices=indices)
-    with tqdm(total=count, desc="searching", unit=" images", disable=not progress) as bar:
+    with meter(total=count, desc="searching", unit=" images", disable=not progress) as bar:
         return mine(model, params, counted(batches, bar), layers, top)
 
 
@@ -154,7 +154,7 @@ def number_of_maps(arch: Arch, layers: Sequence[str]) -> dict[str, int]:
     return {layer: arch.row(layer).shape[2] for layer in layers}
 
 
-def counted(batches: Iterable[Batch], bar: tqdm) -> Iterator[Batch]:
+def counted(batches: Iterable[Batch], bar: Meter) -> Iterator[Batch]:
     """The same batches, whose images a progress bar counts once they are done."""
     for batch in batches:
         yield batch
@@ -191,7 +191,7 @@ def project_winners(
     # by what is asked for, not by what is found: the moments of Fig. 4 share one compiled program
     asked = sum(len(maps[layer]) * winners[layer].value.shape[1] for layer in maps)
     batch_size, model = max(1, min(batch_size, asked)), on_canvases(run.arch)
-    with tqdm(total=sum(map(len, wanted.values())), desc="projecting", unit=" units", disable=not progress) as bar:
+    with meter(total=sum(map(len, wanted.values())), desc="projecting", unit=" units", disable=not progress) as bar:
         for batch in eval_batches(source, batch_size=batch_size, indices=images) if images else ():
             seen = _look(model, run.variables, batch["image"])
             slots = {int(image): slot for slot, image in enumerate(batch["index"])}

@@ -30,6 +30,7 @@ from zfjax.runs.leaves import flatten, manifest, placeholders, split
 from zfjax.runs.opened import Opened
 from zfjax.runs.steps import Retention, about_or_none, read_about, set_aside, steps
 from zfjax.runs.stored import DamagedCheckpoint, alone, handler, read_leaves, restore
+from zfjax.terminal import visible
 
 
 class Restored(NamedTuple):
@@ -195,7 +196,8 @@ class Checkpoints:
 
     def _set_aside(self, damaged: dict[int, str]) -> None:
         for step, why in damaged.items():
-            warnings.warn(f"{self._workdir}: skipped the damaged checkpoint of step {step}: {why}", stacklevel=3)
+            text = visible(f"{self._workdir}: skipped the damaged checkpoint of step {step}: {why}")
+            warnings.warn(text, stacklevel=3)
         if damaged:
             with self._explained():
                 set_aside(self._folder, damaged)

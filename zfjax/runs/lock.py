@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from zfjax.errors import InputError
+from zfjax.terminal import visible
 
 LOCK = "lock"
 
@@ -38,7 +39,8 @@ def locked(folder: str | Path) -> Iterator[None]:
         holder = path.read_text(encoding="utf-8").strip() or "another process"
         raise InputError(f"{holder} is writing to {folder}; wait for it, stop it, or give another folder") from None
     except OSError as error:
-        warnings.warn(f"{folder} cannot be locked ({error.strerror}): see that nobody else writes to it", stacklevel=3)
+        why = f"{visible(str(folder))} cannot be locked ({error.strerror})"
+        warnings.warn(f"{why}: see that nobody else writes to it", stacklevel=3)
     try:
         path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
         yield

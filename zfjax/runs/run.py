@@ -16,6 +16,7 @@ from zfjax.preprocess import Preprocess
 from zfjax.runs.folder import CHECKPOINTS, find_run, read_class_names, read_config, read_mean
 from zfjax.runs.steps import steps
 from zfjax.runs.stored import DamagedCheckpoint, restore
+from zfjax.terminal import visible
 
 
 class Run(NamedTuple):
@@ -91,7 +92,7 @@ def _newest_params(workdir: Path, arch: Arch) -> tuple[int, dict]:
             return step, _params(workdir, arch, step)
         except _Damaged as error:
             failed = failed or error
-            warnings.warn(f"passed over a checkpoint: {error}", stacklevel=3)
+            warnings.warn(visible(f"passed over a checkpoint: {error}"), stacklevel=3)
     raise failed or InputError(f"{workdir} has no checkpoint yet; the first is written when an epoch ends")
 
 

@@ -90,7 +90,7 @@ def _drop_unreadable(path: Path) -> None:
 def _processor() -> str:
     """A name for this kind of processor: machines that share a home folder may lack each other's instructions."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = [platform.processor()]
     kinds = {line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))} or set(lines)

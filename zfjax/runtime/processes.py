@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import socket
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from zfjax.errors import InputError
 from zfjax.runtime import devices
 from zfjax.runtime.clusters import Place, find_place
 from zfjax.runtime.signals import STOPPING, exit_code
+from zfjax.terminal import say
 
 _START_SECS = 300  # machines of one job may start minutes apart
 _SAY_SECS = 30
@@ -49,7 +49,7 @@ def join(coordinator: str | None = None, count: int | None = None, index: int | 
         if place:
             _meet(place)
         elif said:
-            print(said, flush=True)
+            say(said)
         elif os.environ.get("TPU_WORKER_HOSTNAMES") or importlib.util.find_spec("libtpu"):
             with contextlib.suppress(ValueError):  # none of the kinds of cluster that JAX knows
                 _wait("the others of this TPU pod", functools.partial(jax.distributed.initialize, **_TIMEOUTS))
@@ -95,7 +95,7 @@ def _wait(whom: str, connect: Callable[[], None]) -> None:
         thread.join(1)
         for _ in range(0, _START_SECS, _SAY_SECS):
             if thread.is_alive():
-                print(f"waiting for {whom}; --num_processes=1 trains alone", file=sys.stderr, flush=True)
+                say(f"waiting for {whom}; --num_processes=1 trains alone", error=True)
                 thread.join(_SAY_SECS)
     except KeyboardInterrupt:
         _leave("stopped", exit_code(signal.SIGINT))
@@ -108,7 +108,7 @@ def _wait(whom: str, connect: Callable[[], None]) -> None:
 
 
 def _leave(text: str, code: int) -> NoReturn:
-    print(text, file=sys.stderr, flush=True)
+    say(text, error=True)
     os._exit(code)
 
 
@@ -182,7 +182,7 @@ def ending_together() -> Iterator[None]:
                 text, code = _lost(error), 1
             case _:
                 text, code = "".join(traceback.format_exception(error)), 1
-        print(text, file=sys.stderr, flush=True)
+        say(*text.split("\n"), error=True)
         os._exit(code)
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
+from zfjax import terminal
 from zfjax.runs.checkpoint import Checkpoints, Restored
 from zfjax.runs.folder import append_metrics, truncate_metrics
 from zfjax.runtime.processes import from_leader, leads
+from zfjax.terminal import Meter, meter
 
 
 class RunWriter:
@@ -101,9 +102,9 @@ class MetricsLog:
             self._writer.close()
 
 
-def progress_bar(total: int, done: int, epoch: str) -> tqdm:
+def progress_bar(total: int, done: int, epoch: str) -> Meter:
     """Counts images; shown by the process that leads."""
-    return tqdm(
+    return meter(
         total=total,
         initial=done,
         unit=" images",
@@ -115,11 +116,9 @@ def progress_bar(total: int, done: int, epoch: str) -> tqdm:
 
 
 def say(text: str) -> None:
-    """A line above the progress bar, from the process that leads."""
-    if not leads():
-        return
-    tqdm.write(text)  # above the progress bar, not into it
-    sys.stdout.flush()  # in a log file too, at once: a kill -9 takes what is buffered
+    """A line from the process that leads."""
+    if leads():
+        terminal.say(text)
 
 
 def sentence(metrics: dict[str, float], epochs: int) -> str:

@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
+from zfjax import terminal
 from zfjax.arch import Arch
 from zfjax.convnet import ConvNet
 from zfjax.data import Dataset, check_batch, eval_batches, mean_image, train_batches
@@ -27,6 +27,7 @@ from zfjax.runs.lock import locked
 from zfjax.runtime.devices import copied, data_mesh, everywhere, on_device
 from zfjax.runtime.processes import ending_together, from_leader, leads
 from zfjax.runtime.signals import exit_code
+from zfjax.terminal import Meter
 from zfjax.train.log import RunWriter, progress_bar, say, sentence
 from zfjax.train.step import eval_step, init_state, learning_rate, make_optimizer, observe, train_step
 from zfjax.train.stopping import StopSignal
@@ -68,7 +69,8 @@ def train(
             raise InputError(f"{error}; mend it, take it away, or leave such images out by --bad_images=skip") from None
         finally:
             if text := dataset.broken.report():
-                tqdm.write(text if jax.process_count() == 1 else f"process {jax.process_index()}: {text}")
+                who = "" if jax.process_count() == 1 else f"process {jax.process_index()}: "
+                terminal.say(*f"{who}{text}".split("\n"))
 
 
 def _check(arch: Arch, dataset: Dataset, grad_accum: int) -> None:
@@ -207,7 +209,7 @@ class _Training:
             self._give_up("the parameters are no longer finite", step)
         self.writer.save(step, self.state, **options)
 
-    def progress_bar(self, start: int) -> tqdm:
+    def progress_bar(self, start: int) -> Meter:
         size, epochs = self.arch.recipe.batch_size, self.arch.recipe.epochs
         epoch = f"epoch {start // self.steps_per_epoch + 1}/{epochs}"
         return progress_bar(self.total_steps * size, start * size, epoch)

@@ -13,6 +13,7 @@ import math
 from zfjax.arch import Arch
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.layers import Conv, Dense
+from zfjax.terminal import say
 from zfjax.zoo.alexnet import alexnet
 from zfjax.zoo.small import TUTORIAL, lenet5, sign_mlp, tutorial_cnn
 from zfjax.zoo.vgg import vgg16
@@ -100,12 +101,12 @@ def main() -> None:
     parser.add_argument("--num_classes", type=int, help="size of the classifier (default: the network's own)")
     parser.add_argument("--width", type=float, default=1.0, help="factor on the features of every hidden layer")
     flags = parser.parse_args()
-    if flags.name is None:
-        print("\n".join(f"{name:<16}{arch.param_count():>13,} parameters" for name, arch in ARCHS.items()))
-        return
     with exit_on_bad_input():
+        if flags.name is None:
+            say(*(f"{name:<16}{arch.param_count():>13,} parameters" for name, arch in ARCHS.items()))
+            return
         options = {"num_classes": flags.num_classes, "image_size": flags.image_size, "width": flags.width}
-        print(get_arch(flags.name, **options).summary())
+        say(*get_arch(flags.name, **options).summary().split("\n"))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import struct
-import sys
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from zfjax.data.formats.records import Damage, Shard, check_present
 from zfjax.errors import BadImage, InputError
 from zfjax.runtime.files import own_part, whole
 from zfjax.runtime.places import cache_folder
+from zfjax.terminal import meter, say
 
 HEADER_BYTES, FOOTER_BYTES = 12, 4
 # A scan waits for the disk, one small read a record. In the page cache Python is the limit: 280,000 records a second
@@ -142,12 +142,11 @@ def masked_crc32c(data: bytes) -> int:
 
 
 def _scan_all(shards: Sequence[Shard], name: str) -> Index:
-    from tqdm import tqdm
 
     offsets, damage = [], {}
     pool = ThreadPoolExecutor(SCAN_THREADS)
     try:
-        with tqdm(total=sum(shard.count for shard in shards), desc=f"indexing {name}", unit="record", delay=1) as bar:
+        with meter(total=sum(shard.count for shard in shards), desc=f"indexing {name}", unit="record", delay=1) as bar:
             for number, (found, wrong) in enumerate(pool.map(scan, shards)):
                 offsets.append(found)
                 if wrong:
@@ -164,7 +163,7 @@ def _save(file: Path, offsets: list[np.ndarray]) -> None:
         with whole(file, part=own_part(file)) as part, part.open("wb") as opened:
             np.savez(opened, offsets=np.concatenate(offsets), counts=[len(one) for one in offsets])
     except OSError as error:  # costs the next start its time, and nothing else
-        print(f"the index of the records cannot be kept in {file.parent}: {error.strerror}", file=sys.stderr)
+        say(f"the index of the records cannot be kept in {file.parent}: {error.strerror}", error=True)
 
 
 def _load(file: Path, shards: Sequence[Shard]) -> list[np.ndarray] | None:

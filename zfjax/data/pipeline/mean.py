@@ -8,6 +8,7 @@ import numpy as np
 
 from zfjax.data.pipeline.batches import eval_batches
 from zfjax.data.source import Source
+from zfjax.terminal import meter
 
 
 def mean_image(
@@ -18,14 +19,12 @@ def mean_image(
     progress: shows a bar with rate and time left. Of several processes each reads its share, and all get the same mean.
     Sums are whole numbers (uint64), so the order does not matter. Raises InputError for an image that cannot be read.
     """
-    from tqdm import tqdm
-
     from zfjax.runtime.processes import summed
 
     total, count = np.zeros(source[0]["image"].shape, np.uint64), 0
     share: dict[str, Any] = {"process_index": process_index, "process_count": process_count}
     batch_size = max(1, min(batch_size, len(source)) // process_count) * process_count
-    with tqdm(total=len(source), desc="mean image", unit="image", disable=not progress) as bar:
+    with meter(total=len(source), desc="mean image", unit="image", disable=not progress) as bar:
         for batch in eval_batches(source, batch_size=batch_size, **share):
             images = batch["image"][batch["mask"]]
             total += images.sum(axis=0, dtype=np.uint64)

@@ -24,6 +24,7 @@ from zfjax.data.source import Record
 from zfjax.errors import BadImage, InputError
 from zfjax.runtime.files import parse_json
 from zfjax.runtime.places import user_path
+from zfjax.terminal import meter
 
 VERSION = 1
 MANIFEST, PREPARING, MEAN, SKIPPED = "manifest.json", "preparing", "mean.npy", "skipped.txt"
@@ -160,10 +161,9 @@ def check_sizes(root: Path, manifest: dict) -> None:
 
 def check_contents(root: Path, manifest: dict) -> None:
     """Reads every file against its checksum, with a progress bar; raises InputError that names the damaged ones."""
-    from tqdm import tqdm
 
     total, damaged = sum(written["bytes"] for written in manifest["files"].values()), []
-    with tqdm(total=total, desc="checking", unit="B", unit_scale=True) as bar:
+    with meter(total=total, desc="checking", unit="B", unit_scale=True) as bar:
         for name, written in manifest["files"].items():
             checksum = 0
             with (root / name).open("rb", buffering=0) as file:

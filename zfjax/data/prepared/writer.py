@@ -25,10 +25,9 @@ from zfjax.data.prepared import reader as prepared
 from zfjax.data.source import Source
 from zfjax.errors import BadImage, InputError
 from zfjax.runtime.files import whole
+from zfjax.terminal import Meter, visible
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
-
     from zfjax.data.dataset import Dataset
 
 AHEAD_BYTES = 64 << 20  # canvases that wait to be written, so that reading goes on while a shard goes to the disk
@@ -111,7 +110,7 @@ def image_names(source: Source, images: range) -> list[bytes]:
     return [os.fsencode(os.sep.join(source.describe(index).rsplit(os.sep, 3)[-3:])) for index in images]
 
 
-def write_shards(work: Work, shards: list[Shard], threads: int, bar: tqdm) -> None:
+def write_shards(work: Work, shards: list[Shard], threads: int, bar: Meter) -> None:
     """Reads the images of these shards on so many threads and writes them; the bar moves by one for each image.
 
     Raises InputError as `Work.read` does, and when the disk cannot take them.
@@ -154,7 +153,7 @@ def finish(work: Work) -> None:
             mean = np.asarray(total / len(index), np.float32)  # as zfjax.data.pipeline.mean divides
             write(prepared.MEAN, _npy(mean))
     if skipped:
-        write(prepared.SKIPPED, os.fsencode("".join(f"{line}\n" for line in skipped)))
+        write(prepared.SKIPPED, "".join(f"{visible(line)}\n" for line in skipped).encode())
     manifest = {"version": prepared.VERSION, "settings": work.settings, "origin": work.dataset.origin}
     manifest |= {"skipped": len(skipped), "class_names": work.dataset.class_names, "files": files}
     write_whole(work.out / prepared.MANIFEST, to_json(manifest), work.staging)
@@ -181,7 +180,7 @@ def _in_order(pool: ThreadPoolExecutor, call: Callable, jobs: Iterable[tuple], a
         yield waiting.popleft().result()
 
 
-def _write_shard(work: Work, shard: Shard, items: Iterator[Item], bar: tqdm) -> None:
+def _write_shard(work: Work, shard: Shard, items: Iterator[Item], bar: Meter) -> None:
     total = np.zeros((work.size, work.size, work.channels), np.uint32)  # would overflow after 16 million images
     labels, sizes, names, skipped, checksum = [], [], [], [], 0
     origins = image_names(work.source(shard.split), shard.images)

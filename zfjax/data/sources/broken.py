@@ -6,6 +6,7 @@ import numpy as np
 
 from zfjax.data.source import Record, Source
 from zfjax.errors import BadImage, InputError
+from zfjax.terminal import visible
 
 _SHOWN = 20
 _IN_A_ROW = 1000  # so many broken images one after the other are no accident
@@ -24,7 +25,7 @@ class Broken:
         messages = sorted(self.found.values())
         more = [f"  and {len(messages) - _SHOWN} more"] * (len(messages) > _SHOWN)
         head = f"{len(messages)} broken image{'s' * (len(messages) > 1)} left out:"
-        return "\n".join([head, *(f"  {message}" for message in messages[:_SHOWN]), *more])
+        return "\n".join([head, *(f"  {visible(message)}" for message in messages[:_SHOWN]), *more])
 
 
 class SoundSource:

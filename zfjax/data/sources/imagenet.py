@@ -102,7 +102,8 @@ def _lists() -> tuple[list[str], list[str]]:
     found = find_spec("tensorflow_datasets")
     assert found and found.origin, "TFDS is a dependency"
     folder = Path(found.origin).parent / "datasets" / "imagenet2012"
-    wnids, answers = ((folder / file).read_text().split() for file in ("labels.txt", "validation_labels.txt"))
+    files = ("labels.txt", "validation_labels.txt")
+    wnids, answers = ((folder / file).read_text(encoding="utf-8").split() for file in files)
     return wnids, answers
 
 

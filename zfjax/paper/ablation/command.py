@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +14,7 @@ from zfjax.errors import InputError
 from zfjax.paper.ablation.table import Plan, Row, describe, record
 from zfjax.runs.folder import CONFIG, open_run
 from zfjax.runtime.files import make_folder, read_json, write_json, write_text
+from zfjax.terminal import say
 from zfjax.train.settings import PAPER_EPOCHS, Settings, resolve, training
 from zfjax.zoo import get_arch, smallest_image
 
@@ -58,7 +58,7 @@ def reproduce(plan: Plan) -> Table:
     make_folder(plan.out)
     rows = {name: _row_so_far(plan, name, arch) for name, arch in archs.items()}
     for number, (name, arch) in enumerate(archs.items(), start=1):
-        print(f"{name} ({number} of {len(archs)})", flush=True)
+        say(f"{name} ({number} of {len(archs)})")
         if rows[name].reason == TO_DO and isinstance(arch, Arch):
             rows[name] = _row(plan, arch)
         table = describe(plan, list(rows.values()), fitting, _data(plan, fitting[0]))
@@ -95,7 +95,7 @@ def _row(plan: Plan, arch: Arch) -> Row:
     except SystemExit as stop:
         if not isinstance(stop.code, str):
             raise  # a signal; a sentence is a training that came to nothing, which need not stop the others
-        print(stop.code, file=sys.stderr, flush=True)
+        say(stop.code, error=True)
         return Row(arch.name, params, (), stop.code.removeprefix("error: ").split(";")[0])
 
 

@@ -12,6 +12,7 @@ from zfjax.paper.numbers import BASELINES
 from zfjax.runs.folder import open_run, read_metrics
 from zfjax.runs.results import differences, refuse
 from zfjax.runtime.files import make_folder, read_json, write_json, write_text
+from zfjax.terminal import say
 from zfjax.train.settings import resolve, training
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def reproduce(plan: Plan) -> Table:
             from zfjax.paper.baselines.measure import classifier, fit_and_score, pixels
 
             parts = parts or (pixels(data.train), pixels(data.val))
-            print(f"{system} on {len(data.train):,} images", flush=True)
+            say(f"{system} on {len(data.train):,} images")
             score = fit_and_score(classifier(system), *parts)
         book["systems"][system] = {**book["systems"].get(system, {}), **score._asdict()}
         table = describe(plan, book, data, archs)
@@ -113,7 +114,7 @@ def _network(plan: Plan, system: str, arch: Arch, data: Dataset, book: dict) -> 
     from zfjax.runs.run import load_run
     from zfjax.train.loop import train
 
-    print(f"{system} ({arch.name}) on {len(data.train):,} images", flush=True)
+    say(f"{system} ({arch.name}) on {len(data.train):,} images")
     train(dataset=data, **options)
     shares, labels = probabilities(load_run(workdir), data.val, crops=1)
     steps = max(1, len(data.train) // arch.recipe.batch_size)

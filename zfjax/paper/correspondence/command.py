@@ -11,6 +11,7 @@ from zfjax.paper.correspondence.portraits import choose_portraits
 from zfjax.paper.correspondence.table import text_table
 from zfjax.paper.view import Drawn, Figure, View
 from zfjax.runtime.files import write_text
+from zfjax.terminal import say
 
 if TYPE_CHECKING:
     from zfjax.paper.correspondence.measure import Result
@@ -31,7 +32,7 @@ def draw(view: View, options: Options) -> Drawn:
     result = measure_correspondence(view.run, portraits, layers=layers, shown=SHOWN, **placings, **common)
     path, table, note = view.path("correspondence"), text_table(result), _note(view, result, origin)
     text = f"{aligned(table.columns, table.rows)}\n\n{' '.join(table.note)} {note}\n"
-    print(text, flush=True)
+    say(*text.split("\n"))
     title = f"{len(portraits)} images with one part covered at a time, and with random places covered"
     draw_correspondence(result, path, title=title, caption=note)
     write_text(path.with_suffix(".md"), f"# {table.title}\n\n{text}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from zfjax.errors import InputError
+from zfjax.terminal import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,10 +62,10 @@ def evaluate(options: Options) -> None:
     answers = [_answers(options, run, runs[0]) for run in runs]
     labels = answers[0].labels
     for path, run, each in zip(options.paths, runs, answers, strict=True):
-        print(f"{Path(path).name} ({run.arch.name}, step {run.step:,}): {_sentence(each.shares, labels)}")
+        say(f"{Path(path).name} ({run.arch.name}, step {run.step:,}): {_sentence(each.shares, labels)}")
     mean = sum((each.shares for each in answers[1:]), start=answers[0].shares) / len(answers)
     if len(runs) > 1:
-        print(f"{len(runs)} runs averaged: {_sentence(mean, labels)}")
+        say(f"{len(runs)} runs averaged: {_sentence(mean, labels)}")
     if (options.dataset or runs[0].config["dataset"]).partition("/")[0] == "imagenet2012":
         _print_paper()
     if options.per_class:
@@ -85,11 +86,11 @@ def _answers(options: Options, run: Run, first: Run) -> Answers:
     source = {"val": data.val, "train": data.train}[options.split]
     indices = range(min(options.limit or len(source), len(source)))
     if run is first:
-        print(f"{len(indices):,} images of the {options.split} split of {name}, {options.crops} crop(s)", flush=True)
+        say(f"{len(indices):,} images of the {options.split} split of {name}, {options.crops} crop(s)")
     how = {"crops": options.crops, "batch_size": options.batch_size, "progress": True}
     answers = probabilities(run, source, indices=indices, **how)
     if run is first and (report := data.broken.report()):
-        print(report)
+        say(*report.split("\n"))
     return answers
 
 
@@ -118,15 +119,15 @@ def _print_classes(shares: np.ndarray, labels: np.ndarray, names: tuple[str, ...
             wrong[label] = 0
             mistaken = f", mostly taken for {names[wrong.argmax()]}" if wrong.any() else ""
             error = 100 * (1 - right[label] / total[label])
-            print(f"  {names[label]}: {error:.1f} % of {total[label]} wrong{mistaken}")
+            say(f"  {names[label]}: {error:.1f} % of {total[label]} wrong{mistaken}")
 
 
 def _print_paper() -> None:
     from zfjax.paper.numbers import IMAGENET
 
-    print("The paper's numbers (Table 2: error on ImageNet 2012, validation top-1 / validation top-5 / test top-5):")
+    say("The paper's numbers (Table 2: error on ImageNet 2012, validation top-1 / validation top-5 / test top-5):")
     for name, errors in IMAGENET.items():
-        print(f"  {name}: {' / '.join('-' if error is None else f'{error:.1f} %' for error in errors)}")
+        say(f"  {name}: {' / '.join('-' if error is None else f'{error:.1f} %' for error in errors)}")
 
 
 def _check_picture(path: str) -> None:
@@ -154,4 +155,4 @@ def _draw(options: Options, runs: list[Run], shares: np.ndarray, labels: np.ndar
     title = f"What is taken for what: {len(labels):,} images of {len(run.class_names)} classes"
     words = {"title": title, "caption": f"{origin}; {data}."}
     draw_confusion(confusion(shares, labels), run.shown_names, options.confusion, **words)
-    print(options.confusion)
+    say(str(options.confusion))

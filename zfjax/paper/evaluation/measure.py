@@ -10,13 +10,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from zfjax.data import Source, eval_batches
 from zfjax.errors import InputError
 from zfjax.model import Model, network
 from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
+from zfjax.terminal import meter
 
 
 class Answers(NamedTuple):
@@ -53,7 +53,7 @@ def probabilities(
     count = len(source) if indices is None else len(indices)
     model = network(run.arch)
     rows, labels = [], []
-    with tqdm(total=count, desc="evaluating", unit=" images", disable=not progress) as bar:
+    with meter(total=count, desc="evaluating", unit=" images", disable=not progress) as bar:
         for batch in eval_batches(source, batch_size=min(batch_size, count), indices=indices):
             rows.append(np.asarray(_softmax(run.variables, batch["image"], model=model, crops=crops))[batch["mask"]])
             labels.append(batch["label"][batch["mask"]])

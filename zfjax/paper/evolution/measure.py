@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from zfjax import ops
 from zfjax.data import Source, eval_batches
@@ -25,6 +24,7 @@ from zfjax.paper.top_activations import (
     responds,
 )
 from zfjax.runs.run import Run
+from zfjax.terminal import meter
 
 
 class Moment(NamedTuple):
@@ -81,7 +81,7 @@ def evolve(
     searched = np.arange(len(source)) if indices is None else np.asarray(indices)
     sampled = np.random.default_rng(seed).choice(searched, min(sample, len(searched)), replace=False)
     maps, found = {}, []
-    with tqdm(total=len(moments) * len(searched), desc="searching", unit=" images", disable=not progress) as bar:
+    with meter(total=len(moments) * len(searched), desc="searching", unit=" images", disable=not progress) as bar:
         for moment in reversed(moments):  # the last first: it decides which maps are shown
             run = load(moment.step)
             batches = eval_batches(source, batch_size=min(batch_size, len(searched)), indices=searched)

@@ -12,6 +12,7 @@ import numpy as np
 from zfjax.errors import InputError
 from zfjax.paper.default_layers import first_convolutions
 from zfjax.paper.view import Drawn, Figure, LeftOut, View
+from zfjax.terminal import say
 
 if TYPE_CHECKING:
     from zfjax.paper.first_layers.measure import Selection
@@ -68,7 +69,7 @@ def selection(views: Sequence[View], options: SelectionOptions) -> Drawn:
         _first_two(view)
     selections = [_examine(view, options) for view in views]
     for view, each in zip(views, selections, strict=True):
-        print(f"{view.name}: {', '.join(f'{name} {value}' for name, value in table(each))}", flush=True)
+        say(f"{view.name}: {', '.join(f'{name} {value}' for name, value in table(each))}")
     names = [view.name for view in views]
     path = views[0].path("_".join(["selection", *names]))
     columns = {f"{view.name} ({view.run.arch.name})": each for view, each in zip(views, selections, strict=True)}

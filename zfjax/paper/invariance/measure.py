@@ -9,13 +9,13 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from zfjax.attribution.invariance import Interpolation, distance, responses
 from zfjax.model import Model, on_canvases
 from zfjax.paper.default_layers import first_and_last
 from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
+from zfjax.terminal import meter
 
 Fill = Literal["mean", "zero", "edge"]
 
@@ -55,7 +55,7 @@ def measure_invariance(
     each = [
         jax.tree.map(np.asarray, measure(canvas, jnp.asarray(label), transforms))
         for canvas, label in zip(
-            tqdm(canvases, "transforming", unit=" images", disable=not progress), labels, strict=True
+            meter(canvases, "transforming", unit=" images", disable=not progress), labels, strict=True
         )
     ]
     norms, curves, shown = jax.tree.map(lambda *arrays: np.stack(arrays), *each)

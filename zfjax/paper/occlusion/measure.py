@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from zfjax.arch import Arch
 from zfjax.attribution.occlusion import centres, default_stride, network_occlusion_map, occlude
@@ -23,6 +22,7 @@ from zfjax.paper.default_layers import strongest_layer
 from zfjax.paper.top_activations import project_winners, strongest_activations
 from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
+from zfjax.terminal import meter
 
 
 class Occlusion(NamedTuple):
@@ -92,7 +92,7 @@ def occlude_images(
     options = {"layer": layer, "batch_size": batch_size, "overlap": overlap, "norm": norm}
     options["square"] = square or square_for(run.arch.image_size)
     found = []
-    for canvas, label in zip(tqdm(canvases, "occluding", unit=" images", disable=not progress), labels, strict=True):
+    for canvas, label in zip(meter(canvases, "occluding", unit=" images", disable=not progress), labels, strict=True):
         measured = jax.tree.map(np.asarray, _measure(run.arch, run.variables, canvas, jnp.asarray(label), **options))
         scalars = {name: getattr(measured, name).item() for name in ("label", "channel", "whole_activity")}
         found.append(measured._replace(**scalars))

@@ -16,6 +16,7 @@ from zfjax.paper.report.plan import MAIN, RIVAL, Plan
 from zfjax.runs.folder import versions
 from zfjax.runs.results import differences, refuse
 from zfjax.runtime.files import make_folder, read_json, write_json
+from zfjax.terminal import say
 
 # Networks first: all else reads them. Names are those that claims are judged by.
 STEPS: dict[str, Callable[[Plan], Section]] = {
@@ -54,7 +55,7 @@ def make_report(plan: Plan) -> tuple[Path, Path]:
     for number, (name, step) in enumerate(STEPS.items(), start=1):
         path = plan.out / "steps" / f"{name}.json"
         if (stored := read_json(path)) is None:
-            print(f"[{number}/{len(STEPS)}] {name}", flush=True)
+            say(f"[{number}/{len(STEPS)}] {name}")
             begun = time.monotonic()
             made = {**dataclasses.asdict(step(plan)), "seconds": time.monotonic() - begun}
             stored = json.loads(json.dumps(made, default=_plain))

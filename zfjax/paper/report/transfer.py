@@ -17,6 +17,7 @@ from zfjax.paper.default_layers import numbered_layers
 from zfjax.paper.report.document import Picture, Section
 from zfjax.paper.report.plan import MAIN, Plan
 from zfjax.paper.transfer.options import CLASSIFIERS, Options
+from zfjax.terminal import say
 from zfjax.train.settings import training
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _half_of_the_classes(plan: Plan) -> Task:
     known = _of_classes(data, range(middle), plan.train_images)
     arch = dataclasses.replace(whole.arch, num_classes=middle)
     workdir = plan.out / "runs-half" / arch.name
-    print(f"{arch.name} on {middle} of {len(data.class_names)} classes", flush=True)
+    say(f"{arch.name} on {middle} of {len(data.class_names)} classes")
     part: dict = {} if plan.train_images is None else {"train_images": plan.train_images}
     train(dataset=known, **training(plan.settings, arch, data.name, workdir, classes=middle, **part))
     others = _of_classes(data, range(middle, len(data.class_names)), None).val

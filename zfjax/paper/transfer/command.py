@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zfjax.errors import InputError
 from zfjax.paper.default_layers import below_answer, numbered_layers
 from zfjax.paper.transfer.options import CLUTTER, Options
+from zfjax.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ def transfer(options: Options) -> None:
     run = _run(options)
     layers = choose_layers(run.arch, options.layers)
     pool = open_pool(options.dataset, data_dir=options.data_dir, **canvases_of(run))
-    print(pool.origin, flush=True)
+    say(pool.origin)
     study = study_of(options, run, pool.source)
     found = find_overlaps(study, options.overlap_threshold) if options.overlap != "ignore" else []
     left_out = found if options.overlap == "drop" else []
@@ -57,7 +58,7 @@ def pascal(options: Options) -> None:
     train, test = open_voc(options.dataset, data_dir=options.data_dir, **canvases_of(run))
     study = study_of(options, run, JoinedSource((train, test)))
     images = f"Trained on {len(train):,} images of {options.dataset}, tested on {len(test):,} validation images."
-    print(images, flush=True)
+    say(images)
     ledger = study.ledger(train.class_names)
     cells = [Cell(layer, kind, 0, 0) for layer in layers for kind in options.chosen]
     measure_pascal(study, len(train), ledger, cells)
@@ -135,7 +136,7 @@ def _origin(options: Options, run: Run) -> str:
 
 def _print(paths: list[Path]) -> None:
     for path in paths:
-        print(path)
+        say(str(path))
 
 
 def _run(options: Options) -> Run:
@@ -160,7 +161,7 @@ def _without(options: Options, labels, left_out: list[int], names: tuple[str, ..
         raise InputError(f"--exclude names {unknown[0]}, which is no class of {options.dataset}")
     kept = [label for label, name in enumerate(names) if name not in unwanted]
     if gone := [name for name in names if name in unwanted]:
-        print(f"left out: {', '.join(gone)} ({int((~np.isin(labels, kept)).sum())} images)", flush=True)
+        say(f"left out: {', '.join(gone)} ({int((~np.isin(labels, kept)).sum())} images)")
     renumbered = np.full(len(names), -1)
     renumbered[kept] = np.arange(len(kept))
     renumbered = renumbered[labels]

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from zfjax.data import Source, eval_batches
 from zfjax.errors import InputError
@@ -24,6 +23,7 @@ from zfjax.model import Model, network
 from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
 from zfjax.runtime.files import commit, own_part
+from zfjax.terminal import meter
 
 
 class Survey(NamedTuple):
@@ -36,7 +36,7 @@ class Survey(NamedTuple):
 def survey(source: Source, *, batch_size: int = 256, progress: bool = False) -> Survey:
     """Looks at every image once: at its label, and at its pixels for a fingerprint of the whole."""
     labels, digest = [], hashlib.sha256()
-    with tqdm(total=len(source), desc="looking", unit=" images", disable=not progress) as bar:
+    with meter(total=len(source), desc="looking", unit=" images", disable=not progress) as bar:
         for batch in eval_batches(source, batch_size=min(batch_size, len(source))):
             images = batch["image"][batch["mask"]]
             labels.append(batch["label"][batch["mask"]])
@@ -92,7 +92,7 @@ def _compute(run: Run, source: Source, files: dict[str, Path], crops: int, batch
             for layer, part in parts.items()
         }
         row = 0
-        with tqdm(total=len(source), desc="features", unit=" images", disable=not progress) as bar:
+        with meter(total=len(source), desc="features", unit=" images", disable=not progress) as bar:
             for batch in eval_batches(source, batch_size=min(batch_size, len(source))):
                 count = int(batch["mask"].sum())
                 found = _outputs(run.variables, batch["image"], model=model, layers=tuple(files), crops=crops)

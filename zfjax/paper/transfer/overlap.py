@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from zfjax.data import Source, eval_batches
+from zfjax.terminal import meter
 
 SIDE = 32  # pixels; the paper says neither at what size nor above what value it called two images the same
 THRESHOLD = 0.95
@@ -78,7 +78,7 @@ def _correlations(ours: jax.Array, theirs: jax.Array) -> jax.Array:
 def _batches(source: Source, batch_size: int, progress: bool, what: str):
     """(number of the first, signatures [n, 1024]) of one batch after the other."""
     batches = eval_batches(_Signatures(source), batch_size=min(batch_size, len(source)))
-    with tqdm(total=len(source), desc=what, unit=" images", disable=not progress) as bar:
+    with meter(total=len(source), desc=what, unit=" images", disable=not progress) as bar:
         for start, batch in zip(itertools.count(0, min(batch_size, len(source))), batches, strict=False):
             yield start, batch["image"][batch["mask"]]
             bar.update(int(batch["mask"].sum()))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from zfjax.paper.default_layers import numbered_layers
 from zfjax.runtime.files import write_text
+from zfjax.terminal import say
 
 if TYPE_CHECKING:
     from zfjax.paper.transfer.study import Study
@@ -47,6 +48,6 @@ def _name(study: Study, layer: str, classifier: str) -> str:
 
 
 def _write(path: Path, text: str) -> Path:
-    print(f"\n{text}")
+    say("", *text.split("\n"))
     write_text(path, text, advice="give another --out")
     return path

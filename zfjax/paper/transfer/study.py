@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zfjax.runtime.files import write_text
+from zfjax.terminal import meter, say
 
 if TYPE_CHECKING:
     from zfjax.data import Source
@@ -82,12 +83,10 @@ def measured(ledger: Ledger) -> dict[Cell, dict]:
 
 def measure_folds(study: Study, labels: np.ndarray, ledger: Ledger, cells: Sequence[Cell]) -> None:
     """Adds to the ledger those cells that it lacks. labels: int [N], below 0 for images that take no part."""
-    from tqdm import tqdm
-
     from zfjax.paper.transfer.measure import measure_layer
 
     done = len(cells) - len(_missing(ledger, cells))
-    with tqdm(total=len(cells), initial=done, desc="classifiers", unit=" fits") as bar:
+    with meter(total=len(cells), initial=done, desc="classifiers", unit=" fits") as bar:
         for here, read in _by_layer(study, ledger, cells):
             for cell, result in measure_layer(read, here, labels, study.grids, **study.drawing):
                 ledger.append({**cell._asdict(), **result})
@@ -117,7 +116,7 @@ def train_folds(study: Study, labels: np.ndarray, names: Sequence[str], ledger: 
     for cell in _missing(ledger, cells):
         fold = draw_fold(labels, cell.train_per_class, cell.fold, **study.drawing)
         folder = study.scratch / f"{cell.train_per_class}-a-class-fold-{cell.fold}-{cell.layer.replace(' ', '-')}"
-        print(f"from scratch: {cell.train_per_class} images a class, fold {cell.fold}", flush=True)
+        say(f"from scratch: {cell.train_per_class} images a class, fold {cell.fold}")
         result = train_from_scratch(study.run, study.source, labels, tuple(names), fold, folder, **options)
         ledger.append({**cell._asdict(), **result})
 
@@ -138,7 +137,7 @@ def find_overlaps(study: Study, threshold: float) -> list[int]:
     text = listing(matches, study.source, others, study.seen.labels, threshold=threshold)
     path = study.out / "overlap.txt"
     write_text(path, text, advice="give another --out")
-    print(f"{text.splitlines()[0]}: {path}", flush=True)
+    say(f"{text.splitlines()[0]}: {path}")
     return sorted({match.image for match in matches})
 
 
