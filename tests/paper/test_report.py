@@ -4,11 +4,12 @@ import dataclasses
 import json
 import math
 import re
+from html.parser import HTMLParser
 
 import pytest
 from runs import random_run
 
-from zfjax.draw.markdown import Table
+from zfjax.draw.markdown import Table, literal
 from zfjax.errors import InputError
 from zfjax.paper.report import pipeline
 from zfjax.paper.report.claims import CLAIMS, _rank_correlation, judge
@@ -21,6 +22,7 @@ from zfjax.paper.report.document import (
     write_report,
 )
 from zfjax.paper.report.plan import Plan
+from zfjax.terminal import visible
 from zfjax.train.settings import Settings
 
 HOLDING = {
@@ -103,12 +105,59 @@ def test_a_document_in_both_forms(tmp_path):
     claims = (Claim("One.", "a < b", "1 and 2", "holds"), Claim("Two.", "b < a", "2 and 1", "does not hold"))
     document = Document("Title", {"data": "scenes"}, claims, sections)
     markdown, html = (path.read_text() for path in write_report(document, tmp_path))
-    assert "| a\\|b | 1.5 | 2.5 |\n| <c> | - | 3 |" in markdown
-    assert "\nA note. And <one> more.\n" in markdown and "A note. And &lt;one&gt; more.</p>" in html
+    assert "| a\\|b | 1.5 | 2.5 |\n| \\<c> | - | 3 |" in markdown
+    assert "\nA note. And \\<one> more.\n" in markdown and "A note. And &lt;one&gt; more.</p>" in html
     assert "1 hold, 1 do not hold." in markdown and "![A dot](figures/dot.svg)" in markdown
     assert "&lt;c&gt;" in html and "data:image/svg+xml;base64,PHN2Zy8+" in html
     assert html.count('class="paper">') == 1 + 1 + 2  # the legend, the heading, two cells
     assert not re.search(r'(src|href)="(?!data:|#|https://arxiv)', html), "the page stands alone"
+
+
+NAMES = (
+    '<script src="https://x">alert(1)</script>',
+    '" onerror="alert(1)',
+    "](javascript:alert(1)) ![x](https://x/y.png)",
+    "a | b\n| c |\n\n# d",
+    "`code` and ``more``",
+    "*a* __b__ ~~c~~ $d$ &lt;e&gt; \\<f>",
+    "\x1b[2J\u202e\0\udce9",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_name_speaks_to_the_page(name, tmp_path):
+    """It is in every place of a document: the page has the tags of one with a plain name, and the lines alike."""
+
+    def written(name: str) -> tuple[str, str]:
+        (tmp_path / "a (b).svg").write_text("<svg/>")
+        table = Table(name, (name, f"paper {name}"), ((name, name), (name, name)), (name, name))
+        picture = Picture("a (b).svg", name)
+        document = Document(
+            name, {name: name}, (Claim(name, name, name, "holds"),), (Section(name, name, (table,), (picture,)),), name
+        )
+        return tuple(path.read_text(encoding="utf-8") for path in write_report(document, tmp_path))
+
+    markdown, html = written(name)
+    plain_markdown, plain_html = written("plain")
+    assert tags(html) == tags(plain_html) and "a%20%28b%29.svg" in markdown
+    shown = literal(name)
+    assert markdown == plain_markdown.replace("plain", shown) and not set("\x1b\n\0\u202e") & set(shown)
+    assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", shown) == visible(name.replace("\n", " "))
+    assert not re.search(r"(?<!\\)[`\[|$]|(?<!\\)<[a-z/]|(?<!\\)&\w+;", shown)
+
+
+def tags(page: str) -> list:
+    """Tags and the names of their attributes, text left out."""
+    found = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: found.append((tag, [key for key, _ in attributes]))
+    parser.feed(page)
+    return found
+
+
+def test_ordinary_text_is_its_own_markdown():
+    for text in ("a < b, c_d * 2 & more", "fc7 (layer 7) ± 0.5 – x × y", "folder:/a/b-c_1.png", "{a}#-+!"):
+        assert literal(text) == text
 
 
 def test_sections_survive_json():

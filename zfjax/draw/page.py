@@ -1,6 +1,7 @@
 """The page of a figure: one raster mosaic, every pixel a whole number of dots, and text that stays text."""
 
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,20 +10,24 @@ from typing import Any
 import matplotlib
 import numpy as np
 from cycler import cycler
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.font_manager import FontProperties
+from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
+from zfjax.draw.fonts import FONT, families
 from zfjax.errors import InputError
 from zfjax.runtime.files import own_part, whole
+from zfjax.terminal import visible
 
 TEXT_WIDTH_IN, COLUMN_WIDTH_IN = 7.0, 3.5  # of a printed page
 MIN_DPI, MAX_DPI = 200, 600
 TITLE_PT, CAPTION_PT, LABEL_PT = 8.5, 7.0, 6.0
 LINE_SPACING = 1.35
 LINE_IN_PER_PT = LINE_SPACING / 72
-FONT = "DejaVu Sans"
 CHART_STYLE: Any = {
     "font.family": FONT,
     "font.size": LABEL_PT,
@@ -62,7 +67,8 @@ def own_parameters() -> Iterator[None]:
     A matplotlibrc or a notebook's style would turn pictures upside down under their labels; what it has set is back
     when the block ends. Whoever makes or fills a figure does it in here.
     """
-    with matplotlib.rc_context():
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # which `families` says once
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
         yield
@@ -136,15 +142,31 @@ def save(figure: Figure, path: str | Path) -> None:
         raise InputError(f"cannot draw {path}: the name must end in {', '.join(FORMATS)}, got {path.suffix!r}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _spell(figure)
         with whole(path, part=own_part(path)) as part, matplotlib.rc_context(STYLE):
             figure.savefig(part, format=suffix[1:], dpi=figure.dpi, **FORMATS[suffix])
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def _spell(artist: Artist) -> None:
+    """Gives each text of a figure the fonts that it takes; what would break an SVG in it becomes an escape.
+
+    Not what is beside an axis, which is written again when the figure is saved (and slow to make for a hidden one).
+    """
+    if isinstance(artist, Text):
+        artist.set_text(visible(artist.get_text(), keep="\n"))
+        if len(chosen := families(artist.get_text())) > 1:
+            artist.set_fontfamily(chosen)
+    for child in artist.get_children():
+        if not isinstance(child, Axis):
+            _spell(child)
+
+
 def _lines(text: str, size: float, width_in: float, weight: str = "normal") -> list[str]:
     """Text broken to a width. Measured, not counted: matplotlib wraps too late to make room for the lines."""
-    font = FontProperties(family=FONT, size=size, weight=weight)
+    text = visible(text, keep="\n\t")
+    font = FontProperties(family=families(text), size=size, weight=weight)
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 
-from zfjax.draw.page import FONT, LABEL_PT
+from zfjax.draw.fonts import FONT
+from zfjax.draw.page import LABEL_PT
 
 WIDTH_IN, HEIGHT_IN = 1, 0.08
 

@@ -18,7 +18,8 @@ from matplotlib.patches import Circle, Polygon, Rectangle
 from matplotlib.textpath import text_to_path
 
 from zfjax.arch import Arch
-from zfjax.draw.page import COLUMN_WIDTH_IN, FONT, LABEL_PT, LINE_IN_PER_PT, TEXT_WIDTH_IN, chart, own_parameters, save
+from zfjax.draw.fonts import FONT
+from zfjax.draw.page import COLUMN_WIDTH_IN, LABEL_PT, LINE_IN_PER_PT, TEXT_WIDTH_IN, chart, own_parameters, save
 from zfjax.paper.architecture.layout import EDGE_IN, LABEL_GAP_IN, TRACK_IN, Placed, Strip, length, spread, strips_of
 from zfjax.paper.architecture.measure import Block, blocks, describe
 

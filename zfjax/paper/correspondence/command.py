@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zfjax.draw.markdown import aligned
+from zfjax.draw.markdown import aligned, literal
 from zfjax.errors import InputError
 from zfjax.paper.correspondence.options import Options
 from zfjax.paper.correspondence.portraits import choose_portraits
@@ -31,11 +31,11 @@ def draw(view: View, options: Options) -> Drawn:
     common = {"batch_size": view.batch_size, "progress": view.progress}
     result = measure_correspondence(view.run, portraits, layers=layers, shown=SHOWN, **placings, **common)
     path, table, note = view.path("correspondence"), text_table(result), _note(view, result, origin)
-    text = f"{aligned(table.columns, table.rows)}\n\n{' '.join(table.note)} {note}\n"
+    text = f"{aligned(table.columns, table.rows)}\n\n{literal(' '.join((*table.note, note)))}\n"
     say(*text.split("\n"))
     title = f"{len(portraits)} images with one part covered at a time, and with random places covered"
     draw_correspondence(result, path, title=title, caption=note)
-    write_text(path.with_suffix(".md"), f"# {table.title}\n\n{text}")
+    write_text(path.with_suffix(".md"), f"# {literal(table.title)}\n\n{text}")
     return Drawn([path, path.with_suffix(".md")], result)
 
 

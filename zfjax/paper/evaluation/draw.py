@@ -8,9 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 
+from zfjax.draw.fonts import families
 from zfjax.draw.page import CHART_STYLE, LABEL_PT, TEXT_WIDTH_IN, chart, own_parameters, save
 from zfjax.draw.ramps import colours
 from zfjax.errors import InputError
+from zfjax.terminal import visible
 
 COUNTED, NAMED = 20, 60  # classes up to which cells have room for their counts, and sides for the names
 MISTAKES = 5  # told in words where names have no room
@@ -35,6 +37,7 @@ def draw_confusion(
     named = len(counts) <= NAMED
     height = min(6.2, 1.6 + 0.34 * len(counts)) if named else 5.6
     text = f"{_explain(counts, class_names)} {caption}"
+    class_names = [visible(name) for name in class_names]
     class_names = [name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…" for name in class_names]
     with matplotlib.rc_context(CHART_STYLE):
         figure, part = chart(height, title=title, caption=text)
@@ -68,8 +71,9 @@ def row_shares(counts: np.ndarray) -> np.ndarray:
 def _name(axes: Axes, class_names: Sequence[str]) -> None:
     places = range(len(class_names))
     points = LABEL_PT if len(class_names) <= 40 else 0.75 * LABEL_PT
-    axes.set_xticks(places, class_names, rotation=45, ha="right", rotation_mode="anchor", fontsize=points)
-    axes.set_yticks(places, class_names, fontsize=points)
+    style = {"fontsize": points, "family": families("".join(class_names))}
+    axes.set_xticks(places, class_names, rotation=45, ha="right", rotation_mode="anchor", **style)
+    axes.set_yticks(places, class_names, **style)
     axes.tick_params(length=1.5)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import quote
 
 import jinja2
 
-from zfjax.draw.markdown import Table
+from zfjax.draw.markdown import Table, literal
 from zfjax.runtime.files import write_text
+from zfjax.terminal import visible
 
 Verdict = Literal["holds", "does not hold", "not testable here"]
 
@@ -81,9 +84,10 @@ def write_report(document: Document, folder: Path) -> tuple[Path, Path]:
     loader = jinja2.PackageLoader("zfjax.paper.report")
     options = {"loader": loader, "trim_blocks": True, "lstrip_blocks": True, "undefined": jinja2.StrictUndefined}
     written = []
-    for name, escape in (("report.md", False), ("report.html", True)):
-        environment = jinja2.Environment(autoescape=escape, **options)
-        environment.filters |= {"embedded": embedded, "cell": _cell, "counts": _counts}
+    # Whatever is put into a template goes through these: tags and quotes of HTML are escaped after that.
+    for name, escape, shown in (("report.md", False, literal), ("report.html", True, visible)):
+        environment = jinja2.Environment(autoescape=escape, finalize=functools.partial(_texts, shown), **options)
+        environment.filters |= {"embedded": embedded, "counts": _counts, "quote": quote}
         environment.tests["of_the_paper"] = lambda column: column.startswith("paper")
         text = environment.get_template(f"{name}.jinja").render(document=document)
         write_text(folder / name, text)
@@ -91,9 +95,8 @@ def write_report(document: Document, folder: Path) -> tuple[Path, Path]:
     return tuple(written)
 
 
-def _cell(text: str) -> str:
-    """What a Markdown table cell must not hold."""
-    return text.replace("|", "\\|").replace("\n", " ")
+def _texts(shown: Callable[[str], str], value: Any) -> Any:
+    return shown(value) if isinstance(value, str) else value  # an absent remark is none of Jinja's texts
 
 
 def _counts(claims: Sequence[Claim]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from zfjax.data import Source, eval_batches
-from zfjax.terminal import meter
+from zfjax.terminal import meter, visible
 
 SIDE = 32  # pixels; the paper says neither at what size nor above what value it called two images the same
 THRESHOLD = 0.95
@@ -95,6 +95,7 @@ def listing(
         f"{len(images)} of {len(source):,} images look like one of {len(others):,} training images of the network\n"
         f"(normalised correlation of grey {SIDE}x{SIDE} images of {threshold:g} or more)\n"
     )
-    classes = "".join(f"{counts[label]:5}  {names[label]}\n" for label in worst)
-    pairs = "".join(f"{m.correlation:.4f}  {source.describe(m.image)}  {others.describe(m.other)}\n" for m in matches)
+    classes = "".join(f"{counts[label]:5}  {visible(names[label])}\n" for label in worst)
+    rows = (f"{m.correlation:.4f}  {source.describe(m.image)}  {others.describe(m.other)}" for m in matches)
+    pairs = "".join(f"{visible(row)}\n" for row in rows)
     return f"{head}\n{classes}\n{pairs}"

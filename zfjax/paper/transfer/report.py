@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zfjax.draw.markdown import literal
 from zfjax.paper.default_layers import numbered_layers
 from zfjax.runtime.files import write_text
 from zfjax.terminal import say
@@ -24,7 +25,7 @@ def report_folds(study: Study, records: Collection[dict], about: str, theirs: st
         _name(study, *key): {count: (round(each.mean, 1), round(each.deviation, 1)) for count, each in row.items()}
         for key, row in summarise(records).items()
     }
-    text = f"{about}\n\n{transfer_table(rows, head='accuracy, %, mean ± standard deviation over folds')}\n"
+    text = f"{literal(about)}\n\n{transfer_table(rows, head='accuracy, %, mean ± standard deviation over folds')}\n"
     if theirs:
         text += f"\n{paper_tables(theirs)}\n"
     path = study.out / "transfer.png"
@@ -38,7 +39,7 @@ def report_pascal(study: Study, records: Collection[dict], about: str) -> list[P
     from zfjax.paper.transfer.table import pascal_table
 
     columns = {_name(study, each["layer"], each["classifier"]): each["precisions"] for each in records}
-    text = f"{about}\n\n{pascal_table(columns, study.source.class_names)}\n"
+    text = f"{literal(about)}\n\n{pascal_table(columns, study.source.class_names)}\n"
     return [_write(study.out / "pascal.md", text)]
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from zfjax.draw.page import FONT, LABEL_PT, TEXT_WIDTH_IN, label, own_parameters, page, save
+from zfjax.draw.fonts import FONT
+from zfjax.draw.page import LABEL_PT, TEXT_WIDTH_IN, label, own_parameters, page, save
 from zfjax.draw.ramps import colours, ramp
 from zfjax.draw.tiles import OUTSIDE, PERCENTILE, near_square, rgb8, show_patch, tile
 from zfjax.errors import InputError
