@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from zfjax.canvas import Resampling
+from zfjax.data.recorded import recorded_data_dir, recorded_name
 from zfjax.data.scenes.scenes import SceneSource
 from zfjax.data.source import Source, check_class_names, unreadable_named
 from zfjax.data.sources.broken import Broken, SoundSource
@@ -102,16 +103,23 @@ def open_dataset(
 
 
 def open_for(
-    run: Run, name: str | None = None, *, data_dir: str | Path | None = None, bad_images: BadImages | None = None
+    run: Run,
+    name: str | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    bad_images: BadImages | None = None,
+    trained: Run | None = None,
 ) -> Dataset:
-    """A data set with images as a run's network takes them; what is None is as the run was trained.
+    """A data set with images as a run's network takes them; what is None is as `trained`, else the run, was trained.
 
-    Raises InputError as `open_dataset` does.
+    A folder that only the run names is said aloud on stderr. Raises InputError as `open_dataset` does, and where TFDS
+    would open a build in a folder that only the run names.
     """
-    config = run.config
+    config = (trained or run).config
+    name = name or recorded_name(config)
     return open_dataset(
-        name or config["dataset"],
-        data_dir=data_dir or config.get("data_dir"),
+        name,
+        data_dir=data_dir or recorded_data_dir(config, name),
         bad_images=bad_images or config.get("bad_images", "stop"),
         **canvases_of(run),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,9 +134,10 @@ def prepared_builder(name: str, data_dir: str | Path | None) -> tfds.core.Datase
 
     root = tfds_root(data_dir)
     try:
-        builder = tfds.builder(name, data_dir=root)
-        if not builder.is_prepared() and (version := _other_version(name, root)):
-            builder = tfds.builder(f"{name}:{version}", data_dir=root)
+        with _own_features():
+            builder = tfds.builder(name, data_dir=root)
+            if not builder.is_prepared() and (version := _other_version(name, root)):
+                builder = tfds.builder(f"{name}:{version}", data_dir=root)
     except tfds.core.DatasetNotFoundError:
         raise InputError(
             f"unknown data set {name!r}; give scenes, folder:PATH, or a TFDS name such as imagenet2012 or cifar10"
@@ -151,6 +154,29 @@ def prepared_builder(name: str, data_dir: str | Path | None) -> tfds.core.Datase
             f"as array_record in another --data_dir: {tfds_command(name, Path('OTHER_DIR'))}"
         )
     return builder
+
+
+@contextmanager
+def _own_features() -> Iterator[None]:
+    """Builds opened in it may name TFDS's own kinds of features alone: it would import a module of any name.
+
+    At the one place where names become classes, since a build says them in two formats and at any depth.
+    """
+    import tensorflow_datasets as tfds
+
+    connector: Any = tfds.features.FeatureConnector
+    found = connector.__dict__["cls_from_name"]
+
+    def own(cls: type, name: str) -> type:
+        if not name.startswith("tensorflow_datasets."):
+            raise ValueError(f"its features.json names {name[:80]!r}, which is no feature of TFDS and is not imported")
+        return found.__func__(cls, name)
+
+    connector.cls_from_name = classmethod(own)
+    try:
+        yield
+    finally:
+        connector.cls_from_name = found
 
 
 def _other_version(name: str, root: Path) -> str | None:

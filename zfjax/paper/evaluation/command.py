@@ -79,14 +79,14 @@ def _answers(options: Options, run: Run, first: Run) -> Answers:
     from zfjax.data import open_for
     from zfjax.paper.evaluation.measure import probabilities
 
-    name, data_dir = options.dataset or first.config["dataset"], options.data_dir or first.config["data_dir"]
-    data = open_for(run, name, data_dir=data_dir, bad_images=options.bad_images)
+    places = {"data_dir": options.data_dir, "trained": first}
+    data = open_for(run, options.dataset, bad_images=options.bad_images, **places)
     if data.class_names != run.class_names:
-        raise InputError(f"{name} has other classes ({', '.join(data.class_names[:3])}, ...) than {_some(run)}")
+        raise InputError(f"{data.name} has other classes ({', '.join(data.class_names[:3])}, ...) than {_some(run)}")
     source = {"val": data.val, "train": data.train}[options.split]
     indices = range(min(options.limit or len(source), len(source)))
     if run is first:
-        say(f"{len(indices):,} images of the {options.split} split of {name}, {options.crops} crop(s)")
+        say(f"{len(indices):,} images of the {options.split} split of {data.name}, {options.crops} crop(s)")
     how = {"crops": options.crops, "batch_size": options.batch_size, "progress": True}
     answers = probabilities(run, source, indices=indices, **how)
     if run is first and (report := data.broken.report()):
