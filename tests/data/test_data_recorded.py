@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from nets import TINY, canvas_side, run_of
 from PIL import Image
-from runs import random_run, run_script
+from runs import make_run, run_script
 from test_data_tfds import Blots
 from tfrecords import prepare
 
@@ -104,9 +104,7 @@ def test_builds_in_a_folder_that_only_the_run_names_are_not_opened(blots):
 
 
 def test_one_answer_for_commands(blots, tmp_path, monkeypatch, capsys):
-    run = random_run(tmp_path / "run")
-    config = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps({**config, "dataset": "blots", "data_dir": str(blots.parents[1])}))
+    run = make_run(tmp_path / "run", dataset="blots", data_dir=str(blots.parents[1]))
     with pytest.raises(SystemExit) as caught:
         run_script(evaluate, [f"--ckpt={run}"], monkeypatch)
     assert caught.value.code == 2

@@ -28,8 +28,9 @@ FIELDS = {
 
 
 def as_it_was(config: dict) -> dict:
-    """A config.json in the words of then: fewer fields, the input's scale in the recipe, no preprocessing."""
-    config = {key: value for key, value in config.items() if key != "preprocess"}
+    """A config.json in the words of then: fewer fields, the input's scale in the recipe, no preprocessing and no
+    checksums."""
+    config = {key: value for key, value in config.items() if key not in ("preprocess", "checked", "checksums")}
     arch = dict(config["arch"])
     arch["layers"] = [{"kind": x["kind"], **{name: x[name] for name in FIELDS[x["kind"]]}} for x in arch["layers"]]
     arch["recipe"] = {**arch["recipe"], "input_scale": arch.pop("input_scale")}

@@ -1,6 +1,7 @@
 """The small files of a run folder: settings, class names, mean image, metrics. Standard library and numpy alone.
 
-    runs/NAME/config.json     every resolved flag, "arch", "versions"; written last, so its presence makes the run
+    runs/NAME/config.json     every resolved flag, "arch", "versions", and checksums of itself and of the next two;
+                              written last, so its presence makes the run
               classes.txt     one name a line
               mean.npy        float32 [S, S, C]
               metrics.jsonl   one JSON object a line
@@ -12,7 +13,7 @@ Each file is written whole or not at all (`zfjax.runtime.files`).
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import io
 import json
 import platform
@@ -22,10 +23,12 @@ from pathlib import Path
 
 import numpy as np
 
-from zfjax.arch import Arch
 from zfjax.errors import InputError
-from zfjax.runs.results import differences, refuse
+from zfjax.runs.checksums import changed, sealed, unsealed
+from zfjax.runs.config import as_today, config_differences, plain, to_json
+from zfjax.runs.results import refuse
 from zfjax.runtime import files
+from zfjax.runtime.arrays import check_mean, load_array
 from zfjax.runtime.files import parse_json
 
 CONFIG, CLASSES, MEAN, METRICS, CHECKPOINTS = "config.json", "classes.txt", "mean.npy", "metrics.jsonl", "checkpoints"
@@ -45,14 +48,16 @@ def open_run(workdir: str | Path, config: dict, *, may_differ: Collection[str] =
     if not (workdir / CONFIG).exists():
         _refuse_foreign(workdir)
         return False
-    here = json.loads(_json(config))
-    there = _as_today(read_config(workdir), here)
-    if differing := _differences(there, here, may_differ):
+    here = json.loads(to_json(config))
+    there = as_today(read_config(workdir), here)
+    if differing := config_differences(there, here, may_differ):
         if not any((workdir / CHECKPOINTS).glob("[0-9]*")):
             return False  # nothing was learnt yet: a run that failed to start must not stand in the way of the next
         refuse(f"{workdir} holds a run with", differing, advice="repeat them or give another folder")
-    if there != here:
-        files.write_bytes(workdir / CONFIG, _json(config))
+    check_files(workdir)
+    now = sealed(here, CONFIG, _parts(workdir))
+    if now != _read_config(workdir):
+        files.write_bytes(workdir / CONFIG, to_json(now))
     return True
 
 
@@ -76,10 +81,12 @@ def create_run(
         raise InputError(f"class names must be one line each; got {bad[0]!r}")
     buffer = io.BytesIO()
     np.save(buffer, np.asarray(mean, np.float32))
+    parts = {CLASSES: "".join(f"{name}\n" for name in class_names).encode(), MEAN: buffer.getvalue()}
     try:
-        part = files.stage(workdir / CONFIG, _json(config))  # its presence says whose the files beside it are
-        files.write_bytes(workdir / CLASSES, "".join(f"{name}\n" for name in class_names).encode())
-        files.write_bytes(workdir / MEAN, buffer.getvalue())
+        text = to_json(sealed(json.loads(to_json(config)), CONFIG, parts))
+        part = files.stage(workdir / CONFIG, text)  # its presence says whose the files beside it are
+        for name, data in parts.items():
+            files.write_bytes(workdir / name, data)
         files.commit(part, workdir / CONFIG)
     except OSError as error:
         raise InputError(f"cannot write the run folder {workdir} ({error.strerror}); give another folder") from error
@@ -114,22 +121,27 @@ def _version(name: str) -> str:
 
 def read_config(workdir: str | Path) -> dict:
     """What the run was started with; raises InputError when the file is damaged."""
-    path = Path(workdir) / CONFIG
-    try:
-        config = parse_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path} ({error}); put back the file that the training wrote") from error
-    if not isinstance(config, dict):
-        raise InputError(f"{path} must hold a JSON object; got {type(config).__name__}")
-    return config
+    return unsealed(_read_config(Path(workdir)))
+
+
+def check_files(workdir: Path) -> None:
+    """Raises InputError that names the first small file that is not what the training wrote; earlier runs do not tell.
+
+    Call it last: what does not fit together has been said in words of its own.
+    """
+    if name := changed(_read_config(workdir), CONFIG, _parts(workdir)):
+        own = ", or take its keys checked and checksums out if you changed it yourself" if name == CONFIG else ""
+        raise InputError(
+            f"{workdir / name} is not what the training wrote: its checksum differs; put that file back{own}"
+        )
 
 
 def read_class_names(workdir: str | Path) -> tuple[str, ...]:
     """The class names in the order of the logits; raises InputError when the file is missing."""
     path = Path(workdir) / CLASSES
     try:
-        names = tuple(path.read_text(encoding="utf-8").splitlines())
-        if not all(name.strip() for name in names):
+        names = tuple(_read(path).decode().splitlines())
+        if not names or not all(name.strip() for name in names):
             raise ValueError("a line is blank")
         return names
     except (OSError, ValueError) as error:
@@ -137,14 +149,11 @@ def read_class_names(workdir: str | Path) -> tuple[str, ...]:
 
 
 def read_mean(workdir: str | Path) -> np.ndarray:
-    """The mean image, float32 [S, S, C]; raises InputError when the file is missing or damaged."""
+    """The mean image, [S, S, C] in 0..255; raises InputError when the file is missing or damaged."""
     path = Path(workdir) / MEAN
     try:
-        mean = np.load(path, allow_pickle=False)
-        if not isinstance(mean, np.ndarray) or mean.dtype.kind not in "fiu":
-            raise ValueError("it holds no numbers")
-        return mean
-    except (OSError, ValueError, EOFError) as error:
+        return check_mean(load_array(path))
+    except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path} ({error}); it should hold the mean image [S, S, C]") from error
 
 
@@ -153,7 +162,7 @@ def append_metrics(workdir: str | Path, record: dict) -> None:
     path = Path(workdir) / METRICS
     try:
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, default=_plain) + "\n")
+            file.write(json.dumps(record, default=plain) + "\n")
     except OSError as error:
         raise InputError(f"cannot write {path} ({error.strerror}); free some space and start again") from error
 
@@ -172,14 +181,45 @@ def truncate_metrics(workdir: str | Path, step: int) -> None:
 
 
 def _metric_lines(path: Path) -> Iterator[tuple[str, dict]]:
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    try:
+        lines = _read(path).decode(errors="replace").splitlines() if path.exists() else []
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({error.strerror}); it should hold a line for each epoch") from error
     for line in lines:
         try:
             record = parse_json(line)
         except ValueError:
             continue
-        if isinstance(record, dict):  # the first digits of a cut line parse too
+        # the first digits of a cut line parse too
+        if isinstance(record, dict) and all(type(record.get(key, 0)) is int for key in ("step", "epoch")):
             yield line, record
+
+
+def _read_config(workdir: Path) -> dict:
+    """With its checksums."""
+    path = workdir / CONFIG
+    try:
+        config = parse_json(_read(path))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path} ({error}); put back the file that the training wrote") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{path} must hold a JSON object; got {type(config).__name__}")
+    return config
+
+
+def _parts(workdir: Path) -> dict[str, bytes]:
+    """The files whose checksums stand in config.json."""
+    try:
+        return {name: _read(workdir / name) for name in (CLASSES, MEAN)}
+    except OSError as error:
+        raise InputError(f"cannot read {workdir} ({error}); put back the file that the training wrote") from error
+
+
+def _read(path: Path) -> bytes:
+    """Raises OSError, also for a pipe, which would be waited for, and for a device, which may never end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "no regular file", str(path))
+    return path.read_bytes()
 
 
 def _writable(workdir: Path) -> Path:
@@ -193,50 +233,8 @@ def _writable(workdir: Path) -> Path:
     return workdir
 
 
-def _as_today(there: dict, here: dict) -> dict:
-    """A recorded configuration in the words of this version: earlier ones had fewer fields in a layer, the scale of the
-    input in the recipe, and no preprocessing, which followed from the rest."""
-    with contextlib.suppress(
-        AttributeError, IndexError, KeyError, TypeError, ValueError
-    ):  # not an architecture: then it differs, as it should
-        there = {**there, "arch": json.loads(_json(Arch.from_dict(there["arch"]).to_dict()))}
-    return {**{key: here[key] for key in ("preprocess",) if key in here}, **there}
-
-
 def _refuse_foreign(workdir: Path) -> None:
     if (workdir / f"{CONFIG}.part").exists():
         return  # half created by us: what lies there is ours to write again
     if taken := [name for name in (CLASSES, MEAN, METRICS, CHECKPOINTS) if (workdir / name).exists()]:
         raise InputError(f"{workdir} has {', '.join(taken)} but no {CONFIG}: it is not a run; give another folder")
-
-
-def _differences(there: dict, here: dict, may_differ: Collection[str]) -> list[str]:
-    """Every leaf that differs, also one that only one of them has; flags before the insides of the architecture."""
-    old, new = dict(_leaves(there)), dict(_leaves(here))
-    keys = sorted({**old, **new}, key=lambda key: key.count("."))
-    keys = [key for key in keys if not any(f"{key}.".startswith(f"{free}.") for free in may_differ)]
-    return differences(*({key: _shown(leaves, key) for key in keys} for leaves in (old, new)), show=str)
-
-
-def _leaves(value, prefix: str = "") -> Iterator[tuple[str, object]]:
-    match value:
-        case dict() if value:
-            for key, child in value.items():
-                yield from _leaves(child, f"{prefix}.{key}" if prefix else str(key))
-        case list() if value:
-            for index, child in enumerate(value):
-                yield from _leaves(child, f"{prefix}.{index}")
-        case _:
-            yield prefix, value
-
-
-def _shown(leaves: dict, key: str) -> str:
-    return json.dumps(leaves[key]) if key in leaves else "nothing"
-
-
-def _plain(value):
-    return value.tolist() if hasattr(value, "tolist") else str(value)
-
-
-def _json(config: dict) -> bytes:
-    return (json.dumps(config, indent=2, default=_plain) + "\n").encode()

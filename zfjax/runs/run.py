@@ -13,7 +13,7 @@ import numpy as np
 from zfjax.arch import Arch
 from zfjax.errors import InputError
 from zfjax.preprocess import Preprocess
-from zfjax.runs.folder import CHECKPOINTS, find_run, read_class_names, read_config, read_mean
+from zfjax.runs.folder import CHECKPOINTS, check_files, find_run, read_class_names, read_config, read_mean
 from zfjax.runs.steps import steps
 from zfjax.runs.stored import DamagedCheckpoint, restore
 from zfjax.terminal import visible
@@ -57,6 +57,7 @@ def load_run(path: str | Path, step: int | None = None) -> Run:
     mean = read_mean(workdir)
     preprocess = _preprocess(workdir, config, arch, mean)
     step, params = _newest_params(workdir, arch) if step is None else (step, _params(workdir, arch, step))
+    check_files(workdir)
     return Run(arch, params, preprocess, mean, names, config, step)
 
 

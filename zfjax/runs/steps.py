@@ -24,7 +24,7 @@ def steps(path: str | Path) -> list[int]:
         return []
     except OSError as error:
         raise InputError(f"cannot read {folder} ({error.strerror})") from error
-    return sorted(int(name) for name in names if re.fullmatch("[0-9]+", name))  # an unfinished one has a suffix
+    return sorted(int(name) for name in names if re.fullmatch("0|[1-9][0-9]*", name))  # an unfinished one has a suffix
 
 
 def read_about(folder: Path) -> dict:

@@ -1,7 +1,7 @@
 """Prepared sets: canvases made once by `python -m zfjax.data.prepare`, read with little or no decoding.
 
-PATH/manifest.json       what it was made from, class names, the size and checksum of every file; written last, so
-                         its presence makes the folder a prepared set
+PATH/manifest.json       what it was made from, class names, the size and checksum of every file and of itself; written
+                         last, so its presence makes the folder a prepared set
      train-00000.raw     images one after the other: uint8 [S, S, C], or (.jpeg) whole JPEG files
      train-index.npy     INDEX, one row an image;  val-* likewise
      mean.npy            float32 [S, S, C], the mean of the train images as they are read from here
@@ -12,19 +12,29 @@ PATH/manifest.json       what it was made from, class names, the size and checks
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from zfjax.canvas import Resampling, to_canvas
+from zfjax.data.prepared.checks import check_index, check_manifest
 from zfjax.data.source import Record
 from zfjax.errors import BadImage, InputError
+from zfjax.runs.checksums import changed
+from zfjax.runtime.arrays import check_mean, load_array
 from zfjax.runtime.files import parse_json
 from zfjax.runtime.places import user_path
 from zfjax.terminal import meter
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 VERSION = 1
 MANIFEST, PREPARING, MEAN, SKIPPED = "manifest.json", "preparing", "mean.npy", "skipped.txt"
@@ -78,7 +88,7 @@ class PreparedSource:
         self.root, self.split = root, split
         self.format, self.size, self.channels = (manifest["settings"][key] for key in ("format", "size", "channels"))
         self.dataset, self.class_names = manifest["settings"]["dataset"], tuple(manifest["class_names"])
-        self._index = _load(root / index_file(split), mmap_mode="r")
+        self._index = _index(root, split, manifest)
 
     def __len__(self) -> int:
         return len(self._index)
@@ -129,23 +139,32 @@ def open_prepared(
     if resampling != "bilinear":
         raise InputError(f"{root} holds images that were resized bilinearly, and this network takes {resampling} ones")
     check_sizes(root, manifest)
+    _refuse_damaged(root, manifest, [MEAN, *map(index_file, SPLITS)])
     train, val = (PreparedSource(root, split, manifest) for split in SPLITS)
-    return train, val, _load(root / MEAN)
+    return train, val, _mean(root, (canvas_size, canvas_size, channels))
 
 
 def read_manifest(root: Path) -> dict:
     """What a prepared folder says of itself; raises InputError where there is none, or one of another version."""
+    path = root / MANIFEST
     try:
-        manifest = parse_json((root / MANIFEST).read_bytes())
+        if path.exists() and not path.is_file():
+            raise ValueError("no regular file")
+        manifest = parse_json(path.read_bytes())
         if manifest["version"] != VERSION:
             raise InputError(f"{root} is a prepared set of version {manifest['version']}; this program reads {VERSION}")
-        for key in ("settings", "class_names", "files", "origin"):
-            manifest[key]
+        check_manifest(manifest)
+        if missing := {MEAN, *map(index_file, SPLITS)} - manifest["files"].keys():
+            raise ValueError(f"it lacks {min(missing)}")
+        if changed(manifest, MANIFEST, {}):
+            raise ValueError("its checksum differs from what was written")
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(_what_is_there(root)) from None
     except OSError as error:
         raise InputError(f"cannot read {root / MANIFEST} ({error.strerror})") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{root / MANIFEST} is damaged ({error}); prepare the data set again") from error
     return manifest
 
@@ -162,16 +181,22 @@ def check_sizes(root: Path, manifest: dict) -> None:
 def check_contents(root: Path, manifest: dict) -> None:
     """Reads every file against its checksum, with a progress bar; raises InputError that names the damaged ones."""
 
-    total, damaged = sum(written["bytes"] for written in manifest["files"].values()), []
+    total = sum(written["bytes"] for written in manifest["files"].values())
     with meter(total=total, desc="checking", unit="B", unit_scale=True) as bar:
-        for name, written in manifest["files"].items():
-            checksum = 0
-            with (root / name).open("rb", buffering=0) as file:
-                while block := file.read(1 << 20):
-                    checksum = zlib.crc32(block, checksum)
+        _refuse_damaged(root, manifest, manifest["files"], bar)
+
+
+def _refuse_damaged(root: Path, manifest: dict, names: Iterable[str], bar: tqdm | None = None) -> None:
+    damaged = []
+    for name in names:
+        checksum = 0
+        with (root / name).open("rb", buffering=0) as file:
+            while block := file.read(1 << 20):
+                checksum = zlib.crc32(block, checksum)
+                if bar is not None:
                     bar.update(len(block))
-            if checksum != written["crc32"]:
-                damaged.append(name)
+        if checksum != manifest["files"][name]["crc32"]:
+            damaged.append(name)
     if damaged:
         more = f" and {len(damaged) - 5} more" if len(damaged) > 5 else ""
         raise InputError(
@@ -189,8 +214,29 @@ def _what_is_there(root: Path) -> str:
     return f"{root} is no prepared set: it has no {MANIFEST}; if it holds images, prepare them: {make}"
 
 
-def _load(path: Path, **options) -> np.ndarray:
+def _index(root: Path, split: str, manifest: dict) -> np.ndarray:
+    with _named(root / index_file(split)) as path:
+        index = load_array(path, mmap_mode="r")
+        names = index.dtype["name"].itemsize if "name" in (index.dtype.names or ()) else 0
+        if index.ndim != 1 or not len(index) or index.dtype != index_dtype(names):
+            raise ValueError(f"it holds {index.dtype} {index.shape}")
+        shards = (shard_file(split, number, manifest["settings"]["format"]) for number in itertools.count())
+        written = itertools.takewhile(bool, (manifest["files"].get(shard) for shard in shards))
+        check_index(index, split, manifest, [shard["bytes"] for shard in written])
+        return index
+
+
+def _mean(root: Path, shape: tuple[int, ...]) -> np.ndarray:
+    with _named(root / MEAN) as path:
+        mean = check_mean(load_array(path))
+        if mean.shape != shape:
+            raise ValueError(f"its shape is {mean.shape}, not {shape}")
+        return mean
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[Path]:
     try:
-        return np.load(path, allow_pickle=False, **options)
-    except (OSError, ValueError, EOFError) as error:
+        yield path
+    except (OSError, ValueError) as error:
         raise InputError(f"{path} is damaged ({error}); copy it again, or prepare the data set again") from error

@@ -24,6 +24,7 @@ import numpy as np
 from zfjax.data.prepared import reader as prepared
 from zfjax.data.source import Source
 from zfjax.errors import BadImage, InputError
+from zfjax.runs.checksums import sealed
 from zfjax.runtime.files import whole
 from zfjax.terminal import Meter, visible
 
@@ -156,7 +157,8 @@ def finish(work: Work) -> None:
         write(prepared.SKIPPED, "".join(f"{visible(line)}\n" for line in skipped).encode())
     manifest = {"version": prepared.VERSION, "settings": work.settings, "origin": work.dataset.origin}
     manifest |= {"skipped": len(skipped), "class_names": work.dataset.class_names, "files": files}
-    write_whole(work.out / prepared.MANIFEST, to_json(manifest), work.staging)
+    sealed_manifest = sealed(json.loads(to_json(manifest)), prepared.MANIFEST, {})
+    write_whole(work.out / prepared.MANIFEST, to_json(sealed_manifest), work.staging)
 
 
 def to_json(value: dict) -> bytes:

@@ -101,7 +101,8 @@ def _kept(view: View) -> dict[int, int]:
     from zfjax.runs.steps import steps
 
     there = {step for step in steps(view.ckpt) if step <= view.run.step}
-    return {record["epoch"]: record["step"] for record in read_metrics(view.ckpt) if record.get("step") in there}
+    whole = [record for record in read_metrics(view.ckpt) if {"epoch", "step"} <= record.keys()]
+    return {record["epoch"]: record["step"] for record in whole if record["step"] in there}
 
 
 def _last(view: View, kept: dict[int, int]) -> Moment:

@@ -1,0 +1,55 @@
+"""The configuration of a run: as text, in the words of this version, and compared with another."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from zfjax.arch import Arch
+from zfjax.runs.results import differences
+
+
+def to_json(config: dict) -> bytes:
+    """As config.json has it."""
+    return (json.dumps(config, indent=2, default=plain) + "\n").encode()
+
+
+def plain(value: Any) -> object:
+    """What JSON does not know, as it is written: numbers of numpy and JAX as plain ones, all else as text."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def as_today(there: dict, here: dict) -> dict:
+    """A recorded configuration in the words of this version: earlier ones had fewer fields in a layer, the scale of the
+    input in the recipe, and no preprocessing, which followed from the rest."""
+    with contextlib.suppress(
+        AttributeError, IndexError, KeyError, TypeError, ValueError
+    ):  # not an architecture: then it differs, as it should
+        there = {**there, "arch": json.loads(to_json(Arch.from_dict(there["arch"]).to_dict()))}
+    return {**{key: here[key] for key in ("preprocess",) if key in here}, **there}
+
+
+def config_differences(there: dict, here: dict, may_differ: Collection[str]) -> list[str]:
+    """Every leaf that differs, also one that only one of them has; flags before the insides of the architecture."""
+    old, new = dict(_leaves(there)), dict(_leaves(here))
+    keys = sorted({**old, **new}, key=lambda key: key.count("."))
+    keys = [key for key in keys if not any(f"{key}.".startswith(f"{free}.") for free in may_differ)]
+    return differences(*({key: _shown(leaves, key) for key in keys} for leaves in (old, new)), show=str)
+
+
+def _leaves(value, prefix: str = "") -> Iterator[tuple[str, object]]:
+    match value:
+        case dict() if value:
+            for key, child in value.items():
+                yield from _leaves(child, f"{prefix}.{key}" if prefix else str(key))
+        case list() if value:
+            for index, child in enumerate(value):
+                yield from _leaves(child, f"{prefix}.{index}")
+        case _:
+            yield prefix, value
+
+
+def _shown(leaves: dict, key: str) -> str:
+    return json.dumps(leaves[key]) if key in leaves else "nothing"
