@@ -73,7 +73,7 @@ def _train(config: TrainConfig, arch: Arch) -> None:
             say(left)
     workdir = config.workdir or f"runs/{arch.name}"
     options = {"seed": config.seed, "keep_epochs": config.keep_epochs}
-    train(dataset=dataset, **training(config, arch, name, workdir, **options))
+    train(dataset=dataset, **training(config, arch, dataset, workdir, **options))
 
 
 def _why(name: str) -> str:

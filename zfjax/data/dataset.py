@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from zfjax.canvas import Resampling
-from zfjax.data.recorded import recorded_data_dir, recorded_name
+from zfjax.data.recorded import fingerprint, recorded_data_dir, recorded_name, warn_of_changes
 from zfjax.data.scenes.scenes import SceneSource
 from zfjax.data.source import Source, check_class_names, unreadable_named
 from zfjax.data.sources.broken import Broken, SoundSource
@@ -35,6 +37,7 @@ class Dataset:
 
     mean: float32 [S, S, C], the mean image of exactly these training images, where it is stored with them.
     broken: the images that were passed over so far, where the data set was opened to do so.
+    fingerprint: what tells the data set, the whole of it, from others (`zfjax.data.recorded`); None: not known.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Dataset:
     origin: str
     mean: np.ndarray | None = None
     broken: Broken = field(default_factory=Broken)
+    fingerprint: Callable[[], dict | None] = lambda: None
 
 
 @unreadable_named()
@@ -84,14 +88,15 @@ def open_dataset(
         known = "scenes, folder:PATH, or a TFDS name such as imagenet2012, or prepared:PATH"
         raise InputError(f"unknown data set {name!r}; give {known}")
     elif is_imagenet(name) and not is_prepared(data_dir) and (folders := class_folders(data_dir)):
-        train, val = open_class_folders(folders, **canvas)
+        kind, (train, val) = "folder", open_class_folders(folders, **canvas)
         place = describe_folders(folders, train, val)
     else:
         from zfjax.data.sources.tfds import open_tfds
 
-        train, val = open_tfds(name, data_dir=data_dir, bad_images=bad_images, **canvas)
+        kind, (train, val) = "tfds", open_tfds(name, data_dir=data_dir, bad_images=bad_images, **canvas)
         place = f"TFDS {name}"
     check_class_names(train.class_names, name)
+    known = functools.cache(functools.partial(fingerprint, kind, train=train, val=val))
     broken = Broken()
     if bad_images == "skip" and name != "scenes":
         train, val = SoundSource(train, broken), SoundSource(val, broken)
@@ -99,7 +104,7 @@ def open_dataset(
     if bad_images == "skip":  # a split of nothing but broken images is refused here, not after the first epoch
         _ = train[0], val[0]
     origin = f"{len(train)} + {len(val)} images in {len(train.class_names)} classes from {place}"
-    return Dataset(name, train, val, train.class_names, origin, mean, broken)
+    return Dataset(name, train, val, train.class_names, origin, mean, broken, known)
 
 
 def open_for(
@@ -112,17 +117,21 @@ def open_for(
 ) -> Dataset:
     """A data set with images as a run's network takes them; what is None is as `trained`, else the run, was trained.
 
-    A folder that only the run names is said aloud on stderr. Raises InputError as `open_dataset` does, and where TFDS
-    would open a build in a folder that only the run names.
+    A folder that only the run names is said aloud on stderr, and that the run was trained on other images.
+    Raises InputError as `open_dataset` does, and where TFDS would open a build in a folder that only the run names.
     """
     config = (trained or run).config
+    own = name is None or name == config.get("dataset")
     name = name or recorded_name(config)
-    return open_dataset(
+    data = open_dataset(
         name,
         data_dir=data_dir or recorded_data_dir(config, name),
         bad_images=bad_images or config.get("bad_images", "stop"),
         **canvases_of(run),
     )
+    if own and config.get("data"):
+        warn_of_changes(config, data.fingerprint())
+    return data
 
 
 def canvases_of(run: Run) -> dict[str, Any]:

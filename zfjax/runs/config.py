@@ -10,6 +10,8 @@ from typing import Any
 from zfjax.arch import Arch
 from zfjax.runs.results import differences
 
+PLACES = ("folder", "prepared")  # kinds of data sets whose name has a path
+
 
 def to_json(config: dict) -> bytes:
     """As config.json has it."""
@@ -23,12 +25,12 @@ def plain(value: Any) -> object:
 
 def as_today(there: dict, here: dict) -> dict:
     """A recorded configuration in the words of this version: earlier ones had fewer fields in a layer, the scale of the
-    input in the recipe, and no preprocessing, which followed from the rest."""
+    input in the recipe, no preprocessing, which followed from the rest, and nothing that tells its data from other."""
     with contextlib.suppress(
         AttributeError, IndexError, KeyError, TypeError, ValueError
     ):  # not an architecture: then it differs, as it should
         there = {**there, "arch": json.loads(to_json(Arch.from_dict(there["arch"]).to_dict()))}
-    return {**{key: here[key] for key in ("preprocess",) if key in here}, **there}
+    return {**{key: here[key] for key in ("preprocess", "data") if key in here}, **there}
 
 
 def config_differences(there: dict, here: dict, may_differ: Collection[str]) -> list[str]:
@@ -37,6 +39,24 @@ def config_differences(there: dict, here: dict, may_differ: Collection[str]) -> 
     keys = sorted({**old, **new}, key=lambda key: key.count("."))
     keys = [key for key in keys if not any(f"{key}.".startswith(f"{free}.") for free in may_differ)]
     return differences(*({key: _shown(leaves, key) for key in keys} for leaves in (old, new)), show=str)
+
+
+def data_differences(there: object, here: object) -> list[str]:
+    """In words, how the data of a run ("data" in its configuration) differs from other data; where one is not known,
+    nothing."""
+    old, new = dict(_leaves(there)), dict(_leaves(here))
+    if not (there and here):
+        return []
+    if old.get("kind") != new.get("kind"):
+        return [f"a data set of the kind {old.get('kind')} there, {new.get('kind')} here"]
+    words = []
+    for split in ("train", "val"):
+        images, files = ([known.get(f"{split}.{key}") for known in (old, new)] for key in ("images", "files_crc32"))
+        if images[0] != images[1]:
+            words.append(f"{split}: {images[0]} images there, {images[1]} here")
+        elif files[0] != files[1]:
+            words.append(f"{split}: {images[0]} images there and here, but other names or sizes")
+    return words
 
 
 def _leaves(value, prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -25,7 +25,7 @@ import numpy as np
 
 from zfjax.errors import InputError
 from zfjax.runs.checksums import changed, sealed, unsealed
-from zfjax.runs.config import as_today, config_differences, plain, to_json
+from zfjax.runs.config import as_today, config_differences, data_differences, plain, to_json
 from zfjax.runs.results import refuse
 from zfjax.runtime import files
 from zfjax.runtime.arrays import check_mean, load_array
@@ -41,8 +41,8 @@ def open_run(workdir: str | Path, config: dict, *, may_differ: Collection[str] =
     Call it before the mean image is computed, so that a wrong folder is refused at once.
     may_differ: keys ("epochs", "arch.recipe.epochs") that may change between restarts; what they are now replaces what
     was recorded.
-    Raises InputError when the folder cannot be made or written, when it holds a run of another configuration (it
-    says which keys differ), and when it holds files named like a run's that no run of ours has put there.
+    Raises InputError when the folder cannot be made or written, when it holds a run of another configuration or of
+    other data (it says what differs), and when it holds files named like a run's that no run of ours has put there.
     """
     workdir = _writable(Path(workdir))
     if not (workdir / CONFIG).exists():
@@ -50,10 +50,16 @@ def open_run(workdir: str | Path, config: dict, *, may_differ: Collection[str] =
         return False
     here = json.loads(to_json(config))
     there = as_today(read_config(workdir), here)
-    if differing := config_differences(there, here, may_differ):
+    differing = config_differences(there, here, (*may_differ, "data"))
+    other = [] if "data" in may_differ else data_differences(there.get("data"), here.get("data"))
+    if differing or other:
         if not any((workdir / CHECKPOINTS).glob("[0-9]*")):
             return False  # nothing was learnt yet: a run that failed to start must not stand in the way of the next
         refuse(f"{workdir} holds a run with", differing, advice="repeat them or give another folder")
+        raise InputError(
+            f"{workdir} was trained on other images ({'; '.join(other)}); put those back, give another folder, or go "
+            "on with these by --other_data=accept"
+        )
     check_files(workdir)
     now = sealed(here, CONFIG, _parts(workdir))
     if now != _read_config(workdir):

@@ -20,9 +20,10 @@ from zfjax import terminal
 from zfjax.arch import Arch
 from zfjax.convnet import ConvNet
 from zfjax.data import Dataset, check_batch, eval_batches, mean_image, train_batches
+from zfjax.data.recorded import require_classes
 from zfjax.errors import BadImage, InputError
 from zfjax.preprocess import Preprocess
-from zfjax.runs.folder import create_run, open_run, read_mean
+from zfjax.runs.folder import create_run, open_run, read_class_names, read_mean
 from zfjax.runs.lock import locked
 from zfjax.runtime.devices import copied, data_mesh, everywhere, on_device
 from zfjax.runtime.processes import ending_together, from_leader, leads
@@ -85,6 +86,8 @@ def _check(arch: Arch, dataset: Dataset, grad_accum: int) -> None:
 def _open(arch: Arch, dataset: Dataset, workdir: Path, config: dict, may_differ: Collection[str]) -> np.ndarray:
     """The run's mean image, which is computed once, when the run is made."""
     there = leads() and open_run(workdir, config, may_differ=may_differ)
+    if there:
+        require_classes(workdir, read_class_names(workdir), dataset.class_names)
     side = Preprocess.of(arch).smallest_side
     mean = np.zeros((side, side, arch.channels), np.float32)
     if not from_leader(np.int32(there)):

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from zfjax.arch import Arch
 from zfjax.errors import InputError
@@ -14,9 +14,12 @@ from zfjax.recipe import Recipe
 from zfjax.runs.folder import versions
 from zfjax.zoo import get_arch
 
+if TYPE_CHECKING:
+    from zfjax.data import Dataset
+
 # What may change when a run goes on: none of it touches the numbers that come out, but for the width, and that the
 # layers of the recorded network tell.
-MAY_DIFFER = ("versions", "workdir", "data_dir", "bad_images", "checkpoint_secs", "keep_epochs", "width")
+MAY_DIFFER = ("versions", "workdir", "data_dir", "bad_images", "checkpoint_secs", "keep_epochs", "width", "other_data")
 PAPER_EPOCHS = (1, 2, 5, 10, 20, 30, 40, 64)  # those of Fig. 4
 
 
@@ -65,6 +68,9 @@ class Settings:
     """Parts that a batch is computed in, one after the other, where memory is small; dropout is drawn for each."""
     bad_images: Literal["stop", "skip"] = "stop"
     """What a broken image does. skip: the next one takes its place, and the end of the training lists them."""
+    other_data: Literal["stop", "accept"] = "stop"
+    """What a training that goes on does where its images are not those that it began with: their number, names or
+    sizes. accept: goes on with these; the mean image stays."""
     checkpoint_secs: float = 300.0
     """Seconds between checkpoints within an epoch; there is one at the end of each epoch anyway."""
 
@@ -100,7 +106,7 @@ def fill(settings: Settings, defaults: dict) -> Settings:
 def training(
     settings: Settings,
     arch: Arch,
-    dataset: str,
+    dataset: Dataset,
     workdir: str | Path,
     *,
     seed: int = 0,
@@ -109,18 +115,20 @@ def training(
 ) -> dict:
     """The keywords of `zfjax.train.loop.train` but for the opened data set.
 
-    arch: as trained, with the data set's number of classes. dataset: its name. more: what else the run folder records,
-    such as the part of the data set that is used.
+    arch: as trained, with the data set's number of classes. more: what else the run folder records, such as the part of
+    the data set that is used.
     """
     flags = {field.name: getattr(settings, field.name) for field in fields(Settings)}
-    flags |= {"workdir": str(workdir), "seed": seed, "keep_epochs": tuple(keep_epochs), "dataset": dataset}
+    flags |= {"workdir": str(workdir), "seed": seed, "keep_epochs": tuple(keep_epochs), "dataset": dataset.name}
     flags |= {"image_size": arch.image_size, **dataclasses.asdict(arch.recipe), "input_scale": arch.input_scale, **more}
+    known = {"data": data} if (data := dataset.fingerprint()) else {}
     # a cosine ends with the epochs, so that another number of them is another training
     free = () if arch.recipe.schedule == "cosine" else ("epochs", "arch.recipe.epochs")
+    free += ("data",) if settings.other_data == "accept" else ()
     return {
         "arch": arch,
         "workdir": workdir,
-        "config": {"arch_name": arch.name, **flags, **described(arch), "versions": versions()},
+        "config": {"arch_name": arch.name, **flags, **known, **described(arch), "versions": versions()},
         "may_differ": (*MAY_DIFFER, *free),
         "seed": seed,
         "precision": settings.precision,

@@ -89,6 +89,7 @@ class PreparedSource:
         self.format, self.size, self.channels = (manifest["settings"][key] for key in ("format", "size", "channels"))
         self.dataset, self.class_names = manifest["settings"]["dataset"], tuple(manifest["class_names"])
         self._index = _index(root, split, manifest)
+        self._files = {name: written for name, written in manifest["files"].items() if name.startswith(f"{split}-")}
 
     def __len__(self) -> int:
         return len(self._index)
@@ -116,6 +117,10 @@ class PreparedSource:
 
     def describe(self, index: int) -> str:
         return self._index[int(index)]["name"].decode(errors="surrogateescape")
+
+    def stamps(self) -> Iterator[str]:
+        """Of each file what tells it from others wherever the set lies: name, size and checksum."""
+        return (f"{name} {written['bytes']} {written['crc32']}" for name, written in sorted(self._files.items()))
 
 
 def open_prepared(

@@ -52,6 +52,10 @@ class TfdsSource:
     def describe(self, index: int) -> str:
         return f"{self.name} record {index}"
 
+    def stamps(self) -> Iterator[str]:
+        """What tells the split from others wherever it lies: version and bytes, and of each file name, images, size."""
+        return self.records.stamps()
+
 
 class Records:
     """The examples of one split as dictionaries, in the order of the shards.
@@ -76,6 +80,7 @@ class Records:
         if bad_images == "stop":
             self._data.refuse_damage()
         self._features, self._keys = info.features, keys
+        self._about = f"{name} {info.splits[split].num_bytes}"  # files of array_record are padded to 64 kB
         self._decoders = {keys[0]: tfds.decode.SkipDecoding()}
 
     def __len__(self) -> int:
@@ -95,6 +100,12 @@ class Records:
 
     def describe(self, index: int) -> str:
         return self._data.describe(index)
+
+    def stamps(self) -> Iterator[str]:
+        yield self._about
+        for shard in self._data.shards:
+            path = Path(shard.path)
+            yield f"{path.name} {shard.count} {path.stat().st_size if path.exists() else 'missing'}"
 
 
 def open_tfds(

@@ -122,7 +122,7 @@ def _job(plan: Plan, arch: Arch, seed: int) -> _Job:
     workdir = plan.out / (f"{arch.name}-seed{seed}" if seed else arch.name)
     part: dict = {} if plan.train_images is None else {"train_images": plan.train_images}
     keep = PAPER_EPOCHS if arch.name in plan.evolving else ()
-    options = training(plan.settings, arch, data.name, workdir, seed=seed, keep_epochs=keep, **part)
+    options = training(plan.settings, arch, data, workdir, seed=seed, keep_epochs=keep, **part)
     sample = min(plan.train_sample or len(data.val), len(data.train))
     return _Job(arch, data, workdir, sample, options)
 

@@ -105,7 +105,7 @@ def _network(plan: Plan, system: str, arch: Arch, data: Dataset, book: dict) -> 
     """Trains in OUT/runs/ARCH unless it is there. The seconds are those of the updates, over all interruptions."""
     part: dict = {"split": plan.split} | ({} if plan.train_images is None else {"train_images": plan.train_images})
     workdir, same = plan.out / "runs" / arch.name, {"arch": arch.name, "epochs": arch.recipe.epochs}
-    options = training(plan.settings, arch, data.name, workdir, seed=plan.seed, **part)
+    options = training(plan.settings, arch, data, workdir, seed=plan.seed, **part)
     there = open_run(workdir, options["config"], may_differ=options["may_differ"])
     if there and (known := _known(book, system, **same)):
         return known

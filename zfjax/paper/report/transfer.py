@@ -117,7 +117,7 @@ def _half_of_the_classes(plan: Plan) -> Task:
     workdir = plan.out / "runs-half" / arch.name
     say(f"{arch.name} on {middle} of {len(data.class_names)} classes")
     part: dict = {} if plan.train_images is None else {"train_images": plan.train_images}
-    train(dataset=known, **training(plan.settings, arch, data.name, workdir, classes=middle, **part))
+    train(dataset=known, **training(plan.settings, arch, known, workdir, classes=middle, **part))
     others = _of_classes(data, range(middle, len(data.class_names)), None).val
     about = (
         f"Pretrained on {', '.join(known.class_names)} of {data.name} alone ({len(known.train):,} images); new "
