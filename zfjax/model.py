@@ -26,13 +26,15 @@ def network(arch: Arch) -> Model:
 
 @functools.cache
 def on_canvases(arch: Arch) -> Model:
-    """((params, preprocess), uint8 canvases [N, S, S, C]) -> Forward on their middle.
+    """((params, preprocess), canvases [N, S, S, C]) -> Forward on their middle.
+
+    Canvases are uint8, or float32 in 0..255 as a transformation leaves them.
 
     The pair is `Run.variables`: arguments, since closed over 250 MB of weights would be constants of the program.
     """
 
     def model(variables: Any, canvases: jax.Array) -> Forward:
         params, preprocess = variables
-        return forward(arch, params, preprocess.centre(canvases))
+        return forward(arch, params, preprocess.centre(canvases, moved=True))
 
     return model

@@ -98,22 +98,28 @@ class Preprocess:
             picture = np.asarray(picture)
         return to_canvas(picture, self.smallest_side, self.channels, self.resampling)
 
-    def centre(self, canvases: jax.Array | np.ndarray) -> jax.Array:
-        """The middle of every canvas as the network sees it: [N, S, S, C] -> float32 [N, crop, crop, C]."""
-        return self._crop_all(canvases, ten_crop_offsets(canvases.shape[1], self.crop)[4])
+    def centre(self, canvases: jax.Array | np.ndarray, *, moved: bool = False) -> jax.Array:
+        """The middle of every canvas as the network sees it: uint8 [N, S, S, C] -> float32 [N, crop, crop, C].
+
+        moved: the canvases may be float32 in 0..255 too, as a transformation leaves them.
+        """
+        self._require_canvases(canvases, several=True, moved=moved)
+        return self._crop_all(canvases, ten_crop_offsets(self.smallest_side, self.crop)[4])
 
     def ten(self, canvases: jax.Array | np.ndarray) -> jax.Array:
-        """The paper's ten crops of every canvas: float32 [10, N, crop, crop, C].
+        """The paper's ten crops of every canvas, uint8 [N, S, S, C]: float32 [10, N, crop, crop, C].
 
         In order: top left, top right, bottom left, bottom right, centre; then the same five flipped.
         """
-        return jnp.stack([self._crop_all(canvases, each) for each in ten_crop_offsets(canvases.shape[1], self.crop)])
+        self._require_canvases(canvases, several=True)
+        return jnp.stack([self._crop_all(canvases, each) for each in ten_crop_offsets(self.smallest_side, self.crop)])
 
     def crops(self, canvases: jax.Array, offsets: jax.Array) -> jax.Array:
-        """Each canvas cut at its own place and flipped if asked: float32 [N, crop, crop, C].
+        """Each canvas, uint8 [N, S, S, C], cut at its own place and flipped if asked: float32 [N, crop, crop, C].
 
         offsets: int32 [N, 3], (top, left, flip). The mean is cut at the same place and before the flip.
         """
+        self._require_canvases(canvases, several=True)
 
         def crop_one(canvas: jax.Array, offset: jax.Array) -> jax.Array:
             start, shape = (offset[0], offset[1], 0), (self.crop, self.crop, canvas.shape[-1])
@@ -125,16 +131,19 @@ class Preprocess:
 
         return self._scaled(jax.vmap(crop_one)(canvases, offsets))
 
-    def visible(self, canvases: Any) -> Any:
-        """What of every canvas the network sees, as it is: [..., S, S, C] -> [..., crop, crop, C]."""
-        start = (canvases.shape[-2] - self.crop) // 2
-        return canvases[..., start : start + self.crop, start : start + self.crop, :]
+    def visible(self, canvases: Any, *, moved: bool = False) -> Any:
+        """What of every canvas the network sees, as it is: uint8 [..., S, S, C] -> [..., crop, crop, C].
+
+        moved: as for `centre`.
+        """
+        self._require_canvases(canvases, moved=moved)
+        return self._middle(canvases)
 
     def visible_mean(self) -> jax.Array | np.ndarray:
         """The colour that the network sees as zero, at each place: float32 [crop, crop, channels] in 0..255."""
         shape = (self.smallest_side, self.smallest_side, self.channels)
         mean = np.zeros(shape, np.float32) if self.mean is None else self.mean
-        return self.visible(mean if mean.ndim == 3 else jnp.broadcast_to(mean, shape))
+        return self._middle(mean if mean.ndim == 3 else jnp.broadcast_to(mean, shape))
 
     def normalise(self, pixels: jax.Array | np.ndarray) -> jax.Array:
         """What the network sees of pixels that are cut already: [..., crop, crop, C] in 0..255 -> float32."""
@@ -152,6 +161,21 @@ class Preprocess:
         if not isinstance(data, dict) or set(data) != known:
             raise InputError(f"a preprocessing has {', '.join(sorted(known))}, not {str(data)[:80]}")
         return cls(**{**data, "mean": mean if data["mean"] is None else data["mean"]})
+
+    def _require_canvases(self, canvases: Any, *, several: bool = False, moved: bool = False) -> None:
+        """Of traced arrays shape and type are known too."""
+        shape, kind = getattr(canvases, "shape", None), getattr(canvases, "dtype", type(canvases).__name__)
+        whole = (self.smallest_side, self.smallest_side, self.channels)
+        fits = kind == np.uint8 or (moved and kind == np.float32)
+        if not fits or not shape or shape[-3:] != whole or (several and len(shape) != 4):
+            raise InputError(
+                f"canvases are uint8 [N, {', '.join(map(str, whole))}], not {kind} {list(shape or [])}: whole pictures "
+                "of 0..255, before the crop and the mean; calling the preprocessing itself takes pictures of any size"
+            )
+
+    def _middle(self, canvases: Any) -> Any:
+        start = (self.smallest_side - self.crop) // 2
+        return canvases[..., start : start + self.crop, start : start + self.crop, :]
 
     def _crop_all(self, canvases, offset: tuple[int, int, int]) -> jax.Array:
         top, left, flip = offset

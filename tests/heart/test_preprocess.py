@@ -123,3 +123,48 @@ def test_pictures_as_other_types_hold_them():
         np.testing.assert_array_equal(preprocess(given), preprocess.centre(IMAGES[1:2]))
     with pytest.raises(InputError, match="no pictures: the list is empty"):
         preprocess([])
+
+
+NO_CANVASES = {
+    "of another size": IMAGES[:, :11, :11],
+    "larger": np.zeros((2, 13, 13, 3), np.uint8),
+    "wide": np.zeros((2, 12, 15, 3), np.uint8),
+    "high": np.zeros((2, 15, 12, 3), np.uint8),
+    "of 0..1": IMAGES.astype(np.float32) / 255,
+    "float": IMAGES.astype(np.float64),
+    "int": IMAGES.astype(np.int32),
+    "bool": IMAGES > 127,
+    "grey": IMAGES[..., :1],
+    "with alpha": np.zeros((2, 12, 12, 4), np.uint8),
+    "a list": IMAGES.tolist(),
+    "none": None,
+}
+
+
+@pytest.mark.parametrize("kind", NO_CANVASES)
+def test_what_is_no_canvas_is_refused_traced_or_not(kind):
+    preprocess, places = Preprocess(12, 8, MEAN), np.zeros((7, 3), np.int32)
+    ways = [preprocess.centre, preprocess.ten, preprocess.visible, lambda given: preprocess.crops(given, places)]
+    for way in [*ways, *map(jax.jit, ways)]:
+        with pytest.raises(
+            InputError, match=r"canvases are uint8 \[N, 12, 12, 3\], not .*: whole pictures of 0\.\.255"
+        ):
+            way(NO_CANVASES[kind])
+
+
+def test_moved_canvases_may_be_floats_and_are_of_the_right_size():
+    preprocess = Preprocess(12, 8, MEAN)
+    moved = IMAGES.astype(np.float32)
+    np.testing.assert_array_equal(preprocess.centre(moved, moved=True), preprocess.centre(IMAGES))
+    np.testing.assert_array_equal(preprocess.visible(moved, moved=True), preprocess.visible(IMAGES))
+    for given in (moved[:, 1:], moved.astype(np.float64)):
+        with pytest.raises(InputError, match="canvases are uint8"):
+            preprocess.centre(given, moved=True)
+
+
+def test_one_canvas_is_not_several():
+    preprocess = Preprocess(12, 8, MEAN)
+    np.testing.assert_array_equal(preprocess.visible(IMAGES[0]), IMAGES[0, 2:10, 2:10])
+    for given in (IMAGES[0], IMAGES[None]):
+        with pytest.raises(InputError, match=r"canvases are uint8 \[N, 12, 12, 3\], not uint8 \["):
+            preprocess.centre(given)

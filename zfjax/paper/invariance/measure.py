@@ -95,7 +95,7 @@ def _measure(
     options: dict[str, Any] = {"interpolation": interpolation, "batch_size": batch_size}
     options["fill"] = "edge" if fill == "edge" else _around(preprocess, canvas.shape) if fill == "mean" else 0.0
     ends = {name: amounts[np.array([0, len(amounts) // 2, -1])] for name, amounts in transforms.items()}
-    shown = responses(preprocess.visible, canvas, ends, **options)
+    shown = responses(functools.partial(preprocess.visible, moved=True), canvas, ends, **options)
     norms = jax.tree.map(lambda features: distance(features, 0 * features)[0], original)
     return norms, responses(compare, canvas, transforms, **options), shown
 
