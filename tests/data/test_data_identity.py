@@ -174,3 +174,74 @@ def test_who_looks_at_a_run_is_told_in_one_line(photos, tmp_path, capsys):
     open_for(run, "scenes")  # asked for, and no surprise
     open_for(run._replace(config={**run.config, "data": None}), name)
     assert capsys.readouterr().err == ""
+
+
+def other_folder(photos, monkeypatch):
+    monkeypatch.chdir(photos)
+    return "folder:.", "folder:../photos"
+
+
+def slash(photos, monkeypatch):
+    return f"folder:{photos}", f"folder:{photos}/"
+
+
+def dots(photos, monkeypatch):
+    return f"folder:{photos}", f"folder:{photos}/../photos/."
+
+
+def home(photos, monkeypatch):
+    monkeypatch.setenv("HOME", str(photos.parent))
+    return f"folder:{photos}", "folder:~/photos"
+
+
+def relative(photos, monkeypatch):
+    monkeypatch.chdir(photos.parent)
+    return "folder:photos", f"folder:{photos}"
+
+
+def moved(photos, monkeypatch):
+    shutil.copytree(photos, photos.parent / "elsewhere")
+    return f"folder:{photos}", f"folder:{photos.parent}/elsewhere"
+
+
+PATHS = [other_folder, slash, dots, home, relative, moved]
+
+
+@pytest.mark.parametrize("way", PATHS)
+def test_the_same_data_by_another_path(way, photos, tmp_path, monkeypatch):
+    before, now = way(photos, monkeypatch)
+    start(before, tmp_path / "run")
+    assert read_config(tmp_path / "run")["dataset"] == f"folder:{photos}"
+    start(now, tmp_path / "run")
+    where = photos if way is not moved else photos.parent / "elsewhere"
+    assert read_config(tmp_path / "run")["dataset"] == f"folder:{where}"
+    monkeypatch.chdir("/")
+    run = run_of(TINY, {}, np.zeros((SIDE, SIDE, 3), np.float32), ("ant", "bée"), read_config(tmp_path / "run"))
+    assert len(open_for(run).train) == 6
+
+
+@pytest.mark.parametrize("way", PATHS)
+def test_runs_of_before_know_their_path_alone(way, photos, tmp_path, monkeypatch):
+    before, now = way(photos, monkeypatch)
+    start(before, tmp_path / "run")
+    config = {key: value for key, value in read_config(tmp_path / "run").items() if key != "data"}
+    (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "dataset": before}))
+    if way is moved:
+        with pytest.raises(InputError, match="dataset: .*photos. there, .*elsewhere. here"):
+            start(now, tmp_path / "run")
+    else:
+        start(now, tmp_path / "run")
+        assert read_config(tmp_path / "run")["data"]["train"]["images"] == 6
+
+
+def test_a_prepared_set_may_be_moved_and_a_data_dir_is_recorded_whole(photos, tmp_path, monkeypatch):
+    out = run_prepare(photos, tmp_path / "set", size=SIDE)
+    monkeypatch.chdir(tmp_path)
+    start("prepared:set", tmp_path / "run", data_dir="builds/")
+    assert read_config(tmp_path / "run")["dataset"] == f"prepared:{out}"
+    assert read_config(tmp_path / "run")["data_dir"] == f"{tmp_path}/builds"
+    out.rename(tmp_path / "moved")
+    start("prepared:moved", tmp_path / "run")
+    run = run_of(TINY, {}, np.zeros((SIDE, SIDE, 3), np.float32), ("ant", "bée"), read_config(tmp_path / "run"))
+    assert read_config(tmp_path / "run")["data_dir"] is None
+    assert len(open_for(run, "prepared:moved/").val) == 4

@@ -89,7 +89,8 @@ def test_the_script_lists_and_drops_them(tiny_run, colours, tmp_path, monkeypatc
     assert "4 of 36 images look like one of 4 training images" in said and "3 classes, 27 images" in said
     text = (tmp_path / "out" / "overlap.txt").read_text()
     assert f"{colours}/red/1.png  {learnt}/train/red/1.png" in text and "    2  green\n    2  red\n" in text
-    run_transfer([*flags, "--overlap=drop"], monkeypatch)
+    learnt.rename(tmp_path / "moved")
+    run_transfer([*flags, "--overlap=drop", f"--overlap_with=folder:{tmp_path}/moved"], monkeypatch)
     assert "3 classes, 23 images" in capsys.readouterr().out
 
 

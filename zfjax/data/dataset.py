@@ -24,6 +24,7 @@ from zfjax.data.sources.imagenet import (
     open_class_folders,
 )
 from zfjax.errors import InputError
+from zfjax.runs.config import placed
 
 if TYPE_CHECKING:
     from zfjax.runs.run import Run
@@ -121,7 +122,7 @@ def open_for(
     Raises InputError as `open_dataset` does, and where TFDS would open a build in a folder that only the run names.
     """
     config = (trained or run).config
-    own = name is None or name == config.get("dataset")
+    own = name is None or placed(name) == config.get("dataset")
     name = name or recorded_name(config)
     data = open_dataset(
         name,

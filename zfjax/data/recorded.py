@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from zfjax.data.source import Source
-from zfjax.data.sources.imagenet import class_folders, is_imagenet, is_prepared, tfds_root
+from zfjax.data.sources.imagenet import TFDS_HOME, class_folders, is_imagenet, is_prepared
 from zfjax.errors import InputError
-from zfjax.runs.config import PLACES, data_differences
+from zfjax.runs.config import PLACES, data_differences, whole_path
 
 
 def fingerprint(kind: str, **splits: Source) -> dict:
@@ -65,7 +65,7 @@ def recorded_data_dir(config: dict, name: str) -> str | None:
         return None
     if not isinstance(place, str) or not place:
         raise InputError(f"the run records {place!r} as its --data_dir, which is no folder; give --data_dir")
-    if tfds_root(place).resolve() == tfds_root(None).resolve():
+    if os.path.realpath(whole_path(place)) == os.path.realpath(whole_path(TFDS_HOME)):
         return place
     if is_imagenet(name) and not is_prepared(place) and class_folders(place):  # image files and nothing else
         _say_once(f"reading {name} in the folder that the run records, {place!r} (--data_dir takes another)")

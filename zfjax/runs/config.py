@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -23,13 +24,27 @@ def plain(value: Any) -> object:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
+def whole_path(path: str) -> str:
+    """A path as it is recorded: from the root and without a slash at the end, so that it holds in any folder."""
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def placed(name: str) -> str:
+    """The name of a data set with its path, if it has one, as it is recorded."""
+    kind, _, path = name.partition(":")
+    return f"{kind}:{whole_path(path)}" if kind in PLACES and path else name
+
+
 def as_today(there: dict, here: dict) -> dict:
     """A recorded configuration in the words of this version: earlier ones had fewer fields in a layer, the scale of the
-    input in the recipe, no preprocessing, which followed from the rest, and nothing that tells its data from other."""
+    input in the recipe, no preprocessing, which followed from the rest, nothing that tells their data from other data,
+    and its path as it had been typed."""
     with contextlib.suppress(
         AttributeError, IndexError, KeyError, TypeError, ValueError
     ):  # not an architecture: then it differs, as it should
         there = {**there, "arch": json.loads(to_json(Arch.from_dict(there["arch"]).to_dict()))}
+    if isinstance(name := there.get("dataset"), str):
+        there = {**there, "dataset": placed(name)}
     return {**{key: here[key] for key in ("preprocess", "data") if key in here}, **there}
 
 

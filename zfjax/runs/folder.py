@@ -49,8 +49,10 @@ def open_run(workdir: str | Path, config: dict, *, may_differ: Collection[str] =
         _refuse_foreign(workdir)
         return False
     here = json.loads(to_json(config))
-    there = as_today(read_config(workdir), here)
-    differing = config_differences(there, here, (*may_differ, "data"))
+    recorded = read_config(workdir)
+    there = as_today(recorded, here)
+    free = ("data", "dataset") if "data" in recorded and "data" in here else ("data",)  # which data, not where it lies
+    differing = config_differences(there, here, (*may_differ, *free))
     other = [] if "data" in may_differ else data_differences(there.get("data"), here.get("data"))
     if differing or other:
         if not any((workdir / CHECKPOINTS).glob("[0-9]*")):

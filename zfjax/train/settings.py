@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from zfjax.arch import Arch
 from zfjax.errors import InputError
 from zfjax.recipe import Recipe
+from zfjax.runs.config import placed, whole_path
 from zfjax.runs.folder import versions
 from zfjax.zoo import get_arch
 
@@ -119,7 +120,8 @@ def training(
     the data set that is used.
     """
     flags = {field.name: getattr(settings, field.name) for field in fields(Settings)}
-    flags |= {"workdir": str(workdir), "seed": seed, "keep_epochs": tuple(keep_epochs), "dataset": dataset.name}
+    flags |= {"workdir": str(workdir), "seed": seed, "keep_epochs": tuple(keep_epochs)}
+    flags |= {"dataset": placed(dataset.name), "data_dir": settings.data_dir and whole_path(settings.data_dir)}
     flags |= {"image_size": arch.image_size, **dataclasses.asdict(arch.recipe), "input_scale": arch.input_scale, **more}
     known = {"data": data} if (data := dataset.fingerprint()) else {}
     # a cosine ends with the epochs, so that another number of them is another training

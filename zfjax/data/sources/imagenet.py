@@ -18,6 +18,7 @@ WNID = re.compile(r"n\d{8}")
 VAL_FILE = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG", re.IGNORECASE)
 LAYOUTS = (".", "ILSVRC/Data/CLS-LOC", "Data/CLS-LOC")  # the last two: as Kaggle packs it
 VAL_FOLDERS = ("val", "validation")  # not test: ImageNet's test images come without labels
+TFDS_HOME = "~/tensorflow_datasets"
 URL = "https://image-net.org/download-images"
 
 
@@ -26,7 +27,7 @@ def is_imagenet(name: str) -> bool:
 
 
 def tfds_root(data_dir: str | Path | None) -> Path:
-    return user_path(data_dir or "~/tensorflow_datasets")
+    return user_path(data_dir or TFDS_HOME)
 
 
 def is_prepared(data_dir: str | Path | None) -> bool:

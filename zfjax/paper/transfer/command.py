@@ -33,7 +33,7 @@ def transfer(options: Options) -> None:
     pool = open_pool(options.dataset, data_dir=options.data_dir, **canvases_of(run))
     say(pool.origin)
     study = study_of(options, run, pool.source)
-    found = find_overlaps(study, options.overlap_threshold) if options.overlap != "ignore" else []
+    found = find_overlaps(study, options.overlap_threshold, options.overlap_with) if options.overlap != "ignore" else []
     left_out = found if options.overlap == "drop" else []
     labels, names = _without(options, study.seen.labels, left_out, pool.source.class_names)
     records = records_of(options, study, layers, labels, names, left_out)

@@ -53,6 +53,8 @@ class Options:
     instead and trains again)."""
     overlap_threshold: float = 0.95
     """Correlation from which two images are taken for the same."""
+    overlap_with: str | None = None
+    """The run's training images where they lie now, e.g. folder:PATH; None: where the run records them."""
     random_weights: bool = False
     """Read the layers of the untrained network instead: what its shape alone is worth."""
     step: int | None = None

@@ -121,13 +121,16 @@ def train_folds(study: Study, labels: np.ndarray, names: Sequence[str], ledger: 
         ledger.append({**cell._asdict(), **result})
 
 
-def find_overlaps(study: Study, threshold: float) -> list[int]:
-    """Numbers of the images that the run was trained on too; lists them in overlap.txt. Searches once."""
+def find_overlaps(study: Study, threshold: float, trained_on: str | None = None) -> list[int]:
+    """Numbers of the images that the run was trained on too; lists them in overlap.txt. Searches once.
+
+    trained_on: the data set with those images; None: as the run records it.
+    """
     from zfjax.data import open_for
     from zfjax.paper.transfer.overlap import Match, listing, overlaps
     from zfjax.runs.results import Ledger
 
-    data = open_for(study.run, data_dir=study.data_dir, bad_images="stop")
+    data = open_for(study.run, trained_on, data_dir=study.data_dir, bad_images="stop")
     others = data.train
     settings = {"images": study.seen.fingerprint, "others": [data.name, len(others)], "threshold": threshold}
     ledger = Ledger(study.out / "overlap.jsonl", settings)
