@@ -17,7 +17,7 @@ import runs
 from zfjax.arch import Arch
 from zfjax.errors import InputError
 from zfjax.layers import Conv, Dense, MaxPool
-from zfjax.runs import leaves
+from zfjax.runs import leaves, stored
 from zfjax.runs.checkpoint import Checkpoints
 from zfjax.runs.run import expected_params, load_run
 from zfjax.runs.steps import steps
@@ -241,6 +241,21 @@ def test_classes_of_one_name_are_told_apart_where_they_are_shown(tmp_path):
     run = load_run(make_run(tmp_path / "zf", 1))._replace(class_names=("crane", "ant", "maillot", "crane", "maillot"))
     assert run.shown_names == ("crane (0)", "ant", "maillot (2)", "crane (3)", "maillot (4)")
     assert run.class_names[0] == "crane" and run._replace(class_names=("a", "b")).shown_names == ("a", "b")
+
+
+def test_load_run_during_a_training_that_deletes_and_adds_steps(tmp_path, monkeypatch):
+    """Each of the first two that are listed is on its way out when it is read."""
+    run, read = make_run(tmp_path, 1, 2), stored.read_leaves
+
+    def deleted(folder, *arguments):
+        if folder.name in ("1", "2"):
+            if folder.name == "2":
+                save_all(tmp_path, 3, 4)
+            shutil.rmtree(folder, ignore_errors=True)
+        return read(folder, *arguments)
+
+    monkeypatch.setattr(stored, "read_leaves", deleted)
+    assert load_run(run).step == 4
 
 
 def test_load_run_reads_nothing_but_the_parameters(tmp_path):

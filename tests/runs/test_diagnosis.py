@@ -11,7 +11,7 @@ import pytest
 from zfjax.errors import InputError
 from zfjax.runs import diagnosis, stored
 from zfjax.runs.checkpoint import Checkpoints
-from zfjax.runs.steps import steps
+from zfjax.runs.steps import steps, sums_of
 
 STATE = {"params": {"fc": {"kernel": np.ones((2, 3), np.float32)}}, "step": np.int32(0)}
 
@@ -114,6 +114,14 @@ def test_a_folder_that_cannot_be_listed_is_a_sentence(run, monkeypatch):
     monkeypatch.setattr("os.listdir", refused)
     with pytest.raises(InputError, match="cannot read .*checkpoints .Permission denied."):
         steps(run)
+
+
+@pytest.mark.parametrize(
+    "sums", [None, [], {"loss": "much"}, {"loss": float("nan")}, {"loss": float("inf")}, {"loss": True}, {"loss": {}}]
+)
+def test_sums_that_are_none(sums):
+    assert sums_of({"sums": sums}) == sums_of({}) == sums_of(None) == {}
+    assert sums_of({"sums": {"loss": 1.5}}) == {"loss": 1.5}
 
 
 def test_other_names_are_no_steps(run):

@@ -1,6 +1,8 @@
-"""A training whose run folder goes away or has a name that others misread, and one within 64 bits."""
+"""A training whose run folder goes away or has a name that others misread, one within 64 bits, and one in parts."""
 
+import json
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +18,10 @@ from zfjax.preprocess import Preprocess
 from zfjax.recipe import Recipe
 from zfjax.runs.folder import read_metrics
 from zfjax.runs.run import load_run
+from zfjax.runs.steps import steps
 from zfjax.train.loop import train
 from zfjax.train.settings import described
+from zfjax.train.stopping import StopSignal
 
 RECIPE = Recipe(batch_size=4, epochs=1, init="he", learning_rate=1e-4, schedule="constant")
 SMALL = Arch((Dense("fc1", relu=False),), image_size=6, num_classes=2, recipe=RECIPE)
@@ -56,6 +60,30 @@ def test_a_caller_who_computes_in_64_bits_changes_no_bit(tmp_path):
     a, b = load_run(tmp_path / "a"), load_run(tmp_path / "b")
     jax.tree.map(np.testing.assert_array_equal, a.params, b.params)
     assert read_metrics(tmp_path / "a")[0]["val_loss"] == read_metrics(tmp_path / "b")[0]["val_loss"]
+
+
+def test_a_resumed_epoch_has_the_sums_of_all_of_it(tmp_path, monkeypatch):
+    """Stopped after the first of two steps and started again: the metrics and parameters of one that was not."""
+    train_small(tmp_path / "once")
+    agreed = StopSignal.agreed
+    monkeypatch.setattr(StopSignal, "agreed", lambda self, mesh: signal.SIGTERM)
+    with pytest.raises(SystemExit):
+        train_small(tmp_path / "twice")
+    assert steps(tmp_path / "twice") == [1]
+    shutil.copytree(tmp_path / "twice", tmp_path / "earlier")
+    monkeypatch.setattr(StopSignal, "agreed", agreed)
+    train_small(tmp_path / "twice")
+    once, twice = load_run(tmp_path / "once"), load_run(tmp_path / "twice")
+    jax.tree.map(np.testing.assert_array_equal, once.params, twice.params)
+    [expected], [found] = read_metrics(tmp_path / "once"), read_metrics(tmp_path / "twice")
+    assert {**expected, "images_per_sec": 0} == {**found, "images_per_sec": 0}
+    assert 0 < found["images_per_sec"]
+
+    about = tmp_path / "earlier" / "checkpoints" / "1" / "about" / "metadata"
+    said = json.loads(about.read_text())
+    about.write_text(json.dumps({name: value for name, value in said.items() if name != "sums"}))
+    train_small(tmp_path / "earlier")  # of a version that kept none: those of the rest
+    assert read_metrics(tmp_path / "earlier")[0]["train_loss"] != expected["train_loss"]
 
 
 def test_nothing_is_written_into_a_folder_that_took_the_runs_place(tmp_path):

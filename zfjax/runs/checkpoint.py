@@ -17,7 +17,7 @@ import logging
 import re
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -28,7 +28,7 @@ from zfjax.runs.diagnosis import ORBAX, reason
 from zfjax.runs.folder import CHECKPOINTS
 from zfjax.runs.leaves import flatten, manifest, placeholders, split
 from zfjax.runs.opened import Opened
-from zfjax.runs.steps import Retention, about_or_none, read_about, set_aside, steps
+from zfjax.runs.steps import Retention, about_or_none, read_about, set_aside, steps, sums_of
 from zfjax.runs.stored import DamagedCheckpoint, alone, handler, read_leaves, restore
 from zfjax.terminal import visible
 
@@ -38,6 +38,7 @@ class Restored(NamedTuple):
 
     state: Any
     step: int
+    sums: dict[str, float] = {}  # of the epoch that it is in the middle of, as they were saved
 
 
 class Checkpoints:
@@ -73,10 +74,18 @@ class Checkpoints:
             folder = self._opened.path / CHECKPOINTS
             self._manager = ocp.CheckpointManager(folder, options=options, item_handlers=handlers)
 
-    def save(self, step: int, state: Any, *, metrics: dict[str, float] | None = None, keep=False) -> None:
+    def save(
+        self,
+        step: int,
+        state: Any,
+        *,
+        metrics: Mapping[str, Any] | None = None,
+        sums: Mapping[str, Any] | None = None,
+        keep=False,
+    ) -> None:
         """Starts to save a state (a pytree of arrays, none of size 0, with a field or key `params`); returns at once.
 
-        The arrays may be donated afterwards. keep: never delete it.
+        The arrays may be donated afterwards. keep: never delete it. sums: numbers that come back with it.
         Saving the step that was saved or restored last does nothing. Raises InputError when this or the previous
         save cannot be written or the folder is no longer the one that was opened, and ValueError for a step that is
         not after the newest.
@@ -86,8 +95,13 @@ class Checkpoints:
         if step == self._current:
             return
         leaves = flatten(state)
-        metrics = {name: float(value) for name, value in (metrics or {}).items()}
-        about = {"leaves": manifest(leaves), "metrics": metrics, "keep": bool(keep), "orbax": metadata.version(ORBAX)}
+        about = {
+            "leaves": manifest(leaves),
+            "metrics": {name: float(value) for name, value in (metrics or {}).items()},
+            "sums": {name: float(value) for name, value in (sums or {}).items()},
+            "keep": bool(keep),
+            "orbax": metadata.version(ORBAX),
+        }
         trees = {name: ocp.args.StandardSave(tree) for name, tree in split(leaves).items()}
         self.wait()
         self.check()
@@ -117,7 +131,7 @@ class Checkpoints:
                 continue
             self._set_aside(damaged)
             self._current = step
-            return Restored(state, step)
+            return Restored(state, step, sums_of(self._about.get(step)))
         if damaged:
             step, why = next(iter(damaged.items()))
             raise InputError(f"none of the checkpoints in {self._folder} can be restored; step {step}: {why}")

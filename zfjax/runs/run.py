@@ -56,7 +56,7 @@ def load_run(path: str | Path, step: int | None = None) -> Run:
         raise InputError(f"{workdir}/classes.txt has {len(names)} names; the network has {arch.num_classes} classes")
     mean = read_mean(workdir)
     preprocess = _preprocess(workdir, config, arch, mean)
-    step, params = _newest_params(workdir, arch) if step is None else (step, _params(workdir, arch, step))
+    step, params = _newest_params(workdir, arch) if step is None else (step, _given_params(workdir, arch, step))
     check_files(workdir)
     return Run(arch, params, preprocess, mean, names, config, step)
 
@@ -87,13 +87,16 @@ def _preprocess(workdir: Path, config: dict, arch: Arch, mean: np.ndarray) -> Pr
 
 
 def _newest_params(workdir: Path, arch: Arch) -> tuple[int, dict]:
-    failed = None
-    for step in reversed(steps(workdir)):
+    failed, tried = None, set()
+    while left := [step for step in steps(workdir) if step not in tried]:  # a training may delete and add meanwhile
+        step = left[-1]
+        tried.add(step)
         try:
             return step, _params(workdir, arch, step)
         except _Damaged as error:
-            failed = failed or error
-            warnings.warn(visible(f"passed over a checkpoint: {error}"), stacklevel=3)
+            if step in steps(workdir):
+                failed = failed or error
+                warnings.warn(visible(f"passed over a checkpoint: {error}"), stacklevel=3)
     raise failed or InputError(f"{workdir} has no checkpoint yet; the first is written when an epoch ends")
 
 
@@ -101,10 +104,14 @@ class _Damaged(InputError):
     """One step of several cannot be read."""
 
 
-def _params(workdir: Path, arch: Arch, step: int) -> dict:
+def _given_params(workdir: Path, arch: Arch, step: int) -> dict:
     if step not in (there := steps(workdir)):
         listed = f"it has {', '.join(map(str, there))}" if there else "it has none yet"
         raise InputError(f"{workdir} has no checkpoint of step {step}; {listed}")
+    return _params(workdir, arch, step)
+
+
+def _params(workdir: Path, arch: Arch, step: int) -> dict:
     try:
         return restore(workdir.absolute() / CHECKPOINTS / str(step), {"params": expected_params(arch)})["params"]
     except DamagedCheckpoint as error:

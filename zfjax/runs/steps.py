@@ -40,6 +40,14 @@ def about_or_none(folder: Path) -> dict | None:
         return None
 
 
+def sums_of(about: dict | None) -> dict[str, float]:
+    """The sums that a step says it was saved with; none where it has none, as in earlier versions, or no numbers."""
+    sums = (about or {}).get("sums")
+    if not isinstance(sums, dict) or not all(isinstance(value, float) for value in sums.values()):
+        return {}
+    return sums if all(map(math.isfinite, sums.values())) else {}
+
+
 @dataclass(frozen=True)
 class Retention:
     """orbax's preservation policy: the newest, the best, the marked, and those of which nothing is known.

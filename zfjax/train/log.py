@@ -17,6 +17,7 @@ from zfjax.runs.checkpoint import Checkpoints, Restored
 from zfjax.runs.folder import append_metrics, truncate_metrics
 from zfjax.runtime.processes import from_leader, leads
 from zfjax.terminal import Meter, meter
+from zfjax.train.step import SUMS
 
 
 class RunWriter:
@@ -34,7 +35,10 @@ class RunWriter:
         if step < 0:
             return None
         state = found.state if found else jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
-        return Restored(from_leader(state), step)
+        known = found.sums if found else {}
+        sums = from_leader(np.array([known.get(name, np.nan) for name in SUMS], np.float32))
+        whole = bool(np.isfinite(sums).all())
+        return Restored(from_leader(state), step, {name: float(sums[i]) for i, name in enumerate(SUMS) if whole})
 
     def save(self, step: int, state: Any, **options) -> None:
         """As `Checkpoints.save`."""

@@ -158,6 +158,9 @@ class _Training:
         shapes = jax.eval_shape(create, jax.random.key(self.seed))
         if restored := self.writer.restore(shapes):
             self.state, start = copied(self.mesh, restored.state), restored.step
+            if restored.sums:
+                self._totals = copied(self.mesh, {name: np.float32(value) for name, value in restored.sums.items()})
+                self._counted = restored.sums["count"]
             say(f"going on from step {start} of {self.total_steps}")
         else:
             self.state, start = jax.jit(create, out_shardings=everywhere(self.mesh))(jax.random.key(self.seed)), 0
@@ -190,7 +193,7 @@ class _Training:
         rate = learning_rate(self.arch.recipe, step - 1, self.state.plateau.drops, self.total_steps)
         assert self._totals is not None, "an epoch has steps"
         train = _averages(self._totals)
-        speed = float(self._totals["count"]) / (time.monotonic() - self._since)
+        speed = (float(self._totals["count"]) - self._counted) / (time.monotonic() - self._since)
         val = self._evaluate()
         plateau = copied(self.mesh, observe(jax.device_get(self.state.plateau), val["top1"], patience))
         self.state = self.state._replace(plateau=plateau)
@@ -210,7 +213,7 @@ class _Training:
         here = jax.tree.map(lambda leaf: leaf.addressable_data(0), self.state.params)
         if not bool(_all_finite(here)):
             self._give_up("the parameters are no longer finite", step)
-        self.writer.save(step, self.state, **options)
+        self.writer.save(step, self.state, sums=jax.device_get(self._totals), **options)
 
     def progress_bar(self, start: int) -> Meter:
         size, epochs = self.arch.recipe.batch_size, self.arch.recipe.epochs
@@ -235,7 +238,7 @@ class _Training:
         sys.exit(f"error: {what} at step {step}; {kept}; try a lower --learning_rate")
 
     def _restart_sums(self) -> None:
-        self._totals, self._since = None, time.monotonic()
+        self._totals, self._since, self._counted = None, time.monotonic(), 0.0
 
 
 @jax.jit

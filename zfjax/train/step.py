@@ -17,6 +17,7 @@ from zfjax.preprocess import Preprocess
 from zfjax.recipe import Recipe
 
 MAX_DROPS = 3  # the rate falls to a thousandth at most
+SUMS = ("loss", "top1", "count")  # over a batch, by `train_step`
 MIN_GAIN = 1e-3  # of validation top-1: less than a tenth of a percent is no progress
 
 
