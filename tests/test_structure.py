@@ -31,7 +31,7 @@ ONLY_USERS = {
     "flax": {"zfjax.convnet"},
     "optax": {"zfjax.train.step", "zfjax.paper.transfer.minimiser"},
     "orbax": {"zfjax.runs.checkpoint", "zfjax.runs.stored"},
-    "tensorboardX": {"zfjax.train.log"},
+    "tensorboardX": {"zfjax.train.events"},
     "tensorflow_datasets": {"zfjax.data.sources.tfds"},
     "array_record": {"zfjax.data.formats.array_record"},
     "filelock": {"zfjax.runs.lock"},

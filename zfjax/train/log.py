@@ -17,6 +17,7 @@ from zfjax.runs.checkpoint import Checkpoints, Restored
 from zfjax.runs.folder import append_metrics, truncate_metrics
 from zfjax.runtime.processes import from_leader, leads
 from zfjax.terminal import Meter, meter
+from zfjax.train.events import Events
 from zfjax.train.step import SUMS
 
 
@@ -84,26 +85,23 @@ class MetricsLog:
 
     def __init__(self, workdir: str | Path):
         self._workdir = Path(workdir)
-        self._writer: Any = None  # tensorboardX's, from `rewind` on
+        self._events: Events | None = None  # from `rewind` on
 
     def rewind(self, step: int) -> None:
         """Begins after `step`: what an interrupted run wrote beyond its last checkpoint will be written again."""
-        from tensorboardX import SummaryWriter
-
         truncate_metrics(self._workdir, step)
-        self._writer = SummaryWriter(str(self._workdir), purge_step=step + 1 if step else None)
+        self._events = Events(self._workdir, step + 1 if step else 0)
 
     def append(self, metrics: dict[str, float]) -> None:
         """Writes one record; it must have a "step"."""
         append_metrics(self._workdir, metrics)
-        for name, value in metrics.items():
-            if name != "step":
-                self._writer.add_scalar(name, value, metrics["step"])
-        self._writer.flush()
+        if self._events:
+            scalars = {name: value for name, value in metrics.items() if name != "step"}
+            self._events.add(scalars, int(metrics["step"]))
 
     def close(self) -> None:
-        if self._writer:
-            self._writer.close()
+        if self._events:
+            self._events.close()
 
 
 def progress_bar(total: int, done: int, epoch: str) -> Meter:

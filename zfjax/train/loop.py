@@ -54,7 +54,7 @@ def train(
 
     config: what the run folder records; a folder of another config is refused (`may_differ`: keys that may change).
     Of several processes (`zfjax.runtime.processes.join`) all call it alike, and the first one alone writes.
-    Ctrl-C and SIGTERM end it after the current step, with a checkpoint. Raises InputError for data, folders and
+    Ctrl-C, SIGTERM and SIGHUP end it after the current step, with a checkpoint. Raises InputError for data, folders and
     settings that do not fit, and for a folder that another training writes to; SystemExit when it was stopped and
     when the loss is no longer finite.
     """

@@ -1,23 +1,34 @@
-"""Ctrl-C and SIGTERM as a wish that the training loop looks at between two steps."""
+"""Ctrl-C, SIGTERM and SIGHUP as a wish that the training loop looks at between two steps."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
+import threading
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from zfjax.runtime.signals import handled
+from zfjax.runtime.signals import exit_code, handled, heard, obey_interrupts
+
+_GRACE_SECS = 2.0  # in which the main thread may end by itself
 
 
 class StopSignal:
-    """Notes SIGINT and SIGTERM instead of dying; a second one has its usual effect. A context manager."""
+    """Notes SIGINT, SIGTERM and SIGHUP instead of dying, and says what it waits for. A context manager.
+
+    A Ctrl-C that got lost before counts. A second one has its usual effect; where a step keeps the main thread from
+    that, it ends the process all the same.
+    """
 
     def __init__(self):
         self.signal = 0
+        self._heard: list[int] = []
+        self._left = threading.Event()
         self._asked: jax.Array | None = None
         self._block = contextlib.ExitStack()
 
@@ -35,14 +46,28 @@ class StopSignal:
         return 0 if before is None else int(before)
 
     def __enter__(self) -> StopSignal:
+        obey_interrupts()
         self._before = self._block.enter_context(handled(self._note))
+        self._block.enter_context(heard(self._hear))
         return self
 
     def _note(self, number: int, _) -> None:
         self.signal = number
         signal.signal(number, self._before[number])
 
+    def _hear(self, number: int) -> None:
+        """In a thread of its own, and so while a step is computed."""
+        if number not in self._before:
+            return
+        if number not in self._heard:
+            self._heard.append(number)
+            with contextlib.suppress(OSError, ValueError):  # nobody may be left to read it
+                print("\nstopping after this step; once more stops at once", file=sys.stderr, flush=True)
+        elif not self._left.wait(_GRACE_SECS):
+            os._exit(exit_code(number))
+
     def __exit__(self, *_) -> None:
+        self._left.set()
         self._block.close()
 
 

@@ -1,0 +1,82 @@
+"""TensorBoard's events of one run, written where they are made.
+
+tensorboardX has a thread for that, which a full disk ends with a traceback and leaves waiting for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zfjax.data.formats.tfrecord import masked_crc32c
+
+
+class Events:
+    """One file of events; to be closed. Where it cannot be written it warns once, and the training goes on without.
+
+    start: the step to begin with, where what earlier files have from there on does not count any more; 0: a new run.
+    """
+
+    def __init__(self, workdir: Path, start: int):
+        proto = _proto()
+        self._path = workdir / f"events.out.tfevents.{str(time.time())[:10]}.{socket.gethostname()}"
+        self._file: int | None = None
+        first = [proto.Event(wall_time=time.time(), file_version="brain.Event:2")]
+        if start:
+            first.append(proto.Event(wall_time=time.time(), step=start, file_version="brain.Event:2"))
+            log = proto.SessionLog(status=proto.SessionLog.START)
+            first.append(proto.Event(wall_time=time.time(), step=start, session_log=log))
+        try:
+            # appended to: two trainings of one second share the name
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+        except OSError as error:
+            self._give_up(error)
+        self._write(first)
+
+    def add(self, metrics: Mapping[str, float], step: int) -> None:
+        """A scalar for each of the metrics."""
+        from tensorboardX.summary import scalar
+
+        summaries = [scalar(name, value) for name, value in metrics.items()]
+        now, event = time.time(), _proto().Event
+        self._write([event(wall_time=now, step=step, summary=summary) for summary in summaries])
+
+    def close(self) -> None:
+        """Nothing is written any more."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _write(self, events: list[Any]) -> None:
+        """As TFRecords, at once: what is cut short by a kill is the end of the file, which TensorBoard passes over."""
+        if self._file is None:
+            return
+        records = (event.SerializeToString() for event in events)
+        data = b"".join(_framed(struct.pack("<Q", len(record))) + _framed(record) for record in records)
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self.close()
+        warnings.warn(
+            f"{self._path} cannot be written ({error.strerror}): no more events for TensorBoard", stacklevel=4
+        )
+
+
+def _proto() -> Any:
+    from tensorboardX.proto import event_pb2
+
+    return event_pb2
+
+
+def _framed(data: bytes) -> bytes:
+    return data + struct.pack("<I", masked_crc32c(data))
