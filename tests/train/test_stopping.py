@@ -1,6 +1,7 @@
 """Signals during a training: heard at once, said, and obeyed at the latest when they come again."""
 
 import contextlib
+import dataclasses
 import os
 import signal
 import threading
@@ -8,10 +9,16 @@ import time
 
 import pytest
 
+from zfjax.cli import flags
 from zfjax.runtime import signals
 from zfjax.runtime.signals import handled, heard
 from zfjax.train import stopping
 from zfjax.train.stopping import StopSignal
+
+
+@dataclasses.dataclass
+class Config:
+    """Takes nothing."""
 
 
 def until(true) -> None:
@@ -43,6 +50,24 @@ def test_one_that_got_lost_before_is_obeyed():
             pass
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_while_the_flags_are_read(monkeypatch, capsys):
+    def interrupted(*_, **options):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr("tyro.cli", interrupted)
+    try:
+        with pytest.raises(SystemExit, match="130"):
+            flags.parse_flags(Config)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signals.obey_interrupts()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr().err == "stopped\n"
 
 
 def test_a_second_one_has_its_usual_effect():

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
+from zfjax.errors import exit_on_bad_input
+from zfjax.runtime.signals import remember_interrupts
 from zfjax.terminal import guarded, say
 
 Config = TypeVar("Config")
@@ -20,7 +22,16 @@ def choice(names: Sequence[str], help: str) -> Any:
 
 
 def parse_flags(config: type[Config], args: list[str] | None = None) -> Config:
-    """The dataclass filled from the command line. `--help` prints every field with its docstring and default."""
+    """The dataclass filled from the command line. `--help` prints every field with its docstring and default.
+
+    Every command begins here: from now on no Ctrl-C is lost.
+    """
+    remember_interrupts()
+    with exit_on_bad_input():
+        return _parsed(config, args)
+
+
+def _parsed(config: type[Config], args: list[str] | None) -> Config:
     import tyro
 
     # a notebook's, which what it starts inherits, would end `import matplotlib` where it is not installed

@@ -23,7 +23,7 @@ from jax.experimental import multihost_utils
 from zfjax.errors import InputError
 from zfjax.runtime import devices
 from zfjax.runtime.clusters import Place, find_place
-from zfjax.runtime.signals import STOPPING, exit_code
+from zfjax.runtime.signals import STOPPING, exit_code, obey_interrupts
 from zfjax.terminal import say
 
 _START_SECS = 300  # machines of one job may start minutes apart
@@ -169,6 +169,7 @@ def ending_together() -> Iterator[None]:
     """
     try:
         devices.start()
+        obey_interrupts()
         yield
     except BaseException as error:
         if not _several() or (isinstance(error, SystemExit) and error.code in _STOPPED):

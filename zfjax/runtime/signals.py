@@ -46,7 +46,7 @@ _interrupts: list[int] = []  # that `remember_interrupts` has seen
 def remember_interrupts() -> None:
     """Ctrl-C from now on is known to `obey_interrupts` even where its KeyboardInterrupt gets lost.
 
-    Python drops one that is raised while it collects garbage, and libraries do that catch whatever their imports raise.
+    Python drops one that is raised in a callback of its garbage collection, and JAX has such a callback.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
