@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,18 +54,22 @@ def train_small(workdir: Path, val: Noise | None = None) -> None:
     train(SMALL, Dataset("noise", Noise(), val or Noise(), Noise.class_names, "noise"), workdir, config=config)
 
 
-def test_a_caller_who_computes_in_64_bits_changes_no_bit(tmp_path):
-    train_small(tmp_path / "a")
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory) -> Path:
+    """A training that nothing happened to."""
+    train_small(run := tmp_path_factory.mktemp("plain") / "run")
+    return run
+
+
+def test_a_caller_who_computes_in_64_bits_changes_no_bit(plain, tmp_path):
     with jax.enable_x64(True):
-        train_small(tmp_path / "b")
-    a, b = load_run(tmp_path / "a"), load_run(tmp_path / "b")
-    jax.tree.map(np.testing.assert_array_equal, a.params, b.params)
-    assert read_metrics(tmp_path / "a")[0]["val_loss"] == read_metrics(tmp_path / "b")[0]["val_loss"]
+        train_small(tmp_path)
+    jax.tree.map(np.testing.assert_array_equal, load_run(plain).params, load_run(tmp_path).params)
+    assert read_metrics(plain)[0]["val_loss"] == read_metrics(tmp_path)[0]["val_loss"]
 
 
-def test_a_resumed_epoch_has_the_sums_of_all_of_it(tmp_path, monkeypatch):
+def test_a_resumed_epoch_has_the_sums_of_all_of_it(plain, tmp_path, monkeypatch):
     """Stopped after the first of two steps and started again: the metrics and parameters of one that was not."""
-    train_small(tmp_path / "once")
     agreed = StopSignal.agreed
     monkeypatch.setattr(StopSignal, "agreed", lambda self, mesh: signal.SIGTERM)
     with pytest.raises(SystemExit):
@@ -73,9 +78,8 @@ def test_a_resumed_epoch_has_the_sums_of_all_of_it(tmp_path, monkeypatch):
     shutil.copytree(tmp_path / "twice", tmp_path / "earlier")
     monkeypatch.setattr(StopSignal, "agreed", agreed)
     train_small(tmp_path / "twice")
-    once, twice = load_run(tmp_path / "once"), load_run(tmp_path / "twice")
-    jax.tree.map(np.testing.assert_array_equal, once.params, twice.params)
-    [expected], [found] = read_metrics(tmp_path / "once"), read_metrics(tmp_path / "twice")
+    jax.tree.map(np.testing.assert_array_equal, load_run(plain).params, load_run(tmp_path / "twice").params)
+    [expected], [found] = read_metrics(plain), read_metrics(tmp_path / "twice")
     assert {**expected, "images_per_sec": 0} == {**found, "images_per_sec": 0}
     assert 0 < found["images_per_sec"]
 
@@ -87,10 +91,10 @@ def test_a_resumed_epoch_has_the_sums_of_all_of_it(tmp_path, monkeypatch):
 
 
 def test_nothing_is_written_into_a_folder_that_took_the_runs_place(tmp_path):
-    run = tmp_path / "run"
+    run, once = tmp_path / "run", threading.Lock()
 
     def replace() -> None:
-        if run.with_name("elsewhere").exists():
+        if not once.acquire(blocking=False):  # several threads read images
             return
         run.rename(run.with_name("elsewhere"))
         shutil.copytree(run.with_name("elsewhere"), run)
