@@ -131,6 +131,8 @@ def _make_folder(out: Path) -> None:
     try:
         if out.is_dir() and any(out.iterdir()) and not (preparing.is_dir() or (out / MANIFEST).exists()):
             raise InputError(f"{out} holds other files; give --out a new or an empty folder")
+        if preparing.is_symlink():  # what a killed process has left in it is removed
+            raise InputError(f"{preparing} is a link, which is not followed; remove it")
         preparing.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot use {out} ({error.strerror}); give another --out") from error

@@ -169,8 +169,8 @@ def append_metrics(workdir: str | Path, record: dict) -> None:
     """Adds one JSON line; numbers of numpy and JAX become plain ones. Raises InputError when it cannot be written."""
     path = Path(workdir) / METRICS
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, default=plain) + "\n")
+        with files.open_to_write(path, "ab") as file:
+            file.write((json.dumps(record, default=plain) + "\n").encode())
     except OSError as error:
         raise InputError(f"cannot write {path} ({error.strerror}); free some space and start again") from error
 
@@ -185,7 +185,7 @@ def truncate_metrics(workdir: str | Path, step: int) -> None:
     path = Path(workdir) / METRICS
     kept = "".join(f"{line}\n" for line, record in _metric_lines(path) if record.get("step", 0) <= step)
     if path.exists() and kept.encode() != path.read_bytes():
-        files.write_bytes(path, kept.encode())
+        files.write_text(path, kept, advice="free some space and start again")
 
 
 def _metric_lines(path: Path) -> Iterator[tuple[str, dict]]:
@@ -234,7 +234,8 @@ def _writable(workdir: Path) -> Path:
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         probe = workdir / ".probe.part"  # os.access knows neither read-only mounts nor that root may do all
-        probe.touch()
+        probe.unlink(missing_ok=True)
+        files.open_to_write(probe, "wb").close()
         probe.unlink()
     except OSError as error:
         raise InputError(f"cannot use {workdir} as a run folder ({error.strerror}); give another folder") from error

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from zfjax.errors import InputError
+from zfjax.runtime.files import open_to_write, read_bytes
 from zfjax.terminal import visible
 
 LOCK = "lock"
@@ -28,7 +29,7 @@ def locked(folder: str | Path) -> Iterator[None]:
     path = Path(folder) / LOCK
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("a").close()
+        open_to_write(path, "ab").close()
     except OSError as error:
         raise InputError(f"cannot write to {folder} ({error.strerror}); give another folder") from error
     # preserved: without that, filelock falls back on a file whose presence is the lock, and that outlives a kill
@@ -36,13 +37,14 @@ def locked(folder: str | Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        holder = path.read_text(encoding="utf-8").strip() or "another process"
+        holder = read_bytes(path).decode(errors="replace").strip() or "another process"
         raise InputError(f"{holder} is writing to {folder}; wait for it, stop it, or give another folder") from None
     except OSError as error:
         why = f"{visible(str(folder))} cannot be locked ({error.strerror})"
         warnings.warn(f"{why}: see that nobody else writes to it", stacklevel=3)
     try:
-        path.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+        with open_to_write(path, "wb") as file:
+            file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         yield
     finally:
         lock.release()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from zfjax.errors import InputError
-from zfjax.runtime.files import parse_json
+from zfjax.runtime.files import open_to_write, parse_json, read_bytes
 
 _SHOWN = 6  # differences named in a refusal; two architectures differ in dozens of keys
 
@@ -59,7 +59,7 @@ class Ledger:
         self.records.append(record)
 
     def _lines(self) -> list[dict]:
-        lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines() if self.path.exists() else []
+        lines = read_bytes(self.path).decode(errors="replace").splitlines() if self.path.exists() else []
         records = []
         for line in lines:
             try:
@@ -69,7 +69,7 @@ class Ledger:
         return [record for record in records if isinstance(record, dict)]
 
     def _write(self, record: dict) -> None:
-        with self.path.open("ab+") as file:
+        with open_to_write(self.path, "ab+") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
                 whole = file.read(1) == b"\n"

@@ -1,6 +1,7 @@
 """How files are written: whole or not at all. Into a part beside them, flushed to the disk, renamed.
 
-Whoever reads a file, even after a kill or a power cut, finds the old text or the new. Standard library only.
+Whoever reads a file, even after a kill or a power cut, finds the old text or the new. Folders come from others too: no
+link in the place of a file of ours is written through, and no pipe is waited for. Standard library only.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ import contextlib
 import errno
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
 from zfjax.errors import InputError
 
@@ -21,15 +23,34 @@ _NO_FLUSH = (errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNO
 OUT_ADVICE = "give another folder with --out"
 
 
+def open_to_write(path: Path, mode: Literal["wb", "ab", "ab+"]) -> BinaryIO:
+    """The built-in `open` of a regular file, which is made if it is not there; raises OSError for anything else.
+
+    Everything that we write is opened here: a link is not followed, and a pipe not waited for.
+    """
+    if what := _in_the_way(path):
+        raise OSError(errno.EINVAL, f"{path.name} is {what}", str(path))
+    return open(path, mode, opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Of a regular file, or of the one that a link leads to; raises OSError for anything else, without waiting."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, f"{path.name} is {_OTHER}", str(path))
+        return file.read()
+
+
 @contextmanager
 def whole(path: Path, *, part: Path | None = None) -> Iterator[Path]:
     """Where to write a file of any size: what lies there when the block ends takes the name `path`.
 
-    part: a place on the same disk; None: NAME.part beside the file, which one process alone may write to. It is
-    removed when the block fails. Raises OSError, as the block does.
+    part: a place on the same disk; None: NAME.part beside the file, which one process alone may write to. It is empty
+    at first, and removed when the block fails. Raises OSError, as the block does.
     """
     part = part or _part(path)
     try:
+        _begin(part)
         yield part
         _flush(part)
         commit(part, path)
@@ -47,6 +68,7 @@ def own_part(path: Path) -> Path:
 def stage(path: Path, data: bytes) -> Path:
     """Writes the part alone, which stays until `commit` gives it its name. Raises OSError."""
     part = _part(path)
+    _begin(part)
     part.write_bytes(data)
     _flush(part)
     return part
@@ -88,7 +110,7 @@ def parse_json(text: str | bytes) -> Any:
 def read_json(path: Path) -> dict | None:
     """What `write_json` wrote; None where there is no such file. Raises InputError when it is damaged."""
     try:
-        data = parse_json(path.read_text(encoding="utf-8"))
+        data = parse_json(read_bytes(path))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -105,6 +127,26 @@ def make_folder(path: Path) -> Path:
     except OSError as error:
         raise InputError(f"cannot use {path} as a folder ({error.strerror}); give another with --out") from error
     return path
+
+
+_OTHER = "a pipe or a device, not a file"
+
+
+def _in_the_way(path: Path) -> str:
+    """What there is in the place of a regular file; "" for such a file, and for nothing."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return ""
+    kinds = {stat.S_IFREG: "", stat.S_IFLNK: "a link, which is not followed", stat.S_IFDIR: "a folder"}
+    return kinds.get(stat.S_IFMT(mode), _OTHER)
+
+
+def _begin(part: Path) -> None:
+    """An empty file of ours in that place, whatever a killed process, or somebody else, has left there."""
+    if _in_the_way(part) and not stat.S_ISDIR(os.lstat(part).st_mode):
+        part.unlink()  # the link itself; a file stays, since config.json's part says whose the files beside it are
+    open_to_write(part, "wb").close()
 
 
 def _part(path: Path) -> Path:

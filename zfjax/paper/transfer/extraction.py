@@ -22,7 +22,7 @@ from zfjax.errors import InputError
 from zfjax.model import Model, network
 from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
-from zfjax.runtime.files import commit, own_part
+from zfjax.runtime.files import own_part, whole
 from zfjax.terminal import meter
 
 
@@ -83,32 +83,27 @@ def _compute(run: Run, source: Source, files: dict[str, Path], crops: int, batch
     sizes = {layer: math.prod(run.arch.shapes()[layer]) for layer in files}
     folder = next(iter(files.values())).parent
     _make_room(folder, 4 * len(source) * sum(sizes.values()))
-    parts = {layer: own_part(file) for layer, file in files.items()}
     model = network(run.arch)
     try:
-        shapes = {layer: (len(source), size) for layer, size in sizes.items()}
-        arrays = {
-            layer: np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shapes[layer])
-            for layer, part in parts.items()
-        }
-        row = 0
-        with meter(total=len(source), desc="features", unit=" images", disable=not progress) as bar:
-            for batch in eval_batches(source, batch_size=min(batch_size, len(source))):
-                count = int(batch["mask"].sum())
-                found = _outputs(run.variables, batch["image"], model=model, layers=tuple(files), crops=crops)
-                for layer, values in found.items():
-                    arrays[layer][row : row + count] = np.asarray(values)[:count]
-                row += count
-                bar.update(count)
-        for layer, part in parts.items():
-            arrays[layer].flush()
-            commit(part, files[layer])
+        with contextlib.ExitStack() as stack:
+            parts = {layer: stack.enter_context(whole(file, part=own_part(file))) for layer, file in files.items()}
+            arrays = {
+                layer: np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=(len(source), sizes[layer]))
+                for layer, part in parts.items()
+            }
+            row = 0
+            with meter(total=len(source), desc="features", unit=" images", disable=not progress) as bar:
+                for batch in eval_batches(source, batch_size=min(batch_size, len(source))):
+                    count = int(batch["mask"].sum())
+                    found = _outputs(run.variables, batch["image"], model=model, layers=tuple(files), crops=crops)
+                    for layer, values in found.items():
+                        arrays[layer][row : row + count] = np.asarray(values)[:count]
+                    row += count
+                    bar.update(count)
+            for array in arrays.values():
+                array.flush()
     except OSError as error:
         raise InputError(f"cannot write features into {folder} ({error.strerror}); give another --cache") from error
-    finally:
-        for part in parts.values():
-            with contextlib.suppress(OSError):
-                part.unlink()
 
 
 @functools.partial(jax.jit, static_argnames=("model", "layers", "crops"))
@@ -135,7 +130,8 @@ def _make_room(folder: Path, size: int) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for part in folder.glob("*.part"):
-            if not _alive(int(part.suffixes[-2][1:])):
+            process = part.suffixes[-2:][0][1:]
+            if process.isdecimal() and not _alive(int(process)):
                 part.unlink()  # of a process that was killed
         free = shutil.disk_usage(folder).free
     except OSError as error:

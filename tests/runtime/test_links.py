@@ -1,0 +1,134 @@
+"""What stands in the place of a file of ours is never written through, and never waited for."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from nets import TINY
+
+from zfjax.data.formats import tfrecord
+from zfjax.data.prepare import PrepareConfig, prepare
+from zfjax.data.prepared.writer import write_whole
+from zfjax.draw.page import save
+from zfjax.errors import InputError
+from zfjax.runs import folder
+from zfjax.runs.lock import locked
+from zfjax.runs.results import Ledger
+from zfjax.runtime import files
+
+SECRET = b"somebody's own\n"
+
+
+def hold(path: Path) -> None:
+    with locked(path):
+        pass
+
+
+def run_files(path: Path) -> None:
+    names = [f"class {number}" for number in range(TINY.num_classes)]
+    folder.create_run(path, {"arch": TINY.to_dict()}, names, np.zeros((46, 46, 3)))
+
+
+def rewind(path: Path) -> None:
+    (path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n')
+    folder.truncate_metrics(path, 1)
+
+
+PID = os.getpid()
+WRITERS: dict[str, Callable[[Path], object]] = {  # by the file that each writes
+    "lock": hold,
+    "metrics.jsonl": lambda path: folder.append_metrics(path, {"step": 1}),
+    "metrics.jsonl.part": rewind,
+    "config.json.part": run_files,
+    "classes.txt.part": run_files,
+    "mean.npy.part": run_files,
+    ".probe.part": run_files,
+    "results.jsonl": lambda path: Ledger(path / "results.jsonl", {"c": 1}).append({"a": 2}),
+    "table.md": lambda path: files.write_text(path / "table.md", "ours"),
+    "table.md.part": lambda path: files.write_text(path / "table.md", "ours"),
+    "plan.json": lambda path: files.read_json(path / "plan.json") or files.write_json(path / "plan.json", {}),
+    "a.png": lambda path: save(Figure(), path / "a.png"),
+    f"a.png.{PID}.part": lambda path: save(Figure(), path / "a.png"),
+    "index.npz": lambda path: tfrecord._save(path / "index.npz", [np.arange(3)]),
+    f"index.npz.{PID}.part": lambda path: tfrecord._save(path / "index.npz", [np.arange(3)]),
+    "train.npy.part": lambda path: write_whole(path / "train.npy", b"ours", path),
+}
+
+
+def link(place: Path, elsewhere: Path) -> None:
+    elsewhere.write_bytes(SECRET)
+    place.symlink_to(elsewhere)
+
+
+def dangling(place: Path, elsewhere: Path) -> None:
+    place.symlink_to(elsewhere)
+
+
+def endless(place: Path, _: Path) -> None:
+    place.symlink_to("/dev/zero")
+
+
+def pipe(place: Path, _: Path) -> None:
+    os.mkfifo(place)
+
+
+def a_folder(place: Path, _: Path) -> None:
+    (place / "inside").mkdir(parents=True)
+
+
+@pytest.fixture
+def patience():
+    """A pipe is waited for without end; the test is not."""
+
+    def give_up(*_):
+        raise AssertionError("it waits")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("obstacle", [link, dangling, endless, pipe, a_folder])
+@pytest.mark.parametrize("name", WRITERS)
+def test_what_is_in_the_way_is_replaced_or_refused(name, obstacle, tmp_path, patience):
+    place, elsewhere = tmp_path / "run" / name, tmp_path / "elsewhere"
+    place.parent.mkdir()
+    obstacle(place, elsewhere)
+    try:
+        WRITERS[name](place.parent)
+    except InputError as error:
+        assert str(error).count("\n") == 0 and str(place.parent) in str(error)
+    assert not elsewhere.exists() or elsewhere.read_bytes() == SECRET
+    assert elsewhere.exists() == (obstacle is link)
+
+
+@pytest.mark.parametrize("name", ["lock", "metrics.jsonl", "results.jsonl"])
+def test_the_message_names_what_is_in_the_way(name, tmp_path):
+    link(tmp_path / name, tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=rf"cannot write .*\({name} is a link, which is not followed\); "):
+        WRITERS[name](tmp_path)
+
+
+def test_a_link_is_read_and_a_pipe_is_not(tmp_path, patience):
+    link(tmp_path / "link", tmp_path / "elsewhere")
+    assert files.read_bytes(tmp_path / "link") == SECRET
+    os.mkfifo(tmp_path / "config.json")
+    with pytest.raises(InputError, match=r"cannot read .*config.json .*is a pipe or a device, not a file.*; remove it"):
+        files.read_json(tmp_path / "config.json")
+
+
+def test_a_preparation_goes_on_in_no_linked_folder(tmp_path):
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
+    elsewhere.mkdir()
+    out.mkdir()
+    (elsewhere / "my.part").write_bytes(SECRET)
+    (out / "preparing").symlink_to(elsewhere)
+    with pytest.raises(InputError, match=r"out/preparing is a link, which is not followed; remove it"):
+        prepare(PrepareConfig(out=str(out), dataset="scenes", size=32))
+    assert [path.name for path in elsewhere.iterdir()] == ["my.part"]
