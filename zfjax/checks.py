@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -70,9 +71,9 @@ def sides(value: Any) -> Sides:
 
 
 def name(value: Any) -> str:
-    """Text that is not empty."""
-    if not isinstance(value, str) or not value:
-        raise TypeError
+    """A layer's: it may stand in paths and lists. Slashes are no folders: googlenet has a layer inception_3a/1x1."""
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", value) or {".", ".."} & {*value.split("/")} or len(value) > 200:
+        raise ValueError
     return value
 
 

@@ -58,7 +58,7 @@ class _Layer:
             try:
                 plain = check(value)
             except (TypeError, ValueError, OverflowError):
-                name = self.name if isinstance(self.name, str) and self.name else type(self).__name__
+                name = type(self).__name__ if each.name == "name" else self.name
                 raise InputError(f"{name}: {each.name} must be {words}, not {value!r}") from None
             object.__setattr__(self, each.name, plain)
 
@@ -67,7 +67,7 @@ _COUNT = (checks.whole(1), "a whole number from 1 on")
 _PAIR = (checks.whole_pair, "a whole number from 1 on, or two of them for rows and columns")
 _FINITE = (checks.number(), "a finite number")
 _FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "name": (checks.name, "text that is not empty"),
+    "name": (checks.name, 'at most 200 letters, digits, "_", "-", ".", and single "/" between, as in inception_3a/1x1'),
     "inputs": (checks.names, 'a tuple of names of layers, such as ("conv1",)'),
     "relu": (checks.truth, "True or False"),
     "count_include_pad": (checks.truth, "True or False"),

@@ -46,11 +46,33 @@ def test_a_field_is_refused_by_layer_and_name(kind, given, field, value):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["", None, 3, b"conv1", ("conv1",)])
+PATHS = [
+    "/conv",
+    "../conv",
+    "a/../conv",
+    ".",
+    "a/.",
+    "a//b",
+    "a/",
+    "a\\b",
+    "a b",
+    "a,b",
+    "conv\n",
+    "\x1b[31m",
+    "x" * 201,
+]
+
+
+@pytest.mark.parametrize("name", ["", None, 3, b"conv1", ("conv1",), *PATHS])
 @pytest.mark.parametrize("kind", [LRN, BatchNorm, Dropout, Add])
 def test_a_layer_has_a_name(kind, name):
-    with pytest.raises(InputError, match="name must be text that is not empty, not "):
+    with pytest.raises(InputError, match=f"^{kind.__name__}: name must be at most 200 letters, digits, .*, not "):
         kind(name)
+
+
+@pytest.mark.parametrize("name", ["conv1", "inception_3a/1x1", "features.0", "a-b.c/d/e_2", "größe", "..."])
+def test_names_of_other_libraries_are_names(name):
+    assert LRN(name).name == name and LRN("norm", inputs=(name,)).inputs == (name,)
 
 
 def test_every_field_of_every_kind_is_checked():

@@ -13,9 +13,10 @@ from test_mining import Noise
 from zfjax.cli import visualize
 from zfjax.convnet import forward
 from zfjax.errors import InputError
-from zfjax.paper.units.command import _slug
+from zfjax.paper.units.command import _slugs
 from zfjax.paper.units.draw import _cells, _limits, draw_activations
 from zfjax.paper.units.measure import layer_maps
+from zfjax.paper.view import View
 
 IMAGE = np.full((8, 8, 3), 200, np.uint8)
 
@@ -101,7 +102,14 @@ def test_all_zero_layers_can_be_drawn(tmp_path):
 
 
 def test_names_of_files():
-    assert [_slug(name) for name in ("val 17", "my dog.jpg", "..png", "é")] == ["val17", "mydog", "image", "é"]
+    assert _slugs(["val 17", "my dog.jpg", "..png", "é", "../a\n"]) == ["val17", "mydog", "image", "é", "a"]
+    assert _slugs(["a.jpg", "b.jpg", "a.png"]) == ["a_1", "b", "a_3"]
+
+
+@pytest.mark.parametrize("stem", ["features_../../conv1", "features_inception_3a/1x1", "/conv1", "a\nb", ".."])
+def test_a_picture_stays_in_its_folder(stem, tmp_path):
+    view = View("", None, tmp_path)  # type: ignore[arg-type]
+    assert view.path(stem).parent == tmp_path and view.path(stem).suffix == ".png" and view.path(stem) != view.path("x")
 
 
 @pytest.fixture(scope="module")

@@ -80,3 +80,32 @@ def test_json_is_read_as_it_was_written(tmp_path):
     path.write_text("[]")
     with pytest.raises(InputError, match="c.json must hold a JSON object, not list; remove it"):
         files.read_json(path)
+
+
+TEXTS = ["conv1", "my run, 2", "größe", "features_a.b-c", "x" * 160]
+OTHERS = [
+    "",
+    ".",
+    "..",
+    "../../x",
+    "/abs",
+    "a/b",
+    "a\\b",
+    "a-b~1",
+    ".hidden",
+    "-rf",
+    "a\n",
+    "\x1b[31m",
+    "\udcff",
+    "ü" * 81,
+    "x" * 161,
+]
+
+
+def test_any_text_has_a_file_name_of_its_own(tmp_path):
+    names = [files.file_name(text) for text in TEXTS + OTHERS]
+    assert names[: len(TEXTS)] == TEXTS and len({*names, *OTHERS}) == len(names) + len(OTHERS)
+    for name in names:
+        (tmp_path / f"features_{name}.npy").touch()
+        assert name.isprintable() and name[0] not in ".-"
+    assert len(os.listdir(tmp_path)) == len(names)

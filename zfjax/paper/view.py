@@ -12,6 +12,7 @@ import numpy as np
 
 from zfjax.errors import InputError
 from zfjax.paper.default_layers import drawn_layers
+from zfjax.runtime.files import file_name
 
 if TYPE_CHECKING:
     from zfjax.data import Dataset, Source
@@ -105,8 +106,8 @@ class View:
             )
 
     def path(self, stem: str) -> Path:
-        """The file of a picture."""
-        return self.out / f"{stem}.{self.format}"
+        """The file of a picture; the stem may have names of layers, images and runs in it."""
+        return self.out / f"{file_name(stem)}.{self.format}"
 
     def chosen_layers(self) -> list[str]:
         """The layers asked for, else all convolutions (else all dense layers)."""

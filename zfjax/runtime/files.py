@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,19 @@ from zfjax.errors import InputError
 # network disks and those of virtual machines flush no folders, and one that may be written need not be readable
 _NO_FLUSH = (errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.EACCES)
 OUT_ADVICE = "give another folder with --out"
+_NAME_BYTES = 160  # most file systems take 255, and what makes a part of a name needs some too
+
+
+def file_name(text: str) -> str:
+    """A file name without suffix for any text: no folder, not hidden, not too long; the text itself where that will do.
+
+    Distinct texts have distinct names: what is changed gets "~" and a digest, and no text stays as it is with a "~".
+    """
+    if re.fullmatch(r"\w[^/\\:~]*", text) and text.isprintable() and len(text.encode()) <= _NAME_BYTES:
+        return text
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:12]
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", text).lstrip(".-")[: _NAME_BYTES // 2]
+    return f"{plain or 'name'}~{digest}"
 
 
 def open_to_write(path: Path, mode: Literal["wb", "ab", "ab+"]) -> BinaryIO:

@@ -20,7 +20,7 @@ import numpy as np
 
 from zfjax.data.formats.records import Damage, Shard, check_present
 from zfjax.errors import BadImage, InputError
-from zfjax.runtime.files import own_part, whole
+from zfjax.runtime.files import file_name, own_part, whole
 from zfjax.runtime.places import cache_folder
 from zfjax.terminal import meter, say
 
@@ -76,7 +76,7 @@ def indexed(shards: Sequence[Shard], *, name: str) -> Index:
     """
     check_present(shards)
     folder = cache_folder("tfrecord")
-    file = folder and folder / f"{name.replace('/', '-')}-{_fingerprint(shards)}.npz"
+    file = folder and folder / f"{file_name(name.replace('/', '-'))}-{_fingerprint(shards)}.npz"
     offsets = _load(file, shards) if file else None
     if offsets is not None:
         return offsets, {}

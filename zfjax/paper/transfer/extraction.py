@@ -22,7 +22,7 @@ from zfjax.errors import InputError
 from zfjax.model import Model, network
 from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
-from zfjax.runtime.files import own_part, whole
+from zfjax.runtime.files import file_name, own_part, whole
 from zfjax.terminal import meter
 
 
@@ -66,13 +66,13 @@ def extract(
     batch_size: int = 32,
     progress: bool = False,
 ) -> dict[str, np.ndarray]:
-    """The outputs of the layers for every image: {layer: float32 [N, h * w * C], read from folder/LAYER.npy as needed}.
+    """The outputs of the layers for every image: {layer: float32 [N, h * w * C], read from files as needed}.
 
     folder: of this run and this source alone; layers that lie there already are not computed again. The others take
     one pass together, and each file appears when it is whole. crops: 1, the centre, or 10 whose features are averaged.
     Raises InputError when the disk has no room for them.
     """
-    files = {layer: folder / f"{layer}.npy" for layer in layers}
+    files = {layer: folder / f"{file_name(layer)}.npy" for layer in layers}
     missing = [layer for layer in layers if not files[layer].exists()]
     if missing:
         _compute(run, source, {layer: files[layer] for layer in missing}, crops, batch_size, progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -91,13 +92,14 @@ def activations(view: View, options: ActivationsOptions) -> Drawn:
 
     layers = view.chosen_layers()
     pictures = choose_pictures(view, 1)
+    slugs = _slugs(pictures.names)
     found = layer_maps(view.run, pictures.canvases, layers)
     paths = []
     for layer in layers:
         for place, (name, seen) in enumerate(zip(pictures.names, found, strict=True)):
             maps = seen.maps[layer]
             height, width, count = maps.shape
-            paths.append(view.path(f"activations_{layer}_{_slug(name)}"))
+            paths.append(view.path(f"activations_{layer}_{slugs[place]}"))
             title = f"{layer}: {count:,} activations" if height == 1 else f"{layer}: {count} maps of {height}×{width}"
             caption = f"Image: {name}, {_class(view, pictures, place)}. {view.origin}"
             scale = {"per_map": options.per_map, "percentile": view.percentile}
@@ -110,9 +112,10 @@ def _class(view: View, pictures: Pictures, place: int) -> str:
     return name if pictures.known[place] else f"taken for {name}"
 
 
-def _slug(name: str) -> str:
-    """ "val 17" -> "val17", "my dog.jpg" -> "mydog": a name for a file."""
-    return re.sub(r"[^\w-]", "", re.sub(r"\.\w+$", "", name)) or "image"
+def _slugs(names: Sequence[str]) -> list[str]:
+    """ "val 17" -> "val17", "my dog.jpg" -> "mydog": a name for the file of each, and a number where two are alike."""
+    slugs = [re.sub(r"[^\w-]", "", re.sub(r"\.\w+$", "", name)) or "image" for name in names]
+    return [f"{slug}_{place}" if slugs.count(slug) > 1 else slug for place, slug in enumerate(slugs, 1)]
 
 
 FIGURES = {
