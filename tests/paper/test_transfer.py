@@ -1,6 +1,8 @@
 """Transfer: layers by number, features, coordinates, classifiers against scikit-learn, folds, and the script."""
 
+import dataclasses
 import json
+import os
 import sys
 
 import jax
@@ -29,6 +31,7 @@ from zfjax.paper.transfer.measure import (
     summarise,
 )
 from zfjax.paper.transfer.minimiser import minimise
+from zfjax.paper.transfer.study import _is_result
 from zfjax.paper.transfer.table import paper_tables, show, transfer_table
 from zfjax.runs.checkpoint import Checkpoints
 from zfjax.runs.folder import create_run
@@ -106,6 +109,66 @@ def test_features_are_the_activations_and_are_computed_once(tmp_path, monkeypatc
     again = extraction.extract(run, source, ["fc4", "norm1"], tmp_path)
     assert source.reads == reads and np.array_equal(again["fc4"], found["fc4"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fc4.npy", "norm1.npy"]
+
+
+def bits(data: bytes) -> bytes:
+    return data[:300] + bytes([data[300] ^ 64]) + data[301:]
+
+
+def nan(data: bytes) -> bytes:
+    return data[:128] + np.float32(np.nan).tobytes() + data[132:-15]  # and no checksum, as in an earlier version
+
+
+DAMAGE = {
+    "cut": lambda data: data[:300],
+    "empty": lambda data: b"",
+    "a flipped bit": bits,
+    "a byte less": lambda data: data[:-1],
+    "bytes more": lambda data: data + b"more",
+    "not a number": nan,
+    "another shape": lambda data: data.replace(b"(5, 10)", b"(10, 5)"),
+    "another type": lambda data: data.replace(b"<f4", b"<i4"),
+    "another order": lambda data: data.replace(b"False", b"True "),
+    "a header of nonsense": lambda data: data.replace(b"{'descr'", b"{{{{{{{{"),
+    "a pickle": lambda data: data.replace(b"<f4", b"|O8"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_damaged_features_are_computed_again(damage, features, tmp_path):
+    run, whole = features
+    path = tmp_path / "fc4.npy"
+    assert damage(whole) != whole
+    path.write_bytes(damage(whole))
+    with pytest.warns(UserWarning, match=r"fc4\.npy is damaged \(.+\): it is computed again"):
+        extraction.extract(run, Noise(5), ["fc4"], tmp_path)
+    assert path.read_bytes() == whole
+
+
+def test_features_of_an_earlier_version_count(features, tmp_path):
+    run, whole = features
+    (tmp_path / "fc4.npy").write_bytes(whole[:-15])
+    source = Noise(5)
+    extraction.extract(run, source, ["fc4"], tmp_path)
+    assert source.reads == 0
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory):
+    run, folder = a_run(), tmp_path_factory.mktemp("features")
+    extraction.extract(run, Noise(5), ["fc4"], folder)
+    return run, (folder / "fc4.npy").read_bytes()
+
+
+def test_features_stay_in_their_folder(tmp_path):
+    named = dataclasses.replace(TINY, layers=(*TINY.layers[:-1], dataclasses.replace(TINY.layers[-1], name="a/b")))
+    (tmp_path / "elsewhere").write_bytes(b"somebody's own")
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / f"fc4.npy.{os.getpid()}.part").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "features" / "my.part").touch()
+    found = extraction.extract(a_run(named), Noise(2), ["fc4", "a/b"], tmp_path / "features")
+    assert found["a/b"].shape == (2, 5) and (tmp_path / "elsewhere").read_bytes() == b"somebody's own"
+    assert sorted(path.suffix for path in (tmp_path / "features").iterdir()) == [".npy", ".npy", ".part"]
 
 
 def test_ten_crops_are_averaged(tmp_path):
@@ -298,6 +361,34 @@ def test_the_ledger_survives_a_cut_line_and_keeps_settings_apart(tmp_path):
     assert [record["fold"] for record in Ledger(path, {"seed": 0}).records] == [1, 2]
     with pytest.raises(InputError, match="cannot write"):
         Ledger("/proc/results.jsonl", {})
+
+
+RESULT = {"layer": "fc7", "classifier": "svm", "train_per_class": 5, "fold": 0, "accuracy": 0.5}
+
+
+def test_a_changed_line_is_measured_again(tmp_path):
+    path = tmp_path / "results.jsonl"
+    for fold in range(3):
+        Ledger(path, {}, _is_result).append({**RESULT, "fold": fold})
+    lines = path.read_text().splitlines(keepends=True)
+    edits = [("0.5", "0.9"), ('"fold": 1', '"fold": 2'), ("crc32", "crc33"), ('"checked": true', '"checked": false')]
+    for old, new in edits:
+        path.write_text("".join([*lines[:2], lines[2].replace(old, new), lines[3]]))
+        with pytest.warns(UserWarning, match=f"{path}: left out what is damaged, line 3; it is measured again"):
+            assert [record["fold"] for record in Ledger(path, {}, _is_result).records] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"layer": None}, {"fold": "0"}, {"accuracy": 38}, {"accuracy": "0.5"}, {"accuracy": None}, {"precisions": [-1]}],
+)
+def test_a_line_of_an_earlier_version_counts_if_it_can_be_one(change, tmp_path):
+    path = tmp_path / "results.jsonl"
+    key = Ledger(path, {}, _is_result).key
+    with path.open("a") as file:
+        file.writelines(json.dumps({"key": key, **RESULT, **each}) + "\n" for each in ({}, change))
+    with pytest.warns(UserWarning, match="line 3; it is measured again"):
+        assert Ledger(path, {}, _is_result).records == [{"key": key, **RESULT}]
 
 
 # --- table, curve ---

@@ -74,6 +74,15 @@ def test_json_is_read_as_it_was_written(tmp_path):
     assert files.read_json(path) is None
     files.write_json(path, {"größe": [1, None]})
     assert files.read_json(path) == {"größe": [1, None]}
+    path.write_text('{"c": 1}')  # as earlier versions wrote it
+    assert files.read_json(path) == {"c": 1}
+    files.write_json(path, {10: (1, 2.5), "2": {"a": "x"}})
+    assert files.read_json(path) == {"10": [1, 2.5], "2": {"a": "x"}}
+    text = path.read_text()
+    for old, new in (("2.5", "3.5"), ('"10"', '"11"'), ('"crc32"', '"crc"'), ("checked", "shecked"), ("true", "false")):
+        path.write_text(text.replace(old, new))
+        with pytest.raises(InputError, match="c.json was changed: its checksum differs; remove it, and it is measured"):
+            files.read_json(path)
     path.write_text('{"cut')
     with pytest.raises(InputError, match="cannot read .*c.json .*; remove it, and it is measured again"):
         files.read_json(path)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from zfjax.errors import InputError
-from zfjax.runtime.files import open_to_write, parse_json, read_bytes
+from zfjax.runtime.files import open_to_write, parse_json, read_bytes, sealed, unsealed
 
 _SHOWN = 6  # differences named in a refusal; two architectures differ in dozens of keys
 
@@ -34,16 +35,18 @@ def refuse(what: str, differing: Sequence[str], *, advice: str = "repeat them or
 class Ledger:
     """The records of one file that were made under the same settings; those of other settings stay and are not seen.
 
-    settings: all that decides the results, plain data. Raises InputError when the file cannot be read or written.
+    settings: all that decides the results, plain data. valid: whether a record can be one of these results. Lines that
+    were changed (each has a checksum; those of earlier versions have none) or are not valid count as not there, and a
+    warning says so. Raises InputError when the file cannot be read or written.
     """
 
-    def __init__(self, path: str | Path, settings: dict):
+    def __init__(self, path: str | Path, settings: dict, valid: Callable[[dict], bool] = bool):
         self.path, self.settings = Path(path), json.loads(json.dumps(settings))
         text = json.dumps(self.settings, sort_keys=True)
         self.key = hashlib.sha256(text.encode()).hexdigest()[:12]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            there = self._lines()
+            there = self._lines(valid)
             if not any(record.get("settings") == self.settings for record in there):
                 self._write({"key": self.key, "settings": self.settings})
         except OSError as error:
@@ -58,15 +61,30 @@ class Ledger:
             raise InputError(f"cannot write {self.path} ({error.strerror}); free some space") from error
         self.records.append(record)
 
-    def _lines(self) -> list[dict]:
+    def _lines(self, valid: Callable[[dict], bool]) -> list[dict]:
         lines = read_bytes(self.path).decode(errors="replace").splitlines() if self.path.exists() else []
-        records = []
-        for line in lines:
+        records, damaged = [], []
+        for number, line in enumerate(lines, 1):
             try:
-                records.append(parse_json(line))
+                record = parse_json(line)
             except ValueError:
                 continue  # cut short by a kill
-        return [record for record in records if isinstance(record, dict)]
+            if not isinstance(record, dict):
+                continue  # the first digits of a cut line parse too
+            try:
+                record = unsealed(record)
+            except ValueError:
+                damaged.append(str(number))
+                continue
+            if record.get("key") != self.key or "settings" in record or valid(record):
+                records.append(record)
+            else:
+                damaged.append(str(number))
+        if damaged:
+            warnings.warn(
+                f"{self.path}: left out what is damaged, line {', '.join(damaged)}; it is measured again", stacklevel=3
+            )
+        return records
 
     def _write(self, record: dict) -> None:
         with open_to_write(self.path, "ab+") as file:
@@ -76,6 +94,6 @@ class Ledger:
             else:
                 whole = True
             # a line that a kill has cut short must not swallow this one
-            file.write((b"" if whole else b"\n") + json.dumps(record).encode() + b"\n")
+            file.write((b"" if whole else b"\n") + json.dumps(sealed(record)).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import stat
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,8 +111,24 @@ def write_text(path: Path, text: str, *, advice: str = OUT_ADVICE) -> None:
 
 
 def write_json(path: Path, data: dict) -> None:
-    """Indented. Raises InputError."""
-    write_text(path, json.dumps(data, indent=2) + "\n")
+    """Indented, with a checksum. Raises InputError."""
+    write_text(path, json.dumps(sealed(data), indent=2) + "\n")
+
+
+def sealed(data: dict) -> dict:
+    """A JSON object with its checksum, and a key that says so: damage to one of the two does not hide the other."""
+    data = {**json.loads(json.dumps(data)), "checked": True}
+    return {**data, "crc32": _checksum(data)}
+
+
+def unsealed(data: dict) -> dict:
+    """What `sealed` was given; raises ValueError if it is another. Objects of earlier versions have no checksum."""
+    data = dict(data)
+    checksum = data.pop("crc32", None)
+    if ("checked" in data or checksum is not None) and checksum != _checksum(data):
+        raise ValueError("its checksum differs")
+    data.pop("checked", None)
+    return data
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -132,7 +149,10 @@ def read_json(path: Path) -> dict | None:
         raise InputError(f"cannot read {path} ({error}); remove it, and it is measured again") from error
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold a JSON object, not {type(data).__name__}; remove it")
-    return data
+    try:
+        return unsealed(data)
+    except ValueError:
+        raise InputError(f"{path} was changed: its checksum differs; remove it, and it is measured again") from None
 
 
 def make_folder(path: Path) -> Path:
@@ -162,6 +182,10 @@ def _begin(part: Path) -> None:
     if _in_the_way(part) and not stat.S_ISDIR(os.lstat(part).st_mode):
         part.unlink()  # the link itself; a file stays, since config.json's part says whose the files beside it are
     open_to_write(part, "wb").close()
+
+
+def _checksum(data: dict) -> int:
+    return zlib.crc32(json.dumps(data, sort_keys=True).encode())
 
 
 def _part(path: Path) -> Path:

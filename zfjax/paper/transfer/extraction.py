@@ -9,6 +9,8 @@ import json
 import math
 import os
 import shutil
+import warnings
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +24,7 @@ from zfjax.errors import InputError
 from zfjax.model import Model, network
 from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
-from zfjax.runtime.files import file_name, own_part, whole
+from zfjax.runtime.files import file_name, open_to_write, own_part, whole
 from zfjax.terminal import meter
 
 
@@ -68,15 +70,49 @@ def extract(
 ) -> dict[str, np.ndarray]:
     """The outputs of the layers for every image: {layer: float32 [N, h * w * C], read from files as needed}.
 
-    folder: of this run and this source alone; layers that lie there already are not computed again. The others take
-    one pass together, and each file appears when it is whole. crops: 1, the centre, or 10 whose features are averaged.
-    Raises InputError when the disk has no room for them.
+    folder: of this run and this source alone; layers that lie there already are not computed again, unless a file is
+    damaged, which a warning says. The others take one pass together, and each file appears when it is whole.
+    crops: 1, the centre, or 10 whose features are averaged. Raises InputError when the disk has no room for them.
     """
     files = {layer: folder / f"{file_name(layer)}.npy" for layer in layers}
-    missing = [layer for layer in layers if not files[layer].exists()]
+    sizes = {layer: math.prod(run.arch.shapes()[layer]) for layer in files}
+    missing = [layer for layer, file in files.items() if not _is_whole(file, (len(source), sizes[layer]))]
     if missing:
         _compute(run, source, {layer: files[layer] for layer in missing}, crops, batch_size, progress)
     return {layer: np.load(file, mmap_mode="r") for layer, file in files.items()}
+
+
+def _is_whole(file: Path, shape: tuple[int, int]) -> bool:
+    """Whether the features are there as they were written: one look at all of them, 1 s a GB."""
+    if not os.path.lexists(file):
+        return False
+    if wrong := _damage(file, shape):
+        warnings.warn(f"{file} is damaged ({wrong}): it is computed again", stacklevel=3)
+    return not wrong
+
+
+def _damage(file: Path, shape: tuple[int, int]) -> str:
+    if not file.is_file():
+        return "no file"
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # a damaged header comes as one of ten types, tokenize's and the memory's among them
+        return next(iter(str(error).splitlines()), type(error).__name__)
+    if not isinstance(array, np.memmap) or (array.shape, array.dtype) != (shape, np.float32) or array.flags.fnc:
+        return f"no float32 {shape}"
+    with file.open("rb") as opened:
+        opened.seek(array.offset + array.nbytes)
+        seal = opened.read(len(_seal(0)) + 1)
+    chunks = np.array_split(array, max(1, array.nbytes >> 26))
+    if not seal and not all(np.isfinite(chunk).all() for chunk in chunks):  # of an earlier version
+        return "it holds values that are not finite"
+    checksum = functools.reduce(lambda checksum, chunk: zlib.crc32(chunk.data, checksum), chunks, 0) if seal else 0
+    return "its checksum differs" if seal and seal != _seal(checksum) else ""
+
+
+def _seal(checksum: int) -> bytes:
+    """What stands behind the array: nothing that reads .npy files looks there."""
+    return b"crc32 %08x\n" % checksum
 
 
 def _compute(run: Run, source: Source, files: dict[str, Path], crops: int, batch_size: int, progress: bool) -> None:
@@ -91,17 +127,20 @@ def _compute(run: Run, source: Source, files: dict[str, Path], crops: int, batch
                 layer: np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=(len(source), sizes[layer]))
                 for layer, part in parts.items()
             }
-            row = 0
+            row, checksums = 0, dict.fromkeys(files, 0)
             with meter(total=len(source), desc="features", unit=" images", disable=not progress) as bar:
                 for batch in eval_batches(source, batch_size=min(batch_size, len(source))):
                     count = int(batch["mask"].sum())
                     found = _outputs(run.variables, batch["image"], model=model, layers=tuple(files), crops=crops)
                     for layer, values in found.items():
-                        arrays[layer][row : row + count] = np.asarray(values)[:count]
+                        arrays[layer][row : row + count] = rows = np.ascontiguousarray(values[:count])
+                        checksums[layer] = zlib.crc32(rows.data, checksums[layer])
                     row += count
                     bar.update(count)
-            for array in arrays.values():
-                array.flush()
+            for layer, part in parts.items():
+                arrays[layer].flush()
+                with open_to_write(part, "ab") as file:
+                    file.write(_seal(checksums[layer]))
     except OSError as error:
         raise InputError(f"cannot write features into {folder} ({error.strerror}); give another --cache") from error
 

@@ -63,7 +63,7 @@ class Study:
 
         images = {"images": self.seen.fingerprint, "classes": list(names), "left_out": list(left_out)}
         settings = {"network": run_fingerprint(self.run), **images, "c": self.grids, "crops": self.crops}
-        return Ledger(self.out / "results.jsonl", {**settings, **self.drawing})
+        return Ledger(self.out / "results.jsonl", {**settings, **self.drawing}, _is_result)
 
     def features(self, layers: Sequence[str]) -> dict[str, np.ndarray]:
         """{layer: float32 [N, D]} for all images, from the cache or computed."""
@@ -133,7 +133,7 @@ def find_overlaps(study: Study, threshold: float, trained_on: str | None = None)
     data = open_for(study.run, trained_on, data_dir=study.data_dir, bad_images="stop")
     others = data.train
     settings = {"images": study.seen.fingerprint, "others": [data.name, len(others)], "threshold": threshold}
-    ledger = Ledger(study.out / "overlap.jsonl", settings)
+    ledger = Ledger(study.out / "overlap.jsonl", settings, _is_overlap)
     if not ledger.records:
         ledger.append({"matches": overlaps(study.source, others, threshold=threshold, progress=True)})
     matches = [Match(*match) for match in ledger.records[0]["matches"]]
@@ -142,6 +142,27 @@ def find_overlaps(study: Study, threshold: float, trained_on: str | None = None)
     write_text(path, text, advice="give another --out")
     say(f"{text.splitlines()[0]}: {path}")
     return sorted({match.image for match in matches})
+
+
+def _is_result(record: dict) -> bool:
+    from zfjax.paper.transfer.measure import Cell
+
+    kinds = tuple(type(record.get(name)) for name in Cell._fields)
+    return kinds == (str, str, int, int) and all(map(_is_share, record.get("precisions", [record.get("accuracy")])))
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, float | int) and not (value < 0 or value > 1)  # NaN where no image tests a class
+
+
+def _is_overlap(record: dict) -> bool:
+    from zfjax.paper.transfer.overlap import Match
+
+    matches = record.get("matches")
+    return isinstance(matches, list) and all(
+        isinstance(match, list) and len(match) == len(Match._fields) and type(match[0]) is type(match[1]) is int
+        for match in matches
+    )
 
 
 def _missing(ledger: Ledger, cells: Sequence[Cell]) -> list[Cell]:
