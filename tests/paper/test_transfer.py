@@ -1,6 +1,7 @@
 """Transfer: layers by number, features, coordinates, classifiers against scikit-learn, folds, and the script."""
 
 import dataclasses
+import errno
 import json
 import os
 import sys
@@ -194,6 +195,17 @@ def test_features_stopped_half_way_leave_nothing_that_looks_whole(tmp_path, monk
     monkeypatch.setattr(extraction.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 10}))
     with pytest.raises(InputError, match=r"the features take 0\.0 GB and .* has 0\.0 GB left; give another --cache"):
         extraction.extract(a_run(), Noise(6), ["fc4"], tmp_path)
+
+
+def test_a_full_disk_is_found_before_anything_is_computed(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    source = Noise(6)
+    with pytest.raises(InputError, match=r"cannot write features into .* \(No space left on device\); give another"):
+        extraction.extract(a_run(), source, ["fc4"], tmp_path)
+    assert source.reads == 0 and not list(tmp_path.iterdir())
 
 
 def test_fingerprints_tell_networks_and_images_apart():

@@ -1,8 +1,12 @@
 """What stands in the place of a file of ours is never written through, and never waited for."""
 
+import errno
 import os
+import resource
 import signal
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +23,7 @@ from zfjax.runs import folder
 from zfjax.runs.lock import locked
 from zfjax.runs.results import Ledger
 from zfjax.runtime import files
+from zfjax.train.events import Events
 
 SECRET = b"somebody's own\n"
 
@@ -38,6 +43,14 @@ def rewind(path: Path) -> None:
     folder.truncate_metrics(path, 1)
 
 
+def events(path: Path) -> None:
+    with warnings.catch_warnings():  # where they cannot be written the training goes on without
+        warnings.simplefilter("ignore")
+        written = Events(path, 0)
+        written.add({"loss": 0.5}, 1)
+        written.close()
+
+
 PID = os.getpid()
 WRITERS: dict[str, Callable[[Path], object]] = {  # by the file that each writes
     "lock": hold,
@@ -55,6 +68,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {  # by the file that each writes
     f"a.png.{PID}.part": lambda path: save(Figure(), path / "a.png"),
     "index.npz": lambda path: tfrecord._save(path / "index.npz", [np.arange(3)]),
     f"index.npz.{PID}.part": lambda path: tfrecord._save(path / "index.npz", [np.arange(3)]),
+    "events.out.tfevents.1.here": events,
     "train.npy.part": lambda path: write_whole(path / "train.npy", b"ours", path),
 }
 
@@ -78,6 +92,12 @@ def pipe(place: Path, _: Path) -> None:
 
 def a_folder(place: Path, _: Path) -> None:
     (place / "inside").mkdir(parents=True)
+
+
+@pytest.fixture(autouse=True)
+def same_name_of_events(monkeypatch):
+    monkeypatch.setattr("zfjax.train.events.time.time", lambda: 1)
+    monkeypatch.setattr("zfjax.train.events.socket.gethostname", lambda: "here")
 
 
 @pytest.fixture
@@ -132,3 +152,40 @@ def test_a_preparation_goes_on_in_no_linked_folder(tmp_path):
     with pytest.raises(InputError, match=r"out/preparing is a link, which is not followed; remove it"):
         prepare(PrepareConfig(out=str(out), dataset="scenes", size=32))
     assert [path.name for path in elsewhere.iterdir()] == ["my.part"]
+
+
+@contextmanager
+def full_disk(left: int = 0) -> Iterator[None]:
+    """No file can have more bytes than are left: the kernel refuses the write itself."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (left, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("name", [name for name in WRITERS if name not in ("metrics.jsonl.part",)])
+def test_a_full_disk_is_one_sentence(name, tmp_path, capsys):
+    with full_disk():
+        try:
+            WRITERS[name](tmp_path)
+        except InputError as error:
+            said = str(error)
+        else:  # what costs the next start its time, and nothing else
+            said = capsys.readouterr().err
+    assert "File too large" in said and str(tmp_path) in said and said.strip().count("\n") == 0
+
+
+def test_room_is_taken_before_a_file_is_mapped(tmp_path, monkeypatch):
+    def unknown(*_):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    path = tmp_path / "features"
+    for allocate in (os.posix_fallocate, unknown):
+        monkeypatch.setattr(os, "posix_fallocate", allocate)
+        path.write_bytes(b"head")
+        os.truncate(path, 3 << 20)
+        assert path.stat().st_blocks * 512 < 1 << 20
+        files.allocate(path, 3 << 20)
+        assert path.stat().st_blocks * 512 >= 3 << 20 and path.read_bytes() == b"head".ljust(3 << 20, b"\0")

@@ -43,8 +43,15 @@ def locked(folder: str | Path) -> Iterator[None]:
         why = f"{visible(str(folder))} cannot be locked ({error.strerror})"
         warnings.warn(f"{why}: see that nobody else writes to it", stacklevel=3)
     try:
-        with open_to_write(path, "wb") as file:
-            file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        _sign(path)
         yield
     finally:
         lock.release()
+
+
+def _sign(path: Path) -> None:
+    try:
+        with open_to_write(path, "wb") as file:
+            file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+    except OSError as error:
+        raise InputError(f"cannot write {path} ({error.strerror}); give another folder") from error

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from zfjax.data.formats.tfrecord import masked_crc32c
+from zfjax.runtime.files import open_to_write
+from zfjax.terminal import visible
 
 
 class Events:
@@ -34,7 +36,8 @@ class Events:
             first.append(proto.Event(wall_time=time.time(), step=start, session_log=log))
         try:
             # appended to: two trainings of one second share the name
-            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+            with open_to_write(self._path, "ab") as file:
+                self._file = os.dup(file.fileno())
         except OSError as error:
             self._give_up(error)
         self._write(first)
@@ -67,9 +70,8 @@ class Events:
 
     def _give_up(self, error: OSError) -> None:
         self.close()
-        warnings.warn(
-            f"{self._path} cannot be written ({error.strerror}): no more events for TensorBoard", stacklevel=4
-        )
+        why = f"{visible(str(self._path))} cannot be written ({error.strerror})"
+        warnings.warn(f"{why}: no more events for TensorBoard", stacklevel=4)
 
 
 def _proto() -> Any:

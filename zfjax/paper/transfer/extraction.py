@@ -24,7 +24,7 @@ from zfjax.errors import InputError
 from zfjax.model import Model, network
 from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
-from zfjax.runtime.files import file_name, open_to_write, own_part, whole
+from zfjax.runtime.files import allocate, file_name, open_to_write, own_part, whole
 from zfjax.terminal import meter
 
 
@@ -127,6 +127,8 @@ def _compute(run: Run, source: Source, files: dict[str, Path], crops: int, batch
                 layer: np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=(len(source), sizes[layer]))
                 for layer, part in parts.items()
             }
+            for part in parts.values():
+                allocate(part, part.stat().st_size)
             row, checksums = 0, dict.fromkeys(files, 0)
             with meter(total=len(source), desc="features", unit=" images", disable=not progress) as bar:
                 for batch in eval_batches(source, batch_size=min(batch_size, len(source))):
