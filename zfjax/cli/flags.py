@@ -4,8 +4,9 @@ import contextlib
 import io
 import os
 import re
+import sys
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_origin, get_type_hints
 
 from zfjax.errors import exit_on_bad_input
 from zfjax.runtime.signals import remember_interrupts
@@ -39,7 +40,8 @@ def _parsed(config: type[Config], args: list[str] | None) -> Config:
     errors = io.StringIO()
     try:
         with guarded(), contextlib.redirect_stderr(errors):
-            return tyro.cli(config, args=args, use_underscores=True)
+            given = sys.argv[1:] if args is None else args
+            return tyro.cli(config, args=_as_meant(config, given), use_underscores=True)
     except SystemExit as stop:
         if stop.code:
             # tyro draws a box of several lines; its words alone fit into one
@@ -47,3 +49,21 @@ def _parsed(config: type[Config], args: list[str] | None) -> Config:
             say(f"error: {words}", error=True)
             raise SystemExit(2) from None
         raise
+
+
+def _as_meant(config: type, args: Sequence[str]) -> list[str]:
+    """Flags with the home folder that no shell puts in after "=", and those of several values with commas between."""
+    several = {name for name, kind in get_type_hints(config).items() if get_origin(kind) is tuple}
+    meant = []
+    for arg in args:
+        flag, equals, value = arg.partition("=")
+        if not (flag.startswith("--") and equals):
+            meant.append(arg)
+        elif flag[2:].replace("-", "_") in several:
+            meant += [flag, *filter(None, re.split("[, ]+", value))]
+        else:
+            home = re.sub(
+                r"(?:^|(?<=,)|(?<=^folder:)|(?<=^prepared:))~(?=/|,|$)", lambda _: os.path.expanduser("~"), value
+            )
+            meant.append(f"{flag}={home}")
+    return meant

@@ -13,6 +13,7 @@ from zfjax.paper.architecture.command import draw_named
 from zfjax.paper.registry import FIGURES
 from zfjax.paper.view import LeftOut, View
 from zfjax.runtime.compile_cache import Programs
+from zfjax.runtime.files import listed
 from zfjax.runtime.start import start
 from zfjax.terminal import say
 
@@ -112,7 +113,7 @@ def main() -> None:
 
 def _jobs(config: Any) -> list[tuple[str, Any]]:
     """What to draw of whom: a figure of one run for each, a comparison of them for all."""
-    paths = config.ckpt.split(",")
+    paths = listed(config.ckpt)
     names = [Path(path).resolve().name for path in paths]
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"--ckpt has several runs named {twice[0]}, whose pictures would have the same names")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,6 +89,8 @@ def open_dataset(
     elif ":" in name or not name:
         known = "scenes, folder:PATH, or a TFDS name such as imagenet2012, or prepared:PATH"
         raise InputError(f"unknown data set {name!r}; give {known}")
+    elif os.path.isdir(name) and os.sep in name:
+        raise InputError(f"unknown data set {name!r}; for the images of that folder give folder:{name}")
     elif is_imagenet(name) and not is_prepared(data_dir) and (folders := class_folders(data_dir)):
         kind, (train, val) = "folder", open_class_folders(folders, **canvas)
         place = describe_folders(folders, train, val)

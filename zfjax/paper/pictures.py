@@ -13,6 +13,7 @@ from zfjax.errors import InputError
 from zfjax.image_files import read_image
 from zfjax.model import Model, on_canvases
 from zfjax.paper.view import View
+from zfjax.runtime.files import listed
 
 CANDIDATES = 8  # images looked at for each one wanted, until as many right answers of different classes are found
 
@@ -33,8 +34,8 @@ def choose_pictures(view: View, count: int | None = None) -> Pictures:
     The random ones are of different classes and classified rightly, as far as there are such among the first few.
     Raises InputError for a number or file that there is not, and for a data set with other classes than the run's.
     """
-    named = [part for part in view.images.split(",") if part]
-    if named and not all(part.lstrip("-").isdigit() for part in named):
+    named = listed(view.images)
+    if named and not all(part.lstrip("-").isdecimal() for part in named):
         return _files(view, named)
     view.require_classes()
     source = view.source

@@ -40,6 +40,11 @@ def file_name(text: str) -> str:
     return f"{plain or 'name'}~{digest}"
 
 
+def listed(text: str) -> list[str]:
+    """ "a, b" -> ["a", "b"]; one that is there as it is given is no list, for names of files may have commas."""
+    return [text] if os.path.exists(text) else [part for part in map(str.strip, text.split(",")) if part]
+
+
 def open_to_write(path: Path, mode: Literal["wb", "ab", "ab+"]) -> BinaryIO:
     """The built-in `open` of a regular file, which is made if it is not there; raises OSError for anything else.
 

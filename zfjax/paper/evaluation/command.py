@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from zfjax.errors import InputError
+from zfjax.runtime.files import listed
 from zfjax.terminal import say
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Options:
     @property
     def paths(self) -> list[str]:
         """Of the run folders."""
-        return self.ckpt.split(",")
+        return listed(self.ckpt)
 
 
 def evaluate(options: Options) -> None:
