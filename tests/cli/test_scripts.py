@@ -137,7 +137,7 @@ def one_line_error(capsys) -> str:
     ("flags", "message"),
     [
         (["--epochs=ten"], "--epochs"),
-        (["--epochs=0"], "--epochs must be above 0, not 0"),
+        (["--epochs=0"], "--epochs must be at least 1, not 0"),
         (["--learning_rate=-1"], "--learning_rate must be above 0"),
         (["--init=xavier"], "invalid choice 'xavier'"),
         (["--bogus=1"], "Unrecognized options: --bogus=1"),
@@ -239,7 +239,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(stripes, tmp_path, monkeypatch,
     assert "try a lower --learning_rate" in str(stop.value.code)
     assert not steps(tmp_path / "run")
     with pytest.raises(SystemExit) as stop:  # the first loss is finite, what the update leaves is not
-        run_script(train, [*flags, "--learning_rate=inf", "--checkpoint_secs=0"], monkeypatch)
+        run_script(train, [*flags, "--learning_rate=1e30", "--weight_decay=1e30", "--checkpoint_secs=0"], monkeypatch)
     assert "parameters are no longer finite at step 1; there is no checkpoint yet" in str(stop.value.code)
     run_script(train, [*flags, "--learning_rate=1e-4"], monkeypatch)  # the advice works, in the same folder
     assert steps(tmp_path / "run") == [6, 12]

@@ -146,7 +146,7 @@ def test_pictures_of_a_run(run_folder, tmp_path, monkeypatch, capsys):
         (["--evolution.epochs=one"], "--evolution.epochs takes numbers like 3,17,40, not 'one'"),
         (["--evolution.num_maps=0"], "--evolution.num_maps must be at least 1, not 0"),
         (["--evolution.sample=1"], "--evolution.sample must be at least 2, not 1"),
-        (["--evolution.threshold=90"], "--evolution.threshold is a correlation, -1 to 1, not 90"),
+        (["--evolution.threshold=90"], "--evolution.threshold must be at most 1, not 90"),
         (["--layers=conv1", "--maps=8"], "conv1 has maps 0 to 7; --maps asks for 8"),
     ],
 )

@@ -124,8 +124,8 @@ def test_distances_over_norms_are_drawn_as_such(tmp_path):
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("--invariance.scale=0.5", "--invariance.scale must be above 1 and finite, not 0.5"),
-        ("--invariance.shift=nan", "--invariance.shift must be above 0 and finite, not nan"),
+        ("--invariance.scale=0.5", "--invariance.scale must be above 1, not 0.5"),
+        ("--invariance.shift=nan", "--invariance.shift must be a finite number, not nan"),
         ("--invariance.rotation_steps=1", "--invariance.rotation_steps must be at least 2, not 1"),
         ("--invariance.num_images=0", "--invariance.num_images must be at least 1, not 0"),
         ("--invariance.layers=conv9", "unknown layer 'conv9'; tiny has conv1"),

@@ -187,7 +187,7 @@ def test_many_answers_share_one_colour(tmp_path):
     ("flag", "message"),
     [
         ("--occlusion.layer=conv9", "unknown layer 'conv9'; tiny has conv1"),
-        ("--occlusion.size=0", "size must be at least 1 and its stride 1 to 40; got 0 and 1"),
+        ("--occlusion.size=0", "--occlusion.size must be at least 1, not 0"),
         ("--occlusion.stride=41", "size must be at least 1 and its stride 1 to 40; got 10 and 41"),
         ("--occlusion.fill=black", "--occlusion.fill is mean, grey or a number in 0..255, not 'black'"),
         ("--occlusion.fill=300", "--occlusion.fill is mean, grey or a number in 0..255, not '300'"),

@@ -208,7 +208,7 @@ def test_which_figures_of_which_runs(two_runs, tmp_path):
     [
         ("dead,dead", [], "--ckpt has several runs named dead"),
         ("dead,none", [], "no run folder at"),
-        ("dead", ["--selection.faint=2"], "--selection.faint is a share, 0 to 1, not 2"),
+        ("dead", ["--selection.faint=2"], "--selection.faint must be at most 1, not 2"),
         ("dead", ["--selection.images=0"], "--selection.images must be at least 1, not 0"),
         ("dead", ["--maps=6"], "conv2 has maps 0 to 5; --maps asks for 6"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zfjax.cli.flags import parse_flags
-from zfjax.errors import InputError, exit_on_bad_input
+from zfjax.errors import exit_on_bad_input
 from zfjax.paper.evaluation.command import Options, evaluate
 from zfjax.runtime.compile_cache import Programs
 from zfjax.runtime.start import start
@@ -19,10 +19,6 @@ class EvaluateConfig(Options, Programs):
 def main() -> None:
     config = parse_flags(EvaluateConfig)
     with exit_on_bad_input():
-        for name in ("limit", "batch_size"):
-            value = getattr(config, name)
-            if value is not None and value < 1:
-                raise InputError(f"--{name} must be at least 1, not {value}")
         start(config.programs)
         evaluate(config)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar, get_origin, get_type_hints
 
 from zfjax.errors import exit_on_bad_input
+from zfjax.runtime.ranges import check_flags
 from zfjax.runtime.signals import remember_interrupts
 from zfjax.terminal import guarded, say
 
@@ -25,11 +26,14 @@ def choice(names: Sequence[str], help: str) -> Any:
 def parse_flags(config: type[Config], args: list[str] | None = None) -> Config:
     """The dataclass filled from the command line. `--help` prints every field with its docstring and default.
 
-    Every command begins here: from now on no Ctrl-C is lost.
+    Every command begins here: from now on no Ctrl-C is lost. Ends the process with one line and exit code 2 for flags
+    that there are not and for numbers out of their RANGES.
     """
     remember_interrupts()
     with exit_on_bad_input():
-        return _parsed(config, args)
+        parsed = _parsed(config, args)
+        check_flags(parsed)
+        return parsed
 
 
 def _parsed(config: type[Config], args: list[str] | None) -> Config:

@@ -14,6 +14,7 @@ from zfjax.paper.ablation import command as ablation
 from zfjax.paper.baselines import command as baselines
 from zfjax.paper.numbers import ABLATIONS
 from zfjax.runtime.compile_cache import Programs
+from zfjax.runtime.ranges import check_flag
 from zfjax.runtime.signals import handled, leave
 from zfjax.runtime.start import start
 from zfjax.terminal import say
@@ -63,7 +64,6 @@ def main() -> None:
     config = parse_flags(ReproduceConfig)
     # SIGTERM between the trainings, which see to it themselves
     with handled(leave, (signal.SIGTERM,)), exit_on_bad_input():
-        _check(config)
         start(config.programs)
         if config.table is None:
             say("", *map(str, report(config)))
@@ -120,13 +120,6 @@ def tutorial(config: ReproduceConfig) -> Table:
     return baselines.reproduce(plan)
 
 
-def _check(config: ReproduceConfig) -> None:
-    for name in ("train_images", "train_sample"):
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise InputError(f"--{name} must be at least 1, not {value}")
-
-
 def _train_images(config: ReproduceConfig) -> int | None:
     return config.train_images or (3000 if config.scale == "smoke" else None)
 
@@ -136,8 +129,9 @@ def _seeds(config: ReproduceConfig) -> tuple[int, ...]:
         seeds = tuple(int(seed) for seed in config.seeds.split(","))
     except ValueError:
         raise InputError(f"--seeds takes numbers like 0,1,2, not {config.seeds!r}") from None
-    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise InputError(f"--seeds takes different numbers from 0 on, not {config.seeds!r}")
+    check_flag("seeds", *seeds)
+    if len(set(seeds)) < len(seeds):
+        raise InputError(f"--seeds takes different numbers, not {config.seeds!r}")
     return seeds
 
 

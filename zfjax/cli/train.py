@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from zfjax.arch import Arch
 from zfjax.cli.flags import parse_flags
-from zfjax.errors import InputError, exit_on_bad_input
+from zfjax.errors import exit_on_bad_input
 from zfjax.runtime.compile_cache import Programs
 from zfjax.runtime.start import start
 from zfjax.terminal import say
@@ -44,8 +44,6 @@ class TrainConfig(Programs, Settings, Which):
 
 def run(config: TrainConfig) -> None:
     """Finds the other processes, opens the data and trains."""
-    if config.seed < 0:
-        raise InputError(f"--seed must be 0 or more, not {config.seed}")
     arch = resolve(config, config.arch)  # before the imports that take seconds: a wrong flag is answered at once
     from zfjax.runtime.processes import ending_together, join
 

@@ -32,13 +32,6 @@ def main() -> None:
 
 
 def _check(config: TransferConfig) -> None:
-    for name in ("folds", "test_per_class", "batch_size", "scratch_epochs"):
-        if getattr(config, name) is not None and getattr(config, name) < 1:
-            raise InputError(f"--{name} must be at least 1, not {getattr(config, name)}")
-    if not 0 < config.overlap_threshold <= 1:
-        raise InputError(f"--overlap_threshold is a correlation above 0 and at most 1, not {config.overlap_threshold}")
-    if config.seed < 0:
-        raise InputError(f"--seed must be 0 or more, not {config.seed}")
     wrong = [name for name in config.chosen if name not in CLASSIFIERS]
     if wrong or not config.chosen:
         raise InputError(f"--classifiers takes softmax,svm, not {wrong[0] if wrong else config.classifiers!r}")

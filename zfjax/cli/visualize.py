@@ -139,15 +139,6 @@ def _check(config: Any) -> None:
         raise InputError(f"--arch={config.arch} is for --figure=architecture without --ckpt; a run has its own")
     if not (config.ckpt or config.arch):
         raise InputError("--ckpt is missing, the run folder; only --figure=architecture does without, given --arch")
-    for name in ("top", "num_maps", "num_images", "batch_size"):
-        if getattr(config, name) < 1:
-            raise InputError(f"--{name} must be at least 1, not {getattr(config, name)}")
-    if config.limit is not None and config.limit < 1:
-        raise InputError(f"--limit must be at least 1, not {config.limit}")
-    if config.seed < 0:
-        raise InputError(f"--seed must be 0 or more, not {config.seed}")
-    if not 0 < config.percentile <= 100:
-        raise InputError(f"--percentile must be above 0 and at most 100, not {config.percentile}")
 
 
 def _view(config: Any, ckpt: str, name: str) -> View:

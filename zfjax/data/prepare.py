@@ -18,6 +18,7 @@ from zfjax.errors import InputError
 from zfjax.runs.results import differences, refuse
 from zfjax.runtime.files import parse_json
 from zfjax.runtime.places import cores, user_path
+from zfjax.runtime.ranges import check_flags
 from zfjax.runtime.signals import handled, leave
 from zfjax.terminal import meter, say
 
@@ -74,7 +75,7 @@ def prepare(config: PrepareConfig) -> None:
     """
     if not config.dataset:
         raise InputError("--dataset is missing; say what to prepare, for example --dataset=folder:PATH")
-    _check_flags(config)
+    check_flags(config)
     from zfjax.data.dataset import open_dataset
     from zfjax.data.prepared.reader import PREPARING
     from zfjax.data.prepared.writer import Work, finish
@@ -95,13 +96,6 @@ def prepare(config: PrepareConfig) -> None:
                 finish(work)
             shutil.rmtree(out / PREPARING)  # and the lock in it: whoever comes now finds a finished set
     _say_result(out)
-
-
-def _check_flags(config: PrepareConfig) -> None:
-    for flag in ("size", "num_threads"):
-        value = getattr(config, flag)
-        if value is not None and value < 1:
-            raise InputError(f"--{flag} must be at least 1, not {value}")
 
 
 def _flags(config: PrepareConfig) -> dict:

@@ -27,3 +27,8 @@ def user_path(path: str | Path) -> Path:
 def cores() -> int:
     """How many cores this process may run on: taskset, Slurm and containers give a part of the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory() -> int:
+    """Bytes of this machine's memory, of which a process may get fewer."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

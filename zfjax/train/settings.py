@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,6 +14,8 @@ from zfjax.errors import InputError
 from zfjax.recipe import Recipe
 from zfjax.runs.config import placed, whole_path
 from zfjax.runs.folder import versions
+from zfjax.runtime.places import memory
+from zfjax.runtime.ranges import check_flags
 from zfjax.zoo import get_arch
 
 if TYPE_CHECKING:
@@ -87,15 +90,25 @@ def resolve(settings: Settings, name: str) -> Arch:
 
     Raises InputError for flags that cannot be, and as `get_arch` does.
     """
+    check_flags(settings)
     width = 1.0 if settings.width is None else settings.width
     arch = get_arch(name, image_size=settings.image_size, width=width)
     flags = {field.name: getattr(settings, field.name) for field in fields(Recipe)}
     given = {flag: value for flag, value in flags.items() if value is not None}
-    for flag in ("epochs", "batch_size", "learning_rate"):
-        if given.get(flag, 1) <= 0:
-            raise InputError(f"--{flag} must be above 0, not {given[flag]}")
     scale = arch.input_scale if settings.input_scale is None else settings.input_scale
+    _refuse_giant(arch)
     return dataclasses.replace(arch, recipe=dataclasses.replace(arch.recipe, **given), input_scale=scale)
+
+
+def _refuse_giant(arch: Arch) -> None:
+    """Before XLA ends the process: parameters, their gradients and the momentum, and the layers of one image."""
+    numbers = 3 * arch.param_count() + sum(map(math.prod, arch.shapes().values()))
+    if 4 * numbers > (there := memory()):
+        raise InputError(
+            f"{arch.name} at {arch.image_size}x{arch.image_size} with {arch.param_count():,} parameters needs "
+            f"{4 * numbers:,} bytes to train on one image, and this machine has {there:,}; give a smaller --width or "
+            "--image_size"
+        )
 
 
 def fill(settings: Settings, defaults: dict) -> Settings:

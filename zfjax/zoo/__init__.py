@@ -13,6 +13,7 @@ import math
 from zfjax.arch import Arch
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.layers import Conv, Dense
+from zfjax.rows import TooSmall
 from zfjax.terminal import say
 from zfjax.zoo.alexnet import alexnet
 from zfjax.zoo.small import TUTORIAL, lenet5, sign_mlp, tutorial_cnn
@@ -55,10 +56,11 @@ def get_arch(name: str, *, num_classes: int | None = None, image_size: int | Non
     if name not in ARCHS:
         raise InputError(f"unknown architecture {name!r}; choose one of {', '.join(ARCHS)}")
     arch = scale_width(ARCHS[name], width)
-    num_classes, image_size = num_classes or arch.num_classes, image_size or arch.image_size
+    num_classes = arch.num_classes if num_classes is None else num_classes
+    image_size = arch.image_size if image_size is None else image_size
     try:
         return dataclasses.replace(arch, num_classes=num_classes, image_size=image_size)
-    except InputError as error:
+    except TooSmall as error:
         fits = smallest_image(name, at_least=image_size)
         raise InputError(f"{error}; the smallest image for {name} is {fits}x{fits}") from None
 

@@ -11,6 +11,7 @@ from zfjax.paper.correspondence.portraits import choose_portraits
 from zfjax.paper.correspondence.table import text_table
 from zfjax.paper.view import Drawn, Figure, View
 from zfjax.runtime.files import write_text
+from zfjax.runtime.ranges import check_flags
 from zfjax.terminal import say
 
 if TYPE_CHECKING:
@@ -40,13 +41,11 @@ def draw(view: View, options: Options) -> Drawn:
 
 
 def _check(options: Options, image_size: int) -> None:
+    check_flags(options, "correspondence")
     if options.size is not None and not 1 <= options.size <= image_size:
         raise InputError(
             f"--correspondence.size must lie between 1 and the image's {image_size} pixels, not {options.size}"
         )
-    for name, least in {"draws": 1, "examples": 0}.items():
-        if getattr(options, name) < least:
-            raise InputError(f"--correspondence.{name} must be at least {least}, not {getattr(options, name)}")
 
 
 def _note(view: View, result: Result, origin: str) -> str:

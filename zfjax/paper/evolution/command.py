@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from zfjax.errors import InputError
 from zfjax.paper.view import Drawn, Figure, LeftOut, View, numbers
+from zfjax.runtime.ranges import check_flags
 from zfjax.train.settings import PAPER_EPOCHS
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def draw(view: View, options: Options) -> Drawn:
     from zfjax.paper.evolution.draw import draw_convergence
     from zfjax.paper.evolution.measure import evolve
 
-    _check(options)
+    check_flags(options, "evolution")
     moments, layers, source = _moments(view, options), view.chosen_layers(), view.dataset.train
     chosen = dataclasses.replace(view, num_maps=options.num_maps)
     for layer in layers:
@@ -68,14 +69,6 @@ def draw(view: View, options: Options) -> Drawn:
 
 def _when(epoch: float, moments: list[Moment]) -> str:
     return "only at the end" if epoch == moments[-1].epoch else f"{epoch:g}"
-
-
-def _check(options: Options) -> None:
-    for name, least in {"num_maps": 1, "sample": 2}.items():
-        if getattr(options, name) < least:
-            raise InputError(f"--evolution.{name} must be at least {least}, not {getattr(options, name)}")
-    if not -1 <= options.threshold <= 1:
-        raise InputError(f"--evolution.threshold is a correlation, -1 to 1, not {options.threshold}")
 
 
 def _moments(view: View, options: Options) -> list[Moment]:

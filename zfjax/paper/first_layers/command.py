@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from zfjax.errors import InputError
 from zfjax.paper.default_layers import first_convolutions
 from zfjax.paper.view import Drawn, Figure, LeftOut, View
+from zfjax.runtime.ranges import check_flags
 from zfjax.terminal import say
 
 if TYPE_CHECKING:
@@ -61,10 +61,7 @@ def selection(views: Sequence[View], options: SelectionOptions) -> Drawn:
     convolutions, two at least."""
     from zfjax.paper.first_layers.draw import draw_selection, table
 
-    if not 0 <= options.faint <= 1:
-        raise InputError(f"--selection.faint is a share, 0 to 1, not {options.faint}")
-    if options.images < 1:
-        raise InputError(f"--selection.images must be at least 1, not {options.images}")
+    check_flags(options, "selection")
     for view in views:
         _first_two(view)
     selections = [_examine(view, options) for view in views]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from zfjax.errors import InputError
 from zfjax.paper.view import Drawn, Figure, View
+from zfjax.runtime.ranges import check_flags
 
 if TYPE_CHECKING:
     from zfjax.paper.pictures import Pictures
@@ -78,12 +77,7 @@ def draw(view: View, options: Options) -> Drawn:
 
 def amounts(options: Options, image_size: int) -> dict[str, np.ndarray]:
     """What is done to the images: {"shift": whole pixels down, "scale": factors, "rotation": degrees}."""
-    for name, least in {"shift": 0, "scale": 1, "rotation": 0}.items():
-        if not least < getattr(options, name) < math.inf:
-            raise InputError(f"--invariance.{name} must be above {least} and finite, not {getattr(options, name)}")
-    for name, least in {"shift_steps": 1, "scale_steps": 2, "rotation_steps": 2, "num_images": 1}.items():
-        if getattr(options, name) < least:
-            raise InputError(f"--invariance.{name} must be at least {least}, not {getattr(options, name)}")
+    check_flags(options, "invariance")
     largest = max(1, round(options.shift * image_size / PAPER_SIZE))
     return {
         "shift": np.unique(np.round(np.linspace(-largest, largest, 2 * options.shift_steps + 1))),

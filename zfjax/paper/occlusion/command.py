@@ -10,6 +10,7 @@ import numpy as np
 from zfjax.errors import InputError
 from zfjax.paper.default_layers import strongest_layer
 from zfjax.paper.view import Drawn, Figure, View
+from zfjax.runtime.ranges import check_flags
 
 if TYPE_CHECKING:
     from zfjax.paper.occlusion.measure import Square
@@ -42,8 +43,7 @@ def draw(view: View, options: Options) -> Drawn:
     from zfjax.paper.occlusion.measure import occlude_images, square_for, strongest_elsewhere
     from zfjax.paper.pictures import choose_pictures
 
-    if options.others < 0:
-        raise InputError(f"--occlusion.others must be at least 0, not {options.others}")
+    check_flags(options, "occlusion")
     run = view.run
     layer = run.arch.row(options.layer or strongest_layer(run.arch)).name
     square = square_for(run.arch.image_size, options.size, options.stride, fill_value(options.fill))

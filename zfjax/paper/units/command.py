@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zfjax.errors import InputError
 from zfjax.paper.default_layers import last_maps_or_units
 from zfjax.paper.view import Drawn, Figure, View
+from zfjax.runtime.ranges import check_flags
 
 if TYPE_CHECKING:
     from zfjax.paper.pictures import Pictures
@@ -41,9 +41,7 @@ def maximal_activations(view: View, options: MaximalOptions) -> Drawn:
     from zfjax.paper.units.draw import draw_maximal_activations
     from zfjax.paper.units.measure import random_directions, strongest_units
 
-    for name, least in {"units": 1, "directions": 0}.items():
-        if getattr(options, name) < least:
-            raise InputError(f"--maximal_activations.{name} must be at least {least}, not {getattr(options, name)}")
+    check_flags(options, "maximal_activations")
     source, layers = view.source, view.asked_layers() or last_maps_or_units(view.run.arch)
     rng, shapes = np.random.default_rng(view.seed), view.run.arch.shapes()
     for layer in layers:
