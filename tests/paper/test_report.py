@@ -178,6 +178,33 @@ def stub(name, done):
     return step
 
 
+def test_a_step_that_fails_ends_no_report_and_is_tried_again(tmp_path, monkeypatch, capsys):
+    done = []
+    monkeypatch.setattr(pipeline, "STEPS", {name: stub(name, done) for name in pipeline.STEPS})
+    plan = Plan(Settings(dataset="scenes"), "smoke", tmp_path, archs=("zf",))
+    random_run(plan.run("zf"))
+
+    def fails(plan):
+        raise InputError("conv5: all maps are silent")
+
+    for name in ("features", "occlusion"):
+        monkeypatch.setitem(pipeline.STEPS, name, fails)
+    with pytest.raises(InputError, match=r"report.md is written without features \(conv5: .*; occlusion \(conv5: all"):
+        pipeline.make_report(plan)
+    assert sorted(done) == sorted({*pipeline.STEPS} - {"features", "occlusion"})
+    said = (tmp_path / "report.md").read_text()
+    assert said.count("Left out: conv5: all maps are silent.") == 2 and "About baselines" in said
+    assert capsys.readouterr().err.count("left out: ") == 2
+    for name in ("features", "occlusion"):
+        monkeypatch.setitem(pipeline.STEPS, name, stub(name, done))
+    assert "Left out: conv5" not in pipeline.make_report(plan)[0].read_text()
+    assert sorted(done) == sorted(pipeline.STEPS), "every step once"
+    (tmp_path / "steps" / "ablations.json").unlink()
+    monkeypatch.setitem(pipeline.STEPS, "ablations", fails)
+    with pytest.raises(InputError, match="^conv5: all maps are silent"):
+        pipeline.make_report(plan)
+
+
 def test_a_report_goes_on_where_it_was(tmp_path, monkeypatch):
     done = []
     monkeypatch.setattr(pipeline, "STEPS", {name: stub(name, done) for name in pipeline.STEPS})

@@ -102,13 +102,28 @@ def main() -> None:
             say(" ".join(map(str, draw_named(config.arch, out, config.architecture).paths)))
             return
         start(config.programs)
-        for figure, views in _jobs(config):
-            try:
-                _draw(figure, config, views)
-            except LeftOut as reason:
-                if config.figure != "all":
-                    raise
-                say(f"left out: {figure} ({reason})", error=True)
+        _draw_each(config, _jobs(config))
+
+
+def _draw_each(config: Any, jobs: list[tuple[str, Any]]) -> None:
+    """Goes on where one of several fails; at the end raises InputError that lists what failed and why.
+
+    What a run cannot have is left out of --figure=all without being a failure.
+    """
+    failed = {}  # {reason: what failed for it}
+    for figure, views in jobs:
+        try:
+            _draw(figure, config, views)
+        except InputError as reason:
+            if len(jobs) == 1:
+                raise
+            name = f"{figure} of {views.name}" if "," in config.ckpt and isinstance(views, View) else figure
+            say(f"left out: {name} ({reason})", error=True)
+            if config.figure != "all" or not isinstance(reason, LeftOut):
+                failed.setdefault(str(reason), []).append(name)
+    if failed:
+        listed = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in failed.items())
+        raise InputError(f"{sum(map(len, failed.values()))} of {len(jobs)} figures could not be drawn: {listed}")
 
 
 def _jobs(config: Any) -> list[tuple[str, Any]]:

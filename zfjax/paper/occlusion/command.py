@@ -50,8 +50,9 @@ def draw(view: View, options: Options) -> Drawn:
     pictures = choose_pictures(view)
     common = {"overlap": view.overlap, "norm": view.norm, "progress": view.progress, "batch_size": view.batch_size}
     images = occlude_images(run, pictures.canvases, pictures.labels, layer=layer, square=square, **common)
-    search = {"count": options.others, "indices": view.searched(view.source)}
-    others = strongest_elsewhere(run, view.source, pictures.canvases, images, layer, **search, **common)
+    source = view.source if options.others else None  # the data set is opened for other images alone
+    search = {"count": options.others, "indices": source and view.searched(source)}
+    others = strongest_elsewhere(run, source, pictures.canvases, images, layer, **search, **common)
     path = view.path("occlusion")
     title = f"{run.arch.name}: a square over the image, the strongest map of {layer} and the answer"
     choices = _choices(square, run.arch.image_size, options.fill)
@@ -88,9 +89,10 @@ def _class(known: bool) -> str:
 
 
 def _data(view: View, options: Options) -> str:
+    if not options.others:
+        return ""
     searched = len(view.searched(view.source))
-    among = f"The other images are the strongest among {searched:,} of {view.dataset.name}, {view.split} split."
-    return among if options.others else ""
+    return f"The other images are the strongest among {searched:,} of {view.dataset.name}, {view.split} split."
 
 
 FIGURE = Figure("Fig. 7, map and answer under a square that covers part of the image.", Options, draw)

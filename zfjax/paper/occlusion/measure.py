@@ -101,7 +101,7 @@ def occlude_images(
 
 def strongest_elsewhere(
     run: Run,
-    source: Source,
+    source: Source | None,
     canvases: np.ndarray,
     images: Sequence[Occlusion],
     layer: str,
@@ -116,9 +116,9 @@ def strongest_elsewhere(
     """Of each image's map the `count` strongest activations in other images of a source, projected down.
 
     canvases, images, layer: as in `occlude_images`, and what it found. indices: the images to search; None: all.
-    Returns [k, window, window, channels] for each image, k <= count.
+    source: None where count is 0. Returns [k, window, window, channels] for each image, k <= count.
     """
-    if not count:
+    if not count or source is None:
         return [np.zeros((0, *image.projection.shape), np.float32) for image in images]
     maps = {layer: sorted({image.channel for image in images})}
     # one more than wanted: the image itself may be among them

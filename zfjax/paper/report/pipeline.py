@@ -44,22 +44,27 @@ ORDER = (  # as in the paper
 def make_report(plan: Plan) -> tuple[Path, Path]:
     """Runs the steps that are not done yet and writes report.md and report.html; returns their paths.
 
-    Raises InputError when the folder holds a report of another plan, and as the steps do.
+    A step that fails is left out, and tried again by the next call; only without the networks there is no report.
+    Raises InputError when the folder holds a report of another plan, and at the end when steps have failed.
     """
     if MAIN not in plan.archs:
         raise InputError(f"the report's figures are of {MAIN}; --archs leaves it out")
     _check_data(plan)
     make_folder(plan.out / "steps")
     _refuse_other(plan)
-    sections = {}
+    sections, failed = {}, {}
     for number, (name, step) in enumerate(STEPS.items(), start=1):
         path = plan.out / "steps" / f"{name}.json"
         if (stored := read_json(path)) is None:
             say(f"[{number}/{len(STEPS)}] {name}")
             begun = time.monotonic()
-            made = {**dataclasses.asdict(step(plan)), "seconds": time.monotonic() - begun}
+            section = _attempt(name, step, plan)
+            made = {**dataclasses.asdict(section), "seconds": time.monotonic() - begun}
             stored = json.loads(json.dumps(made, default=_plain))
-            write_json(path, stored)
+            if "failed" in section.measures:
+                failed[name] = section.measures["left_out"]
+            else:
+                write_json(path, stored)
         sections[name] = (section_from_dict(stored), stored["seconds"])
     measures = {name: section.measures for name, (section, _) in sections.items()}
     claims = judge(measures)
@@ -71,7 +76,23 @@ def make_report(plan: Plan) -> tuple[Path, Path]:
         tuple(sections[name][0] for name in ORDER),
         _remark(plan, measures["ablations"]["val_top1"][MAIN]),
     )
-    return write_report(document, plan.out)
+    written = write_report(document, plan.out)
+    if failed:
+        listed = "; ".join(f"{name} ({reason})" for name, reason in failed.items())
+        raise InputError(f"{written[0]} is written without {listed}; the same command tries again")
+    return written
+
+
+def _attempt(name: str, step: Callable[[Plan], Section], plan: Plan) -> Section:
+    """What a step makes, or why it failed; raises InputError where that is the step that trains the networks."""
+    try:
+        return step(plan)
+    except InputError as reason:
+        if name == next(iter(STEPS)):
+            raise
+        say(f"left out: {name} ({reason})", error=True)
+        left_out = {"left_out": str(reason), "failed": True}
+        return Section(name.capitalize(), f"Left out: {reason}.", measures=left_out)
 
 
 def _remark(plan: Plan, error: float) -> str:
