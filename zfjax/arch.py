@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,9 +37,9 @@ class Arch:
             raise InputError(f"a network needs a tuple of layers, not {self.layers!r}")
         object.__setattr__(self, "layers", tuple(self.layers))  # a list would not hash
         for name in ("image_size", "num_classes", "channels"):
-            size = _checked(checks.whole(1), getattr(self, name), f"{name} must be a whole number from 1 on")
+            size = checks.require(checks.whole(1), getattr(self, name), f"{name} must be a whole number from 1 on")
             object.__setattr__(self, name, size)
-        _checked(checks.number(0, above=True), self.input_scale, "input_scale must be a number above 0")
+        checks.require(checks.number(0, above=True), self.input_scale, "input_scale must be a number above 0")
         if not isinstance(self.name, str) or not isinstance(self.recipe, Recipe):
             raise InputError(f"a network has a name and a Recipe, not {self.name!r} and {self.recipe!r}")
         names = [layer.name for layer in self.layers if isinstance(layer, Layer)]
@@ -145,13 +144,6 @@ def _short(value: Pair) -> str:
     """One number where rows and columns agree."""
     rows, columns = pair(value)
     return str(rows) if rows == columns else f"{rows}x{columns}"
-
-
-def _checked(check: Callable[[Any], Any], value: Any, what: str) -> Any:
-    try:
-        return check(value)
-    except (TypeError, ValueError):
-        raise InputError(f"{what}, not {value!r}") from None
 
 
 if __name__ == "__main__":  # a door: the networks by name stand one room further

@@ -1,5 +1,5 @@
 """What a number, a name or a pair may be: each check returns the value in its plain form, or raises TypeError or
-ValueError without a word, for who asks knows what to call it. Standard library only."""
+ValueError without a word, for who asks knows what to call it. No JAX."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import operator
 import re
 from collections.abc import Callable
 from typing import Any
+
+from zfjax.errors import InputError
 
 Sides = tuple[tuple[int, int], tuple[int, int]]  # ((top, bottom), (left, right))
 
@@ -82,3 +84,17 @@ def names(value: Any) -> tuple[str, ...]:
     if not isinstance(value, tuple | list):
         raise TypeError
     return tuple(map(name, value))
+
+
+def require(check: Callable[[Any], Any], value: Any, what: str) -> Any:
+    """The value in its plain form; raises InputError, "WHAT, not VALUE", where it does not pass the check."""
+    try:
+        return check(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{what}, not {value!r}") from None
+
+
+def at_least_one(**sizes: Any) -> None:
+    """Raises InputError for the first that is no whole number from 1 on, by its name."""
+    for name, size in sizes.items():
+        require(whole(1), size, f"{name} must be a whole number from 1 on")

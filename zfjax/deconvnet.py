@@ -52,7 +52,7 @@ def strongest(forward: Forward, layer: str, channels: Sequence[int] | jax.Array)
     """
     maps = _activation(forward, layer)
     _check_indices({"channel": (channels, maps.shape[3])}, layer)
-    channels = jnp.asarray(channels)
+    channels = _flat("channels", channels)
     _, row, col = ops.peaks(maps[..., channels])  # [N, channels]
     image, channel = jnp.meshgrid(jnp.arange(len(maps)), channels, indexing="ij")
     return Units(*map(jnp.ravel, (image, channel, row, col)))
@@ -81,9 +81,12 @@ def project(
     spans, maps = arch.spans(layer), _activation(forward, layer)
     _check_forward(arch, maps, layer)
     images, height, width, channels = maps.shape
+    units = Units(*units)
     of = {"image": (units.image, images), "channel": (units.channel, channels)}
     _check_indices({**of, "row": (units.row, height), "col": (units.col, width)}, layer)
-    units = Units(*map(jnp.asarray, units))
+    units = Units(*map(_flat, Units._fields, units))
+    if len({len(each) for each in units}) > 1:
+        raise InputError(f"units are four arrays of one length, not of {', '.join(str(len(each)) for each in units)}")
     value = maps[units.image, units.row, units.col, units.channel] if seed == "activation" else 1.0
     lone = jax.nn.one_hot(units.channel, maps.shape[3], dtype=maps.dtype) * jnp.reshape(value, (-1, 1))
     walk = Descent(arch, params, forward, spans, Corner(units.row, units.col), units.image, overlap, norm)
@@ -118,7 +121,7 @@ def project_map(
     _check_forward(arch, maps, layer)
     if image is not None:
         _check_indices({"image": (image, maps.shape[0])}, layer)
-    image = jnp.arange(maps.shape[0]) if image is None else jnp.asarray(image)
+    image = jnp.arange(maps.shape[0]) if image is None else _flat("image", image)
     if signal.shape != (*image.shape, *maps.shape[1:]):
         raise InputError(f"the signal for {layer} should be {[*image.shape, *maps.shape[1:]]}, not {[*signal.shape]}")
     return descend(Descent(arch, params, forward, whole, None, image, overlap, norm), layer, signal)
@@ -148,6 +151,13 @@ def _check_forward(arch: Arch, maps: jax.Array, layer: str) -> None:
             f"{layer} of this network is {list(arch.row(layer).shape)}, and the forward pass, of another network, has "
             f"{list(maps.shape[1:])}"
         )
+
+
+def _flat(name: str, given: Any) -> jax.Array:
+    array = jnp.asarray(given, None if np.size(given) else int)  # an empty list is one of floats
+    if array.ndim != 1:
+        raise InputError(f"{name} must be a list of numbers, not an array of shape {list(array.shape)}")
+    return array
 
 
 def _check_indices(indices: dict[str, tuple[Any, int]], layer: str) -> None:

@@ -49,7 +49,7 @@ def test_centres_have_even_margins():
 def test_squares_cover_exactly_their_size():
     for size in (1, 2, 5, 6):
         assert occlude(jnp.zeros((20, 20, 1)), 10, 9, size=size, fill=1.0).sum() == size**2
-    with pytest.raises(ValueError, match="size must be at least 1 pixel, not 0"):
+    with pytest.raises(ValueError, match="size must be a whole number from 1 on, not 0"):
         zfjax.occlusion_map(lambda images: images, jnp.zeros((8, 8, 1)), size=0)
-    with pytest.raises(ValueError, match="stride must be at least 1 pixel, not 0"):
+    with pytest.raises(ValueError, match="stride must be a whole number from 1 on, not 0"):
         zfjax.occlusion_map(lambda images: images, jnp.zeros((8, 8, 1)), stride=0)

@@ -11,6 +11,8 @@ from nets import TINY, pixels, random_params
 
 import zfjax
 from zfjax import ops
+from zfjax.attribution.invariance import responses
+from zfjax.attribution.occlusion import occlusion_map
 from zfjax.deconvnet import Units, project, project_map, strongest
 from zfjax.errors import InputError
 from zfjax.layers import pad
@@ -45,6 +47,11 @@ SHARDED = {
     "max_unpool": (lambda both: ops.max_unpool(*both, (len(both[0]), 20, 20, 3)), (VALUES, SWITCHES)),
     "avg_unpool": (lambda y: ops.avg_unpool(y, (len(y), 20, 20, 3)), ops.avg_pool(X)),
     "contrast normalisation": (jax.grad(lambda x: ops.local_response_norm(x).sum()), X),
+    "occlusion": (jax.vmap(lambda image: occlusion_map(lambda x: x.sum((1, 2, 3)), image, size=9, stride=13)), IMAGES),
+    "invariance": (
+        jax.vmap(lambda image: responses(lambda x: x.sum((1, 2)), image, {"shift": jnp.arange(3.0)})["shift"]),
+        IMAGES,
+    ),
     "projections from conv3": (of_images("conv3"), IMAGES),
     "projections from fc5": (of_images("fc5"), IMAGES),
 }
@@ -128,6 +135,29 @@ def test_channels_that_are_not_there(channels):
         jax.jit(lambda forward: strongest(forward, "conv1", channels))(FORWARD)
 
 
+@pytest.mark.parametrize(
+    ("units", "message"),
+    [
+        (([0], [1, 2], [0], [0]), "units are four arrays of one length, not of 1, 2, 1, 1"),
+        ((0, 1, 0, 0), r"image must be a list of numbers, not an array of shape \[\]"),
+        (([[0]], [[1]], [[0]], [[0]]), r"image must be a list of numbers, not an array of shape \[1, 1\]"),
+        (([0.5], [1], [0], [0]), "conv2 has image 0 to 1; asked for 0.5"),
+        (([0], [-1], [0], [0]), "conv2 has channel 0 to 5; asked for -1"),
+    ],
+)
+def test_units_that_are_none(units, message):
+    with pytest.raises(InputError, match=message):
+        project(TINY, PARAMS, FORWARD, "conv2", Units(*units))
+
+
+def test_no_units_and_a_plain_tuple_of_them():
+    none, plain = Units([], [], [], []), tuple(UNITS)  # pyright: ignore[reportArgumentType]
+    picture = jax.jit(lambda units: project(TINY, PARAMS, FORWARD, "conv2", units).pixels)
+    assert not len(picture(Units(*np.zeros((4, 0), int)))) and not len(strongest(FORWARD, "conv2", []).image)
+    assert not len(jax.jit(lambda: project(TINY, PARAMS, FORWARD, "conv2", none).pixels)())
+    np.testing.assert_array_equal(picture(plain), picture(UNITS))
+
+
 def test_what_does_not_belong_together():
     other = zfjax.get_arch("lenet5")
     with pytest.raises(InputError, match=r"conv1 of this network is .*, and the forward pass, of another network, has"):
@@ -136,6 +166,10 @@ def test_what_does_not_belong_together():
         project_map(other, {}, FORWARD, "conv1", FORWARD.activations["conv1"])
     with pytest.raises(InputError, match="conv1 has image 0 to 1; asked for 0 to 2"):
         project_map(TINY, PARAMS, FORWARD, "conv1", FORWARD.activations["conv1"], image=np.array([0, 2]))
+    with pytest.raises(InputError, match=r"image must be a list of numbers, not an array of shape \[1, 2\]"):
+        project_map(TINY, PARAMS, FORWARD, "conv1", FORWARD.activations["conv1"][None], image=np.array([[0, 1]]))
+    with pytest.raises(InputError, match=r"channels must be a list of numbers, not an array of shape \[\]"):
+        strongest(FORWARD, "conv1", 3)  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="overlap is 'sum' or 'max' or 'last', not 'mean'"):
         project(TINY, PARAMS, FORWARD, "conv1", UNITS, overlap="mean")  # pyright: ignore[reportArgumentType]
 

@@ -66,5 +66,5 @@ def test_the_map_of_a_network_is_that_of_any_function():
             params, image
         )
         jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4), ours, expected)
-    with pytest.raises(ValueError, match="size must be at least 1 pixel, not 0"):
+    with pytest.raises(ValueError, match="size must be a whole number from 1 on, not 0"):
         network_occlusion_map(arch, params, image, read, size=0)

@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from zfjax.attribution.occlusion import occlude_each
+from zfjax.attribution.occlusion import check_cover, occlude_each
+from zfjax.checks import at_least_one
+from zfjax.errors import InputError
 from zfjax.model import Model
 from zfjax.terminal import meter
 
@@ -37,10 +39,15 @@ def correspondence(
     components in which the signs -1, 0, 1 of eps_i and eps_j differ, for pairs i < j in the order of `pairs`. The
     paper's formula adds H up over ordered pairs; its Delta is a mean here. Holds the features of all images, and their
     signs for one placing.
-    Raises ValueError for fewer than two images.
+    Raises InputError for fewer than two images, and for sizes, fills and places that do not fit them.
     """
     if len(images) < 2:
-        raise ValueError(f"a pair needs two images, not {len(images)}")
+        raise InputError(f"a pair needs two images, not {len(images)}")
+    at_least_one(size=size, batch_size=batch_size)
+    check_cover(np.shape(images)[1:], fill)
+    where = np.asarray(places)
+    if where.dtype.kind not in "iu" or where.ndim != 3 or where.shape[1:] != (len(images), 2):
+        raise InputError(f"places must be int [K, {len(images)}, 2], not {where.dtype} {list(where.shape)}")
     see, step = functools.partial(_see, model, params), min(batch_size, len(images))
     chunks = [  # one shape, one program: what the square does not reach comes out the same to the last bit
         np.minimum(np.arange(start, start + step), len(images) - 1) for start in range(0, len(images), step)

@@ -9,8 +9,11 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.scipy.ndimage import map_coordinates
 
+from zfjax.attribution.occlusion import check_cover
+from zfjax.checks import at_least_one
 from zfjax.errors import InputError
 
 Around = float | jax.Array | Literal["edge"]
@@ -68,10 +71,11 @@ def responses(
 
     compute: images [N, H, W, C] -> a pytree of arrays [N, ...], traceable by JAX. transforms: {"shift": pixels down,
     "scale": factors, "rotation": degrees counterclockwise}, each an array [T]. The copies are made on the device,
-    batch_size at a time. fill, interpolation: as in `warp`. Raises InputError for another transformation.
+    batch_size at a time. fill, interpolation: as in `warp`. Raises InputError for another transformation or option, and
+    for amounts that are no [T] of finite numbers, of scales above 0, where their values are known.
     """
-    if unknown := sorted(set(transforms) - set(TRANSFORMS)):
-        raise InputError(f"unknown transformation {unknown[0]!r}; there are {', '.join(TRANSFORMS)}")
+    _check(image, transforms, fill, interpolation)
+    at_least_one(batch_size=batch_size)
     matrices = jnp.concatenate(
         [jax.vmap(TRANSFORMS[name])(jnp.asarray(transforms[name], float)) for name in transforms]
     )
@@ -84,6 +88,22 @@ def responses(
     ends = np.cumsum([len(transforms[name]) for name in transforms]).tolist()
     spans = {name: slice(end - len(transforms[name]), end) for name, end in zip(transforms, ends, strict=True)}
     return {name: jax.tree.map(lambda array, span=span: array[span], answers) for name, span in spans.items()}
+
+
+def _check(image: jax.Array, transforms: dict[str, jax.Array], fill: Around, interpolation: str) -> None:
+    check_cover(np.shape(image), 0.0 if isinstance(fill, str) and fill == "edge" else fill)  # pyright: ignore
+    if interpolation not in ("bilinear", "nearest"):
+        raise InputError(f"interpolation is 'bilinear' or 'nearest', not {interpolation!r}")
+    if unknown := sorted(set(transforms) - set(TRANSFORMS)):
+        raise InputError(f"unknown transformation {unknown[0]!r}; there are {', '.join(TRANSFORMS)}")
+    if not transforms:
+        raise InputError(f"no transformation is given; there are {', '.join(TRANSFORMS)}")
+    for name, amounts in transforms.items():
+        if np.ndim(amounts) != 1:
+            raise InputError(f"{name} must be a list of amounts [T], not of shape {list(np.shape(amounts))}")
+        known = np.zeros(0) if isinstance(amounts, Tracer) else np.asarray(amounts, float)
+        if not np.isfinite(known).all() or (name == "scale" and (known <= 0).any()):
+            raise InputError(f"{name} must be finite{' and above 0' if name == 'scale' else ''}, not {known.tolist()}")
 
 
 def invariance_curves(

@@ -11,7 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from zfjax.arch import Arch
+from zfjax.checks import at_least_one
 from zfjax.convnet import Forward, forward
+from zfjax.errors import InputError
 from zfjax.patched import forward_changed
 from zfjax.windows import Corner, cut
 
@@ -31,9 +33,9 @@ def occlusion_map(
     as predict takes it. The square's centre runs over `centres`; at the border the square is cut off. fill: what covers
     the image, a number or anything that broadcasts to [H, W, C]; 0 is the mean colour where the mean is removed.
     The paper states neither size nor stride nor grey value. The copies are made on the device, batch_size at a time.
-    Raises ValueError for a size or stride below 1.
+    Raises InputError for an image of another shape, and for a size, stride, fill or batch_size that cannot be.
     """
-    rows, columns = _grid(image, size, stride)
+    rows, columns = _grid(image, size, stride, fill)
 
     def score(row: jax.Array, col: jax.Array) -> Any:
         return predict(occlude(image, row, col, size=size, fill=fill)[None])
@@ -57,7 +59,7 @@ def network_occlusion_map(
     image: [size, size, channels], mean removed. read: what to take from a Forward of N images, [N, ...], an array or a
     pytree of arrays; it has no switches. The rest, and the result, as in `occlusion_map`.
     """
-    rows, columns = _grid(image, size, stride)
+    rows, columns = _grid(image, size, stride, fill)
     whole = forward(arch, params, image[None])
     side = min(size, arch.image_size)
 
@@ -70,15 +72,28 @@ def network_occlusion_map(
     return _map_places(score, rows, columns, batch_size)
 
 
-def _grid(image: jax.Array, size: int, stride: int) -> tuple[jax.Array, jax.Array]:
-    if size < 1:
-        raise ValueError(f"size must be at least 1 pixel, not {size}")
+def _grid(
+    image: jax.Array, size: int, stride: int, fill: float | jax.Array | np.ndarray
+) -> tuple[jax.Array, jax.Array]:
+    at_least_one(size=size)
+    check_cover(image.shape, fill)
     rows, columns = (centres(length, stride) for length in image.shape[:2])
     return rows, columns
 
 
+def check_cover(image: tuple[int, ...], fill: float | jax.Array | np.ndarray) -> None:
+    """Raises InputError unless `image` is the shape of one, [H, W, C], and can be covered with `fill`."""
+    if len(image) != 3:
+        raise InputError(f"an image is [H, W, C], not of shape {list(image)}")
+    wide = np.shape(fill)
+    fits = len(wide) <= 3 and all(size in (1, there) for size, there in zip(wide[::-1], image[::-1], strict=False))
+    if isinstance(fill, str) or not fits:
+        raise InputError(f"fill must be a number or broadcast to {list(image)}, not {fill if not wide else list(wide)}")
+
+
 def _map_places(score: Callable, rows: jax.Array, columns: jax.Array, batch_size: int) -> Any:
     """score(row, col) -> [1, ...] for every pair: [rows, columns, ...]."""
+    at_least_one(batch_size=batch_size)
     places = jnp.stack(jnp.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
     scores = jax.lax.map(lambda place: score(*place), places, batch_size=min(batch_size, len(places)))
     return jax.tree.map(lambda array: array.reshape(len(rows), len(columns), *array.shape[2:]), scores)
@@ -86,8 +101,7 @@ def _map_places(score: Callable, rows: jax.Array, columns: jax.Array, batch_size
 
 def centres(length: int, stride: int) -> jax.Array:
     """Every stride-th pixel along a side, with the same margin at both ends (one pixel more at the far one)."""
-    if stride < 1:
-        raise ValueError(f"stride must be at least 1 pixel, not {stride}")
+    at_least_one(stride=stride)
     return jnp.arange((length - 1) % stride // 2, length, stride)
 
 
