@@ -36,6 +36,7 @@ class ConvNet(nn.Module):
     images: float [N, size, size, channels], mean removed. `train=True` turns dropout on, has BatchNorm use the batch's
     own statistics and return the running ones as `Forward.statistics`; rngs={"dropout": key}.
     dtype: type of the computation, float32 or bfloat16; parameters and logits stay float32.
+    Forward-mode differentiation raises TypeError where there is max pooling or contrast normalisation (`ops.max_pool`).
     Raises ValueError when the images are not of the architecture's size.
     """
 

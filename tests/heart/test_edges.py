@@ -13,9 +13,10 @@ import zfjax
 from zfjax import ops
 from zfjax.attribution.invariance import responses
 from zfjax.attribution.occlusion import occlusion_map
+from zfjax.convnet import apply_layer
 from zfjax.deconvnet import Units, project, project_map, strongest
 from zfjax.errors import InputError
-from zfjax.layers import pad
+from zfjax.layers import MaxPool, pad, round_up
 
 RNG = np.random.default_rng(0)
 X = jnp.asarray(RNG.normal(size=(4, 20, 20, 3)), jnp.float32)
@@ -183,3 +184,17 @@ def test_a_nan_reaches_the_pooled_value_from_any_cell(cell, dtype):
     expected = lax.reduce_window(x, jnp.array(-jnp.inf, dtype), lax.max, (1, 3, 3, 1), (1, 2, 2, 1), "VALID")
     np.testing.assert_array_equal(np.asarray(values, np.float32), np.asarray(expected, np.float32))
     assert jnp.isnan(values[1, 2, 3, 2]) and switches[1, 2, 3, 2] == cell
+
+
+@pytest.mark.parametrize("compute", [lambda x: ops.max_pool(x)[0], ops.local_response_norm])
+def test_forward_mode_is_refused_as_the_docstrings_say(compute):
+    with pytest.raises(TypeError, match="forward-mode"):
+        jax.jvp(compute, (X,), (X,))
+
+
+def test_pooling_without_switches_keeps_the_same_nans():
+    x = X.at[0, 5, 7, 0].set(jnp.nan).at[2, 19, 19, 1].set(jnp.nan)
+    pool = MaxPool("pool", padding=round_up(2))
+    alone = apply_layer(pool, {}, [x])
+    np.testing.assert_array_equal(alone, ops.max_pool(x, pool.window, pool.strides, pool.padding)[0])
+    assert jnp.isnan(alone).any()
