@@ -11,7 +11,7 @@ from zfjax.cli.flags import choice, parse_flags
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.paper.architecture.command import draw_named
 from zfjax.paper.registry import FIGURES
-from zfjax.paper.view import LeftOut, View
+from zfjax.paper.view import LeftOut, View, numbers
 from zfjax.runtime.compile_cache import Programs
 from zfjax.runtime.files import listed
 from zfjax.runtime.start import start
@@ -110,6 +110,8 @@ def _draw_each(config: Any, jobs: list[tuple[str, Any]]) -> None:
 
     What a run cannot have is left out of --figure=all without being a failure.
     """
+    for view in [views for _, views in jobs if config.figure == "all" and isinstance(views, View)]:
+        _refuse_wrong(view)  # a wrong flag would fail in one figure after the other
     failed = {}  # {reason: what failed for it}
     for figure, views in jobs:
         try:
@@ -124,6 +126,14 @@ def _draw_each(config: Any, jobs: list[tuple[str, Any]]) -> None:
     if failed:
         listed = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in failed.items())
         raise InputError(f"{sum(map(len, failed.values()))} of {len(jobs)} figures could not be drawn: {listed}")
+
+
+def _refuse_wrong(view: View) -> None:
+    for layer in view.asked_layers():
+        view.chosen_maps(layer)
+    numbers(view.maps, "maps")
+    if view.dataset_name:
+        _ = view.dataset
 
 
 def _jobs(config: Any) -> list[tuple[str, Any]]:
