@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-import sys
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from zfjax.data.source import Source
 from zfjax.data.sources.imagenet import TFDS_HOME, class_folders, is_imagenet, is_prepared
 from zfjax.errors import InputError
 from zfjax.runs.config import PLACES, data_differences, whole_path
+from zfjax.terminal import say
 
 
 def fingerprint(kind: str, **splits: Source) -> dict:
@@ -85,4 +85,4 @@ def _stamped(source: Any) -> dict:
 
 @functools.cache  # a command opens the same data set several times
 def _say_once(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    say(line, error=True)

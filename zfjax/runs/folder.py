@@ -13,7 +13,6 @@ Each file is written whole or not at all (`zfjax.runtime.files`).
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import platform
@@ -29,7 +28,7 @@ from zfjax.runs.config import as_today, config_differences, data_differences, pl
 from zfjax.runs.results import refuse
 from zfjax.runtime import files
 from zfjax.runtime.arrays import check_mean, load_array
-from zfjax.runtime.files import parse_json
+from zfjax.runtime.files import parse_json, read_bytes
 
 CONFIG, CLASSES, MEAN, METRICS, CHECKPOINTS = "config.json", "classes.txt", "mean.npy", "metrics.jsonl", "checkpoints"
 
@@ -148,7 +147,7 @@ def read_class_names(workdir: str | Path) -> tuple[str, ...]:
     """The class names in the order of the logits; raises InputError when the file is missing."""
     path = Path(workdir) / CLASSES
     try:
-        names = tuple(_read(path).decode().splitlines())
+        names = tuple(read_bytes(path).decode().splitlines())
         if not names or not all(name.strip() for name in names):
             raise ValueError("a line is blank")
         return names
@@ -190,7 +189,7 @@ def truncate_metrics(workdir: str | Path, step: int) -> None:
 
 def _metric_lines(path: Path) -> Iterator[tuple[str, dict]]:
     try:
-        lines = _read(path).decode(errors="replace").splitlines() if path.exists() else []
+        lines = read_bytes(path).decode(errors="replace").splitlines() if path.exists() else []
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror}); it should hold a line for each epoch") from error
     for line in lines:
@@ -207,7 +206,7 @@ def _read_config(workdir: Path) -> dict:
     """With its checksums."""
     path = workdir / CONFIG
     try:
-        config = parse_json(_read(path))
+        config = parse_json(read_bytes(path))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path} ({error}); put back the file that the training wrote") from error
     if not isinstance(config, dict):
@@ -218,16 +217,9 @@ def _read_config(workdir: Path) -> dict:
 def _parts(workdir: Path) -> dict[str, bytes]:
     """The files whose checksums stand in config.json."""
     try:
-        return {name: _read(workdir / name) for name in (CLASSES, MEAN)}
+        return {name: read_bytes(workdir / name) for name in (CLASSES, MEAN)}
     except OSError as error:
         raise InputError(f"cannot read {workdir} ({error}); put back the file that the training wrote") from error
-
-
-def _read(path: Path) -> bytes:
-    """Raises OSError, also for a pipe, which would be waited for, and for a device, which may never end."""
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "no regular file", str(path))
-    return path.read_bytes()
 
 
 def _writable(workdir: Path) -> Path:

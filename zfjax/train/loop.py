@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import math
-import operator
 import sys
 import time
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, NoReturn
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from zfjax import terminal
 from zfjax.arch import Arch
-from zfjax.convnet import ConvNet
-from zfjax.data import Dataset, check_batch, eval_batches, mean_image, train_batches
+from zfjax.data import Dataset, check_batch, mean_image
 from zfjax.data.recorded import require_classes
 from zfjax.errors import BadImage, InputError
 from zfjax.preprocess import Preprocess
 from zfjax.runs.folder import create_run, open_run, read_class_names, read_mean
 from zfjax.runs.lock import locked
-from zfjax.runtime.devices import copied, data_mesh, everywhere, on_device
+from zfjax.runtime.devices import data_mesh
 from zfjax.runtime.processes import ending_together, from_leader, leads
 from zfjax.runtime.signals import exit_code
-from zfjax.terminal import Meter
-from zfjax.train.log import RunWriter, progress_bar, say, sentence
-from zfjax.train.step import eval_step, init_state, learning_rate, make_optimizer, observe, train_step
+from zfjax.train.log import RunWriter, say, sentence
 from zfjax.train.stopping import StopSignal
-
-DTYPES = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
+from zfjax.train.training import Training
 
 
 def train(
@@ -64,7 +55,7 @@ def train(
         try:
             mean = _open(arch, dataset, Path(workdir), config, may_differ)
             with RunWriter(workdir) as writer, StopSignal() as stop:
-                training = _Training(arch, dataset, mean, seed, precision, grad_accum, writer)
+                training = Training(arch, dataset, mean, seed, precision, grad_accum, writer)
                 _loop(training, stop, patience=patience, checkpoint_secs=checkpoint_secs, keep_epochs=keep_epochs)
         except BadImage as error:
             raise InputError(f"{error}; mend it, take it away, or leave such images out by --bad_images=skip") from None
@@ -100,7 +91,7 @@ def _open(arch: Arch, dataset: Dataset, workdir: Path, config: dict, may_differ:
 
 
 def _loop(
-    training: _Training, stop: StopSignal, *, patience: int, checkpoint_secs: float, keep_epochs: Collection[int]
+    training: Training, stop: StopSignal, *, patience: int, checkpoint_secs: float, keep_epochs: Collection[int]
 ) -> None:
     epochs = training.arch.recipe.epochs
     start = training.begin()
@@ -130,126 +121,3 @@ def _loop(
     if signal := stopped or stop.signal:  # in the last step too: a script that trains several networks must end here
         say(f"stopped and saved at step {step} of {training.total_steps}; the same command goes on from there")
         sys.exit(exit_code(signal))
-
-
-class _Training:
-    """The state of one training, the compiled steps that change it, and the sums of the epoch so far."""
-
-    def __init__(
-        self, arch: Arch, dataset: Dataset, mean, seed: int, precision: str, grad_accum: int, writer: RunWriter
-    ):
-        recipe = arch.recipe
-        self.arch, self.dataset, self.writer, self.seed = arch, dataset, writer, seed
-        self.steps_per_epoch = max(1, len(dataset.train) // recipe.batch_size)
-        self.total_steps = recipe.epochs * self.steps_per_epoch
-        self.mesh, self.tx = data_mesh(recipe.batch_size), make_optimizer(recipe)
-        self.preprocess = copied(self.mesh, Preprocess.of(arch, mean))
-        self.key = jax.jit(jax.random.key, out_shardings=everywhere(self.mesh))(seed)
-        net = ConvNet(arch, DTYPES[precision])
-        step = functools.partial(train_step, net=net, tx=self.tx, total_steps=self.total_steps, grad_accum=grad_accum)
-        self._train_step = jax.jit(step, donate_argnums=0)
-        self._eval_step = jax.jit(functools.partial(eval_step, net=net))
-        self._share: dict[str, Any] = {"process_index": jax.process_index(), "process_count": jax.process_count()}
-        self._restart_sums()
-
-    def begin(self) -> int:
-        """Takes up the newest checkpoint or draws new weights; returns the steps already made."""
-        create = functools.partial(init_state, arch=self.arch, tx=self.tx)
-        shapes = jax.eval_shape(create, jax.random.key(self.seed))
-        if restored := self.writer.restore(shapes):
-            self.state, start = copied(self.mesh, restored.state), restored.step
-            if restored.sums:
-                self._totals = copied(self.mesh, {name: np.float32(value) for name, value in restored.sums.items()})
-                self._counted = restored.sums["count"]
-            say(f"going on from step {start} of {self.total_steps}")
-        else:
-            self.state, start = jax.jit(create, out_shardings=everywhere(self.mesh))(jax.random.key(self.seed)), 0
-        return start
-
-    def steps(self, start: int):
-        """Makes step after step, yielding the number made so far."""
-        recipe = self.arch.recipe
-        batches = train_batches(
-            self.dataset.train,
-            batch_size=recipe.batch_size,
-            image_size=self.arch.image_size,
-            crops=recipe.crops,
-            seed=self.seed,
-            start_step=start,
-            **self._share,
-        )
-        before, numbers = None, range(start + 1, self.total_steps + 1)
-        for step, batch in zip(numbers, on_device(self.mesh, batches, ("image", "label", "crop")), strict=False):
-            self.state, self.sums = self._train_step(self.state, batch, self.preprocess, self.key)
-            self._totals = _add(self._totals, self.sums)
-            if before:  # the step before: waiting for this one would leave the device idle
-                self._check_loss(before, step - 1)
-            before = self.sums
-            yield step
-
-    def end_epoch(self, step: int, patience: int) -> dict[str, float]:
-        """Validates and looks for a plateau; returns the epoch's metrics."""
-        self._check_loss(self.sums, step)
-        rate = learning_rate(self.arch.recipe, step - 1, self.state.plateau.drops, self.total_steps)
-        assert self._totals is not None, "an epoch has steps"
-        train = _averages(self._totals)
-        speed = (float(self._totals["count"]) - self._counted) / (time.monotonic() - self._since)
-        val = self._evaluate()
-        plateau = copied(self.mesh, observe(jax.device_get(self.state.plateau), val["top1"], patience))
-        self.state = self.state._replace(plateau=plateau)
-        self._restart_sums()
-        return {
-            "step": step,
-            "epoch": step // self.steps_per_epoch,
-            **{f"train_{name}": value for name, value in train.items()},
-            **{f"val_{name}": value for name, value in val.items()},
-            "learning_rate": float(rate),
-            "images_per_sec": speed,
-        }
-
-    def save(self, step: int, **options) -> None:
-        self._check_loss(self.sums, step)
-        # the loss is from before the update, which may have been the one that overflowed
-        here = jax.tree.map(lambda leaf: leaf.addressable_data(0), self.state.params)
-        if not bool(_all_finite(here)):
-            self._give_up("the parameters are no longer finite", step)
-        self.writer.save(step, self.state, sums=jax.device_get(self._totals), **options)
-
-    def progress_bar(self, start: int) -> Meter:
-        size, epochs = self.arch.recipe.batch_size, self.arch.recipe.epochs
-        epoch = f"epoch {start // self.steps_per_epoch + 1}/{epochs}"
-        return progress_bar(self.total_steps * size, start * size, epoch)
-
-    def _evaluate(self) -> dict[str, float]:
-        totals = None
-        batches = eval_batches(self.dataset.val, batch_size=self.arch.recipe.batch_size, **self._share)
-        for batch in on_device(self.mesh, batches, ("image", "label", "mask")):
-            totals = _add(totals, self._eval_step(self.state.params, batch, self.preprocess))
-        assert totals is not None, "a data set has validation images"
-        return _averages(totals)
-
-    def _check_loss(self, sums: dict[str, jax.Array], step: int) -> None:
-        if not math.isfinite(float(sums["loss"])):
-            self._give_up(f"the loss is {float(sums['loss'])}", step)
-
-    def _give_up(self, what: str, step: int) -> NoReturn:
-        last = self.writer.latest_step()
-        kept = f"the checkpoint of step {last} is whole" if last else "there is no checkpoint yet"
-        sys.exit(f"error: {what} at step {step}; {kept}; try a lower --learning_rate")
-
-    def _restart_sums(self) -> None:
-        self._totals, self._since, self._counted = None, time.monotonic(), 0.0
-
-
-@jax.jit
-def _all_finite(params: dict) -> jax.Array:
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
-
-
-def _add(totals: dict | None, sums: dict) -> dict:
-    return sums if totals is None else jax.tree.map(operator.add, totals, sums)
-
-
-def _averages(totals: dict[str, jax.Array]) -> dict[str, float]:
-    count = float(totals["count"])
-    return {name: float(total) / count for name, total in totals.items() if name != "count"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import threading
 
 import jax
@@ -14,6 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from zfjax.runtime.signals import exit_code, handled, heard, obey_interrupts
+from zfjax.terminal import say
 
 _GRACE_SECS = 2.0  # in which the main thread may end by itself
 
@@ -61,8 +61,7 @@ class StopSignal:
             return
         if number not in self._heard:
             self._heard.append(number)
-            with contextlib.suppress(OSError, ValueError):  # nobody may be left to read it
-                print("\nstopping after this step; once more stops at once", file=sys.stderr, flush=True)
+            say("stopping after this step; once more stops at once", error=True)
         elif not self._left.wait(_GRACE_SECS):
             os._exit(exit_code(number))
 

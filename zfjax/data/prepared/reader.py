@@ -18,7 +18,6 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -31,10 +30,7 @@ from zfjax.runs.checksums import changed
 from zfjax.runtime.arrays import check_mean, load_array
 from zfjax.runtime.files import parse_json
 from zfjax.runtime.places import user_path
-from zfjax.terminal import meter
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
+from zfjax.terminal import Meter, meter
 
 VERSION = 1
 MANIFEST, PREPARING, MEAN, SKIPPED = "manifest.json", "preparing", "mean.npy", "skipped.txt"
@@ -191,7 +187,7 @@ def check_contents(root: Path, manifest: dict) -> None:
         _refuse_damaged(root, manifest, manifest["files"], bar)
 
 
-def _refuse_damaged(root: Path, manifest: dict, names: Iterable[str], bar: tqdm | None = None) -> None:
+def _refuse_damaged(root: Path, manifest: dict, names: Iterable[str], bar: Meter | None = None) -> None:
     damaged = []
     for name in names:
         checksum = 0
