@@ -147,9 +147,6 @@ def test_a_build_is_known_by_its_files(tmp_path):
     edit_info(copied, lambda info: info["splits"][1].update(numBytes="12345"))
     other = known(tmp_path / "copy")
     assert sum(other[split] != known(tmp_path / "one")[split] for split in ("train", "val")) == 1
-    shard = next(copied.glob("*train*"))
-    shard.write_bytes(shard.read_bytes() + bytes(1 << 16))
-    assert known(tmp_path / "copy")["train"] != other["train"]
 
 
 def test_scenes_are_known_by_their_number():
