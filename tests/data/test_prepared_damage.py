@@ -31,6 +31,7 @@ def mended(out):
     before = {name: (out / name).read_bytes() for name in SMALL}
     yield
     for name, data in before.items():
+        (out / name).unlink(missing_ok=True)
         (out / name).write_bytes(data)
 
 
@@ -135,6 +136,5 @@ def test_a_manifest_of_before_has_no_checksum(out):
 def test_a_pipe_for_a_manifest_is_not_waited_for(out):
     (out / "manifest.json").unlink()
     os.mkfifo(out / "manifest.json")
-    with pytest.raises(InputError, match="no regular file"):
+    with pytest.raises(InputError, match="cannot read .*manifest.json is a pipe or a device"):
         read_manifest(out)
-    (out / "manifest.json").unlink()

@@ -51,7 +51,6 @@ def events(path: Path) -> None:
         written.close()
 
 
-PID = os.getpid()
 WRITERS: dict[str, Callable[[Path], object]] = {  # by the file that each writes
     "lock": hold,
     "metrics.jsonl": lambda path: folder.append_metrics(path, {"step": 1}),
@@ -65,9 +64,9 @@ WRITERS: dict[str, Callable[[Path], object]] = {  # by the file that each writes
     "table.md.part": lambda path: files.write_text(path / "table.md", "ours"),
     "plan.json": lambda path: files.read_json(path / "plan.json") or files.write_json(path / "plan.json", {}),
     "a.png": lambda path: save(Figure(), path / "a.png"),
-    f"a.png.{PID}.part": lambda path: save(Figure(), path / "a.png"),
+    "a.png.PID.part": lambda path: save(Figure(), path / "a.png"),
     "index.npz": lambda path: tfrecord._save(path / "index.npz", [np.arange(3)]),
-    f"index.npz.{PID}.part": lambda path: tfrecord._save(path / "index.npz", [np.arange(3)]),
+    "index.npz.PID.part": lambda path: tfrecord._save(path / "index.npz", [np.arange(3)]),
     "events.out.tfevents.1.here": events,
     "train.npy.part": lambda path: write_whole(path / "train.npy", b"ours", path),
 }
@@ -117,7 +116,7 @@ def patience():
 @pytest.mark.parametrize("obstacle", [link, dangling, endless, pipe, a_folder])
 @pytest.mark.parametrize("name", WRITERS)
 def test_what_is_in_the_way_is_replaced_or_refused(name, obstacle, tmp_path, patience):
-    place, elsewhere = tmp_path / "run" / name, tmp_path / "elsewhere"
+    place, elsewhere = tmp_path / "run" / name.replace("PID", str(os.getpid())), tmp_path / "elsewhere"
     place.parent.mkdir()
     obstacle(place, elsewhere)
     try:

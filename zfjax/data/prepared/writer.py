@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+import google_crc32c
 import numpy as np
 
 from zfjax.data.prepared import reader as prepared
@@ -86,7 +87,8 @@ class Work:
         """Whether the shard is there with its side data; looks at its size alone."""
         try:
             with np.load(self.side(shard), allow_pickle=False) as side:
-                return self.path(shard).stat().st_size == side["sizes"].sum()
+                sizes = side["sizes"]
+                return len(side["crc32cs"]) == len(sizes) and self.path(shard).stat().st_size == sizes.sum()
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return False
 
@@ -142,7 +144,7 @@ def finish(work: Work) -> None:
         rows, total = [], 0
         for shard in (shard for shard in work.shards if shard.split == split):
             with np.load(work.side(shard), allow_pickle=False) as side:
-                rows.append((shard.number, side["labels"], side["sizes"], side["names"]))
+                rows.append((shard.number, *(side[name] for name in ("labels", "sizes", "crc32cs", "names"))))
                 total = total + side["total"].astype(np.uint64)
                 skipped += side["skipped"].tolist()
                 files[work.path(shard).name] = {"bytes": int(side["sizes"].sum()), "crc32": int(side["crc32"])}
@@ -184,7 +186,7 @@ def _in_order(pool: ThreadPoolExecutor, call: Callable, jobs: Iterable[tuple], a
 
 def _write_shard(work: Work, shard: Shard, items: Iterator[Item], bar: Meter) -> None:
     total = np.zeros((work.size, work.size, work.channels), np.uint32)  # would overflow after 16 million images
-    labels, sizes, names, skipped, checksum = [], [], [], [], 0
+    labels, sizes, crc32cs, names, skipped, checksum = [], [], [], [], [], 0
     origins = image_names(work.source(shard.split), shard.images)
     with _whole(work.path(shard), work.staging) as file:
         for name, item in zip(origins, itertools.islice(items, len(shard.images)), strict=True):
@@ -196,21 +198,29 @@ def _write_shard(work: Work, shard: Shard, items: Iterator[Item], bar: Meter) ->
                 total += item.image
                 labels.append(item.label)
                 sizes.append(len(item.data))
+                crc32cs.append(google_crc32c.value(item.data))
                 names.append(name)
             bar.update()
         side = {"labels": np.array(labels, np.int32), "sizes": np.array(sizes, np.int64), "names": np.array(names, "S")}
         buffer = io.BytesIO()
-        side |= {"total": total, "crc32": np.uint32(checksum), "skipped": np.array(skipped, "U")}
+        side |= {
+            "crc32cs": np.array(crc32cs, np.uint32),
+            "total": total,
+            "crc32": np.uint32(checksum),
+            "skipped": np.array(skipped, "U"),
+        }
         np.savez(buffer, **side)
         write_whole(work.side(shard), buffer.getvalue(), work.staging)  # before the shard takes its name
 
 
 def _index(rows: list[tuple]) -> np.ndarray:
-    """rows: of each shard its number, and its images' labels, sizes and names."""
-    numbers, labels, sizes, names = zip(*rows, strict=True)
+    """rows: of each shard its number, and its images' labels, sizes, checksums and names."""
+    numbers, labels, sizes, crc32cs, names = zip(*rows, strict=True)
     index = np.zeros(sum(map(len, labels)), prepared.index_dtype(max(part.itemsize for part in names)))
     index["shard"] = np.repeat(numbers, [len(part) for part in labels])
-    index["label"], index["size"], index["name"] = map(np.concatenate, (labels, sizes, names))
+    columns = {"label": labels, "size": sizes, "crc32c": crc32cs, "name": names}
+    for name, parts in columns.items():
+        index[name] = np.concatenate(parts)
     index["offset"] = np.concatenate([np.cumsum(part) - part for part in sizes])
     return index
 
