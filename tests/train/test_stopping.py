@@ -35,7 +35,7 @@ def test_the_first_signal_is_noted_and_said(capsys, number):
         signal.raise_signal(number)
         assert stop.signal == number
         until(lambda: stop._heard == [number])
-    assert capsys.readouterr().err == "\nstopping after this step; once more stops at once\n"
+    assert capsys.readouterr().err == "stopping after this step; once more stops at once\n"
 
 
 def test_one_that_got_lost_before_is_obeyed():
