@@ -32,7 +32,7 @@ ONLY_USERS = {
     "optax": {"zfjax.train.step", "zfjax.paper.transfer.minimiser"},
     "orbax": {"zfjax.runs.checkpoint", "zfjax.runs.stored"},
     "tensorboardX": {"zfjax.train.events"},
-    "tensorflow_datasets": {"zfjax.data.sources.tfds"},
+    "tensorflow_datasets": {"zfjax.data.sources.tfds", "zfjax.data.sources.foreign"},
     "array_record": {"zfjax.data.formats.array_record"},
     "filelock": {"zfjax.runs.lock"},
     "tyro": {"zfjax.cli.flags"},

@@ -280,3 +280,19 @@ def test_records_that_are_no_examples_are_named(array_record, build, case):
     with pytest.raises(BadImage, match=rf"dots train record 0 .*00000-of-00003 record 0\): {message}"):
         train[0]
     assert lost(train) == [0] and len(others)
+
+
+@pytest.mark.parametrize("name", ["features.json", "dataset_info.json", "label.labels.txt", "train"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_is_no_file_is_not_waited_for(build, name, kind):
+    path = shard(build) if name == "train" else build / name
+    path.unlink()
+    os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero")
+    with pytest.raises(InputError, match=f"{path.name} is a pipe or a device, not a file"):
+        open_dots(build)
+
+
+def test_a_name_for_files_that_cannot_be(build):
+    edit_info(build, lambda info: [split.update(filepathTemplate="{WHAT}") for split in info["splits"]])
+    with pytest.raises(InputError, match="TFDS cannot "):
+        open_dots(build)

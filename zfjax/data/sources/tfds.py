@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from zfjax.data.formats.array_record import ArrayRecordReader
 from zfjax.data.formats.records import BadImages, Shard, ShardedRecords
 from zfjax.data.formats.tfrecord import TfRecordReader
 from zfjax.data.source import Record, class_numbers
+from zfjax.data.sources.foreign import own_features, refuse_pipes
 from zfjax.data.sources.imagenet import how_to_get_imagenet, is_imagenet, tfds_command, tfds_root
 from zfjax.errors import BadImage, InputError
 
@@ -68,9 +68,12 @@ class Records:
     ):
         import tensorflow_datasets as tfds
 
-        instructions = builder.info.splits[split].file_instructions
-        shards = [Shard(item.filename, item.examples_in_shard) for item in instructions]
         name = f"{builder.info.full_name}/{split}"
+        try:
+            instructions = builder.info.splits[split].file_instructions
+        except Exception as error:  # a dataset_info.json that says what no name of a file can be made of
+            raise InputError(f"TFDS cannot tell the files of {name}: {_first_line(error)}") from error
+        shards = [Shard(item.filename, item.examples_in_shard) for item in instructions]
         if not shards:
             raise InputError(f"{name} has no records in {builder.data_path}; prepare the data set again")
         info: Any = builder.info  # whose features and format are declared as optional
@@ -144,8 +147,9 @@ def prepared_builder(name: str, data_dir: str | Path | None) -> tfds.core.Datase
     import tensorflow_datasets as tfds
 
     root = tfds_root(data_dir)
+    refuse_pipes(root / name.partition(":")[0])
     try:
-        with _own_features():
+        with own_features():
             builder = tfds.builder(name, data_dir=root)
             if not builder.is_prepared() and (version := _other_version(name, root)):
                 builder = tfds.builder(f"{name}:{version}", data_dir=root)
@@ -165,29 +169,6 @@ def prepared_builder(name: str, data_dir: str | Path | None) -> tfds.core.Datase
             f"as array_record in another --data_dir: {tfds_command(name, Path('OTHER_DIR'))}"
         )
     return builder
-
-
-@contextmanager
-def _own_features() -> Iterator[None]:
-    """Builds opened in it may name TFDS's own kinds of features alone: it would import a module of any name.
-
-    At the one place where names become classes, since a build says them in two formats and at any depth.
-    """
-    import tensorflow_datasets as tfds
-
-    connector: Any = tfds.features.FeatureConnector
-    found = connector.__dict__["cls_from_name"]
-
-    def own(cls: type, name: str) -> type:
-        if not name.startswith("tensorflow_datasets."):
-            raise ValueError(f"its features.json names {name[:80]!r}, which is no feature of TFDS and is not imported")
-        return found.__func__(cls, name)
-
-    connector.cls_from_name = classmethod(own)
-    try:
-        yield
-    finally:
-        connector.cls_from_name = found
 
 
 def _other_version(name: str, root: Path) -> str | None:
