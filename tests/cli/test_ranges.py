@@ -74,8 +74,8 @@ def test_the_ends_of_a_range_belong_to_it_and_defaults_lie_within():
     ("module", "flags", "message"),
     [
         (train, ["--image_size=0"], "--image_size must be at least 1, not 0"),
-        (train, ["--seed=4294967296"], "--seed must be at most 4294967295, not 4294967296"),
-        (train, [f"--seed={10**25}"], f"--seed must be at most 4294967295, not {10**25}"),
+        (train, ["--seed=4294967296"], "--seed must be at most 2147483647, not 4294967296"),
+        (train, [f"--seed={10**25}"], f"--seed must be at most 2147483647, not {10**25}"),
         (train, ["--epochs=999999999999"], "--epochs must be at most 1000000, not 999999999999"),
         (train, ["--weight_decay=nan"], "--weight_decay must be a finite number, not nan"),
         (train, ["--warmup_steps=-1"], "--warmup_steps must be at least 0, not -1"),
@@ -85,9 +85,9 @@ def test_the_ends_of_a_range_belong_to_it_and_defaults_lie_within():
         (evaluate, ["--ckpt=x", "--batch_size=0"], "--batch_size must be at least 1, not 0"),
         (visualize, ["--ckpt=x", "--invariance.scale=inf"], "--invariance.scale must be a finite number, not inf"),
         (visualize, ["--ckpt=x", "--step=-1"], "--step must be at least 0, not -1"),
-        (transfer, ["--ckpt=x", "--dataset=y", "--seed=4294967296"], "--seed must be at most 4294967295"),
+        (transfer, ["--ckpt=x", "--dataset=y", "--seed=4294967296"], "--seed must be at most 2147483647"),
         (reproduce, ["--patience=-1"], "--patience must be at least 0, not -1"),
-        (reproduce, ["--seeds=0,4294967296"], "--seeds must be at most 4294967295, not 4294967296"),
+        (reproduce, ["--seeds=0,4294967296"], "--seeds must be at most 2147483647, not 4294967296"),
         (prepare, ["--out=x", "--size=1000000"], "--size must be at most 131072, not 1000000"),
     ],
 )

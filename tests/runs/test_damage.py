@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import warnings
 
 import numpy as np
 import pytest
@@ -168,3 +169,14 @@ def test_names_that_are_digits_and_no_steps(tmp_path):
     for name in ("²", "٣", "007", "+7", "7_0", "12", "0", "7.orbax-checkpoint-tmp"):
         (tmp_path / "checkpoints" / name).mkdir(parents=True)
     assert steps(tmp_path) == [0, 12]
+
+
+@pytest.mark.parametrize("name", ["about/metadata", "params/_METADATA", "params/manifest.ocdbt"])
+def test_a_pipe_in_a_checkpoint_is_not_waited_for(tmp_path, name):
+    folder = random_run(tmp_path / "run")
+    [step] = (folder / "checkpoints").glob("[0-9]*")
+    (step / name).unlink()
+    os.mkfifo(step / name)
+    with pytest.raises(InputError, match="is a pipe or a device, not a file"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        load_run(folder)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from zfjax.arch import Arch
 from zfjax.cli.flags import parse_flags
-from zfjax.errors import exit_on_bad_input
+from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.runtime.compile_cache import Programs
 from zfjax.runtime.start import start
 from zfjax.terminal import say
@@ -60,6 +60,8 @@ def _train(config: TrainConfig, arch: Arch) -> None:
     from zfjax.runtime.processes import leads
     from zfjax.train.loop import train
 
+    if config.dataset == "":
+        raise InputError("--dataset is empty; leave it out for the default, or give scenes, folder:PATH or a TFDS name")
     name = config.dataset or default_dataset(config.data_dir)
     options = {"data_dir": config.data_dir, "bad_images": config.bad_images}
     dataset = open_dataset(name, canvas_size=Preprocess.of(arch).smallest_side, channels=arch.channels, **options)

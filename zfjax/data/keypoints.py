@@ -12,7 +12,7 @@ from zfjax.canvas import Resampling, to_canvas
 from zfjax.data.scenes.scenes import CLASS_NAMES, render
 from zfjax.errors import InputError
 from zfjax.image_files import identify, read_image
-from zfjax.runtime.files import parse_json
+from zfjax.runtime.files import parse_json, read_bytes
 
 Point = tuple[float, float]  # (x, y): a pixel at column j covers x in [j, j + 1)
 
@@ -53,7 +53,7 @@ def read_keypoints(path: str | Path) -> list[Record]:
     numbers are parts unless their names begin with "original_"; "recommended" may be false. Raises InputError.
     """
     try:
-        data = parse_json(Path(path).read_bytes())
+        data = parse_json(read_bytes(Path(path)))
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read keypoints from {path}: {getattr(error, 'strerror', None) or error}") from error
     entries = [{**fields, "file": file} for file, fields in data.items()] if _is_table(data) else data
@@ -68,13 +68,16 @@ def _is_table(data) -> bool:
 
 def _record(path: Path, entry: dict) -> Record:
     parts = {name: (float(at[0]), float(at[1])) for name, at in entry.items() if _is_part(name, at)}
-    if not isinstance(entry.get("file"), str) or not parts:
+    file = entry.get("file")
+    if not isinstance(file, str) or not parts:
         raise InputError(f"{path}: an image needs a file and a part [x, y], got {json.dumps(entry)[:80]}")
-    return Record(path.parent / entry["file"], parts, bool(entry.get("recommended", True)))
+    if Path(file).is_absolute() or ".." in Path(file).parts:
+        raise InputError(f"{path}: images lie beside it or in folders there, and {file[:80]!r} does not")
+    return Record(path.parent / file, parts, bool(entry.get("recommended", True)))
 
 
 def _is_part(name: str, at) -> bool:
-    numbers = isinstance(at, list) and [type(number) in (int, float) for number in at] == [True, True]
+    numbers = isinstance(at, list) and [type(x) in (int, float) and abs(x) < 1e9 for x in at] == [True, True]
     return numbers and not name.startswith("original_")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from zfjax.errors import InputError
 from zfjax.runs.folder import CHECKPOINTS
-from zfjax.runtime.files import parse_json
+from zfjax.runtime.files import parse_json, read_bytes
 
 
 def steps(path: str | Path) -> list[int]:
@@ -29,7 +29,7 @@ def steps(path: str | Path) -> list[int]:
 
 def read_about(folder: Path) -> dict:
     """What a step says of itself: its leaves, its metrics, whether it is kept. Raises OSError and ValueError."""
-    return parse_json((folder / "about" / "metadata").read_bytes())
+    return parse_json(read_bytes(folder / "about" / "metadata"))
 
 
 def about_or_none(folder: Path) -> dict | None:

@@ -15,6 +15,7 @@ from zfjax.runs.leaves import as_stored, flatten, join, manifest, placed, refuse
 from zfjax.runs.opened import Opened
 from zfjax.runs.steps import about_or_none, read_about
 from zfjax.runtime import devices
+from zfjax.runtime.files import no_file
 
 
 class DamagedCheckpoint(OSError):
@@ -28,6 +29,8 @@ def restore(folder: Path, abstract: Any) -> Any:
     read though they may be whole, and DamagedCheckpoint when they do not hold what was saved.
     """
     devices.start()  # here, where its error is no damage
+    if path := no_file(folder):
+        raise DamagedCheckpoint(f"{path.relative_to(folder)} is a pipe or a device, not a file")
     with warnings.catch_warnings():
         # orbax leaves the readers of other leaves behind when one fails, and Python tells so when they are collected
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)

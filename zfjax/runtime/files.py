@@ -81,6 +81,13 @@ def read_bytes(path: Path) -> bytes:
         return file.read()
 
 
+def no_file(folder: Path) -> Path | None:
+    """The first thing below a folder that is neither a file nor a folder, nor a link to one, for other libraries would
+    wait for it: a pipe, or a device, which may have no end."""
+    found = (path for path in folder.rglob("*") if path.exists() and not (path.is_file() or path.is_dir()))
+    return next(found, None)
+
+
 @contextmanager
 def whole(path: Path, *, part: Path | None = None) -> Iterator[Path]:
     """Where to write a file of any size: what lies there when the block ends takes the name `path`.

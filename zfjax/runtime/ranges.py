@@ -30,7 +30,7 @@ class Range:
 
 
 _COUNT, _FROM_ZERO = Range(1), Range(0)
-_SEED = Range(0, 2**32 - 1)  # what JAX makes a key of
+_SEED = Range(0, WHOLE)  # what JAX makes a key of in 32 bits
 _ABOVE_ZERO, _SIDE = Range(0, 1e30, above=True), Range(1, 2**17)
 _STEPS = Range(2, 10_000)  # of a curve
 RANGES: dict[str, Range] = {
@@ -59,10 +59,10 @@ RANGES: dict[str, Range] = {
     "size": _SIDE,
     "step": _FROM_ZERO,
     "test_per_class": _COUNT,
-    "top": _COUNT,
+    "top": Range(1, 10**6),
     "train_images": _COUNT,
     "train_sample": _COUNT,
-    "warmup_steps": _FROM_ZERO,
+    "warmup_steps": Range(0, 10**9),
     "weight_decay": Range(0, 1e30),
     "width": _ABOVE_ZERO,
     "correspondence.count": _COUNT,

@@ -22,7 +22,7 @@ def check_manifest(manifest: Any) -> None:
         raise ValueError(f"its class names are {str(names)[:80]}")
     for name, written in manifest["files"].items():
         if not isinstance(written, dict) or any(type(written.get(key)) is not int for key in ("bytes", "crc32")):
-            raise ValueError(f"of {name[:80]!r} it has {str(written)[:80]}")
+            raise ValueError(f"of {name[:80]!r} it has {str(written)[:80]!r}")
 
 
 def check_index(index: np.ndarray, split: str, manifest: dict, sizes: list[int]) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from zfjax.errors import InputError
+from zfjax.runtime.files import no_file
 
 
 def refuse_pipes(build: Path) -> None:
     """TFDS opens whatever lies there, and would wait for a pipe and read a device to its end, which it has not."""
-    for path in build.rglob("*"):
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise InputError(f"{path} is a pipe or a device, not a file; take it away")
+    if path := no_file(build):
+        raise InputError(f"{path} is a pipe or a device, not a file; take it away")
 
 
 @contextmanager
