@@ -1,6 +1,7 @@
 """Two CPU devices, strict rank promotion, and the data folder that some tests need."""
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from zfjax.runtime.xla import convolve_with_eigen
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and the commands honour that
 convolve_with_eigen()  # as the commands do, before JAX computes
 
 # The gate draws the same examples every time; at the desk each run looks for new ones.
