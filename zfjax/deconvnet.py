@@ -75,8 +75,8 @@ def project(
     overlap: what happens where pooling windows share a maximum, see `ops.max_unpool`. norm: "identity" leaves contrast
     normalisation out on the way down (the paper), "vjp" takes its true gradient. seed: the unit starts from its
     activation or from one; for a rectified layer this changes the picture by a positive factor only.
-    A forward pass in bfloat16 has some switches other than float32's (`ops.max_pool`); with it and its rounding pictures
-    differ by 7 to 9 % of their peak (median; up to 41 %; conv3 and conv5 of zf-mini, 512 units each).
+    A forward pass in bfloat16 has some switches other than float32's (`ops.max_pool`); with them and its rounding
+    pictures differ by 7 to 9 % of their peak (median; up to 41 %; conv3 and conv5 of zf-mini, 512 units each).
     Raises InputError for an unknown layer or option, and for units outside the layer where their values are known.
     """
     _check_options(overlap, norm, seed)

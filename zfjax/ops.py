@@ -27,8 +27,9 @@ def max_pool(
     x: [N, H, W, C]. Returns the maxima [N, h, w, C] and the switches, uint8 [N, h, w, C]: the maximum's offset in its
     window, row-major; of equal values the first counts. The gradient flows through the switches. Padding never wins;
     it must be smaller than the window, and a window may have at most 256 cells. Raises ValueError otherwise. A NaN
-    anywhere in a window is its maximum. In bfloat16 values that float32 tells apart are equal: 0.2 to 0.9 % of
-    the switches are others (zf-mini, 64 scenes). Only reverse-mode differentiation: `jax.jvp`, `jax.jacfwd` and `jax.hessian` raise TypeError.
+    anywhere in a window is its maximum. In bfloat16 values that float32 tells apart are equal: 0.2 to 0.9 % of the
+    switches are others (zf-mini, 64 scenes). Only reverse-mode differentiation: `jax.jvp`, `jax.jacfwd` and
+    `jax.hessian` raise TypeError.
     """
     geometry = _geometry(window, strides, padding)
     both: Any = _max_pool(x, geometry)  # custom_vjp hides what it returns

@@ -5,9 +5,10 @@ Files of earlier versions have none.
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Mapping
+
+from zfjax.runtime.files import json_crc32
 
 CHECKSUMS, CHECKED = "checksums", "checked"
 
@@ -38,6 +39,5 @@ def changed(data: dict, name: str, files: Mapping[str, bytes]) -> str | None:
 
 
 def checksum(data: dict) -> int:
-    """Of the values of a JSON file, but for its checksums: spaces and the order of keys do not count."""
-    rest = {key: value for key, value in data.items() if key != CHECKSUMS}
-    return zlib.crc32(json.dumps(rest, sort_keys=True).encode())
+    """Of the values of a JSON file, but for its checksums."""
+    return json_crc32({key: value for key, value in data.items() if key != CHECKSUMS})

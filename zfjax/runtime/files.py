@@ -149,14 +149,14 @@ def write_json(path: Path, data: dict) -> None:
 def sealed(data: dict) -> dict:
     """A JSON object with its checksum, and a key that says so: damage to one of the two does not hide the other."""
     data = {**json.loads(json.dumps(data)), "checked": True}
-    return {**data, "crc32": _checksum(data)}
+    return {**data, "crc32": json_crc32(data)}
 
 
 def unsealed(data: dict) -> dict:
     """What `sealed` was given; raises ValueError if it is another. Objects of earlier versions have no checksum."""
     data = dict(data)
     checksum = data.pop("crc32", None)
-    if ("checked" in data or checksum is not None) and checksum != _checksum(data):
+    if ("checked" in data or checksum is not None) and checksum != json_crc32(data):
         raise ValueError("its checksum differs")
     data.pop("checked", None)
     return data
@@ -215,7 +215,8 @@ def _begin(part: Path) -> None:
     open_to_write(part, "wb").close()
 
 
-def _checksum(data: dict) -> int:
+def json_crc32(data: dict) -> int:
+    """Of the values of a JSON object: spaces and the order of keys do not count."""
     return zlib.crc32(json.dumps(data, sort_keys=True).encode())
 
 
