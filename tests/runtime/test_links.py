@@ -8,18 +8,22 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from nets import TINY
 
+from zfjax.cli import visualize
 from zfjax.data.formats import tfrecord
 from zfjax.data.prepare import PrepareConfig, prepare
 from zfjax.data.prepared.writer import write_whole
 from zfjax.draw.page import save
 from zfjax.errors import InputError
+from zfjax.paper.transfer.options import Options
 from zfjax.runs import folder
+from zfjax.runs.checkpoint import Checkpoints
 from zfjax.runs.lock import locked
 from zfjax.runs.results import Ledger
 from zfjax.runtime import files
@@ -142,15 +146,44 @@ def test_a_link_is_read_and_a_pipe_is_not(tmp_path, patience):
         files.read_json(tmp_path / "config.json")
 
 
-def test_a_preparation_goes_on_in_no_linked_folder(tmp_path):
+def checkpoints(path: Path) -> None:
+    with Checkpoints(path) as made:
+        made.save(1, {"params": {"w": np.ones(3)}})
+
+
+FOLDERS: dict[str, Callable[[Path], object]] = {  # by the folder that each writes into
+    "preparing": lambda path: prepare(PrepareConfig(out=str(path), dataset="scenes", size=32)),
+    "checkpoints": checkpoints,
+    "checkpoints/trash": checkpoints,
+    "checkpoints/damaged": checkpoints,
+    "checkpoints/1": checkpoints,
+    "checkpoints/1.orbax-checkpoint-tmp": checkpoints,
+    "figures": lambda path: visualize._make(visualize._folder(SimpleNamespace(out=None), str(path)), given=False),
+    "transfer": lambda path: Options(ckpt=str(path), dataset="cifar10").folder,
+    "transfer/cifar10": lambda path: Options(ckpt=str(path), dataset="cifar10").folder,
+}
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.parametrize("there", [True, False])
+def test_no_folder_of_ours_is_written_through_a_link(name, there, tmp_path):
     elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
-    elsewhere.mkdir()
-    out.mkdir()
-    (elsewhere / "my.part").write_bytes(SECRET)
-    (out / "preparing").symlink_to(elsewhere)
-    with pytest.raises(InputError, match=r"out/preparing is a link, which is not followed; remove it"):
-        prepare(PrepareConfig(out=str(out), dataset="scenes", size=32))
-    assert [path.name for path in elsewhere.iterdir()] == ["my.part"]
+    if there:
+        elsewhere.mkdir()
+        (elsewhere / "my.part").write_bytes(SECRET)
+    (out / name).parent.mkdir(parents=True)
+    (out / name).symlink_to(elsewhere)
+    with pytest.raises(InputError, match=f"out/{name} is a link, which is not followed; remove it"):
+        FOLDERS[name](out)
+    assert [path.name for path in tmp_path.glob("elsewhere/*")] == ["my.part"] * there
+    assert elsewhere.exists() == there
+
+
+def test_a_run_folder_may_be_a_link_itself(tmp_path):
+    (tmp_path / "big").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "big")
+    checkpoints(tmp_path / "run")
+    assert (tmp_path / "big" / "checkpoints" / "1").is_dir()
 
 
 @contextmanager

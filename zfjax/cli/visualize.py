@@ -13,7 +13,7 @@ from zfjax.paper.architecture.command import draw_named
 from zfjax.paper.registry import FIGURES
 from zfjax.paper.view import LeftOut, View, numbers
 from zfjax.runtime.compile_cache import Programs
-from zfjax.runtime.files import listed
+from zfjax.runtime.files import listed, own_folder
 from zfjax.runtime.start import start
 from zfjax.terminal import say
 
@@ -149,7 +149,7 @@ def _jobs(config: Any) -> list[tuple[str, Any]]:
     common = [dataclasses.replace(view, out=_folder(config, paths[0])) for view in views]
     together = [(figure, common) for figure in wanted if FIGURES[figure].comparison]
     for out in {view.out for _, view in alone} | {views[0].out for _, views in together}:
-        _make(out)
+        _make(out, given=bool(config.out))
     return alone + together
 
 
@@ -179,10 +179,10 @@ def _folder(config: Any, ckpt: str, name: str = "") -> Path:
     return Path(config.out) / name if config.out else Path(ckpt) / "figures"
 
 
-def _make(folder: Path) -> None:
-    """Before the search, which may take long."""
+def _make(folder: Path, *, given: bool) -> None:
+    """Before the search, which may take long. given: the user named it, and may have named a link."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder if given else own_folder(folder)).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write pictures into {folder} ({error.strerror}); give another folder") from error
 

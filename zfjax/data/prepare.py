@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zfjax.errors import InputError
 from zfjax.runs.results import differences, refuse
-from zfjax.runtime.files import parse_json
+from zfjax.runtime.files import own_folder, parse_json
 from zfjax.runtime.places import cores, user_path
 from zfjax.runtime.ranges import check_flags
 from zfjax.runtime.signals import handled, leave
@@ -121,12 +121,10 @@ def _refuse_others(out: Path, there: dict, here: dict) -> None:
 def _make_folder(out: Path) -> None:
     from zfjax.data.prepared.reader import MANIFEST, PREPARING
 
-    preparing = out / PREPARING
+    preparing = own_folder(out / PREPARING)  # what a killed process has left in it is removed
     try:
         if out.is_dir() and any(out.iterdir()) and not (preparing.is_dir() or (out / MANIFEST).exists()):
             raise InputError(f"{out} holds other files; give --out a new or an empty folder")
-        if preparing.is_symlink():  # what a killed process has left in it is removed
-            raise InputError(f"{preparing} is a link, which is not followed; remove it")
         preparing.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot use {out} ({error.strerror}); give another --out") from error

@@ -30,6 +30,7 @@ from zfjax.runs.leaves import flatten, manifest, placeholders, split
 from zfjax.runs.opened import Opened
 from zfjax.runs.steps import Retention, about_or_none, read_about, set_aside, steps, sums_of
 from zfjax.runs.stored import DamagedCheckpoint, alone, handler, read_leaves, restore
+from zfjax.runtime.files import own_folder
 from zfjax.terminal import visible
 
 
@@ -56,7 +57,9 @@ class Checkpoints:
         self._workdir = Path(workdir).absolute()  # orbax takes no relative path
         self._folder = self._workdir / CHECKPOINTS
         with self._explained():
-            self._folder.mkdir(parents=True, exist_ok=True)  # orbax would accept a file here until it saves
+            own_folder(self._folder).mkdir(parents=True, exist_ok=True)  # orbax would accept a file until it saves
+            for below in self._folder.iterdir():  # steps, unfinished ones, trash, damaged
+                own_folder(below)
             self._opened = Opened(self._workdir)
             self._empty_trash()
         self._about = {step: about_or_none(self._folder / str(step)) for step in steps(self._workdir)}

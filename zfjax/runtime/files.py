@@ -195,6 +195,17 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+def own_folder(path: Path) -> Path:
+    """The path of a folder of ours inside one that the user named; raises InputError where there is a link in its place.
+
+    What is written, moved and removed in it must not lie elsewhere, and a run folder may come from a stranger.
+    """
+    if path.is_symlink():
+        raise InputError(f"{path} is {_LINK}; remove it (a run folder on another disk may itself be a link)")
+    return path
+
+
+_LINK = "a link, which is not followed"
 _OTHER = "a pipe or a device, not a file"
 
 
@@ -204,7 +215,7 @@ def _in_the_way(path: Path) -> str:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return ""
-    kinds = {stat.S_IFREG: "", stat.S_IFLNK: "a link, which is not followed", stat.S_IFDIR: "a folder"}
+    kinds = {stat.S_IFREG: "", stat.S_IFLNK: _LINK, stat.S_IFDIR: "a folder"}
     return kinds.get(stat.S_IFMT(mode), _OTHER)
 
 

@@ -22,6 +22,7 @@ from zfjax.paper.report.document import Picture, Section
 from zfjax.paper.report.plan import MAIN, RIVAL, Plan
 from zfjax.paper.units import command as units
 from zfjax.paper.view import Drawn, LeftOut, View
+from zfjax.runtime.files import own_folder
 
 if TYPE_CHECKING:
     from zfjax.paper.evolution.measure import Evolution
@@ -33,7 +34,7 @@ def _view(plan: Plan, name: str) -> View:
     from zfjax.runs.run import load_run
 
     extent, folder = plan.extent, plan.out / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
+    own_folder(folder).mkdir(parents=True, exist_ok=True)
     ckpt = str(plan.run(name))
     shown = {"limit": extent.searched, "num_maps": extent.maps, "num_images": extent.images}
     return View(ckpt=ckpt, run=load_run(ckpt), out=folder, data_dir=plan.settings.data_dir, **shown)

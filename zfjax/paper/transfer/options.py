@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from zfjax.errors import InputError
+from zfjax.runtime.files import own_folder
 
 CLASSIFIERS = ("softmax", "svm")
 CLUTTER = "BACKGROUND_Google,background_google,257.clutter,clutter"
@@ -92,7 +93,9 @@ class Options:
     @property
     def folder(self) -> Path:
         untrained = "-random-weights" if self.random_weights else ""
-        return Path(self.out or Path(self.ckpt) / "transfer" / f"{self.name}{untrained}")
+        if self.out:
+            return Path(self.out)
+        return own_folder(own_folder(Path(self.ckpt) / "transfer") / f"{self.name}{untrained}")
 
 
 def _numbers(text: str, flag: str, *, whole: bool) -> list[float]:
