@@ -13,7 +13,6 @@ orbax is imported inside functions: that takes 0.4 s, and a mistyped path is ans
 from __future__ import annotations
 
 import errno
-import logging
 import re
 import shutil
 import warnings
@@ -26,6 +25,7 @@ from typing import Any, NamedTuple
 from zfjax.errors import InputError
 from zfjax.runs.diagnosis import ORBAX, reason
 from zfjax.runs.folder import CHECKPOINTS
+from zfjax.runs.hushed import quiet
 from zfjax.runs.leaves import flatten, manifest, placeholders, split
 from zfjax.runs.opened import Opened
 from zfjax.runs.steps import Retention, about_or_none, read_about, set_aside, steps, sums_of
@@ -53,9 +53,10 @@ class Checkpoints:
     def __init__(self, workdir: str | Path, *, keep_latest: int = 2):
         import orbax.checkpoint as ocp
 
-        logging.getLogger("absl").addFilter(_no_orbax_errors)
+        quiet()
         self._workdir = Path(workdir).absolute()  # orbax takes no relative path
         self._folder = self._workdir / CHECKPOINTS
+        self._opened: Any = None
         with self._explained():
             own_folder(self._folder).mkdir(parents=True, exist_ok=True)  # orbax would accept a file until it saves
             for below in self._folder.iterdir():  # steps, unfinished ones, trash, damaged
@@ -197,14 +198,17 @@ class Checkpoints:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, ValueError) as error:
+        except InputError:
+            raise
+        except Exception as error:
             self._current = None
-            if not isinstance(error, OSError) and not re.match("[A-Z_]+: ", str(error)):  # TensorStore's status codes
-                raise
+            if self._opened is not None:
+                self._opened.check()  # where the folder is not there any more, libraries say anything but that
             full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
             full = full or re.search("ENOSPC|EDQUOT|RESOURCE_EXHAUSTED", str(error))
+            earlier = "the earlier ones are whole" if steps(self._workdir) else "there is no earlier one"
             raise InputError(
-                f"cannot write checkpoints in {self._folder} ({reason(error)}); the earlier ones are whole: "
+                f"cannot write checkpoints in {self._folder} ({reason(error)}); {earlier}: "
                 f"{'make room' if full else 'mend that'} and start again with the same flags"
             ) from error
 
@@ -219,8 +223,3 @@ class Checkpoints:
             with self._explained():
                 set_aside(self._folder, damaged)
             self._manager.reload()
-
-
-def _no_orbax_errors(record: logging.LogRecord) -> bool:
-    # orbax prints the traceback of every error, 300 lines for a full disk, and raises it all the same
-    return record.levelno < logging.ERROR or "orbax" not in record.pathname

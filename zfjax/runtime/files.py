@@ -196,7 +196,7 @@ def make_folder(path: Path) -> Path:
 
 
 def own_folder(path: Path) -> Path:
-    """The path of a folder of ours inside one that the user named; raises InputError where there is a link in its place.
+    """The path of a folder of ours in one that the user named; raises InputError where there is a link in its place.
 
     What is written, moved and removed in it must not lie elsewhere, and a run folder may come from a stranger.
     """
