@@ -33,12 +33,12 @@ def deconv_relu(x):
 deconv_relu.defvjp(lambda x: (jnp.maximum(x, 0), None), lambda _, g: (jnp.maximum(g, 0),))
 
 
-@jax.custom_vjp
-def pass_norm(x):
-    return local_response_norm(x)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
+def pass_norm(x, n, k, alpha, beta):
+    return local_response_norm(x, n, k, alpha, beta)
 
 
-pass_norm.defvjp(lambda x: (local_response_norm(x), None), lambda _, g: (g,))
+pass_norm.defvjp(lambda x, *numbers: (local_response_norm(x, *numbers), None), lambda *rest: (rest[-1],))
 
 
 def both(value):
@@ -74,7 +74,7 @@ def plain_layer(layer, params, inputs, norm):
         case GlobalAvgPool():
             return x.mean(axis=(1, 2), keepdims=True)
         case LRN():
-            return norm(x)
+            return norm(x, layer.n, layer.k, layer.alpha, layer.beta)
         case BatchNorm():
             mean, var, scale, bias = (own[name].reshape(1, 1, 1, -1) for name in ("mean", "var", "scale", "bias"))
             return (x - mean) / jnp.sqrt(var + layer.eps) * scale + bias

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from zfjax import checks
 from zfjax.errors import InputError
-from zfjax.layers import IMAGE, KINDS, Layer, Pair, Shape, pair
+from zfjax.layers import IMAGE, KINDS, Conv, Dense, Layer, Pair, Shape, pair
 from zfjax.recipe import Recipe
 from zfjax.rows import ReceptiveField, Row, Spans, TooSmall, walk_down, walk_up
 
@@ -18,7 +19,7 @@ from zfjax.rows import ReceptiveField, Row, Spans, TooSmall, walk_down, walk_up
 class Arch:
     """A convnet for square images as a table of layers, each after those that it reads.
 
-    Without a `Dense` of `features=None` at the end there is no classifier, and the logits are the last layer, flat.
+    The logits are the last layer, flat. `classifier` is the last `Dense` or `Conv` of `features=None`, if there is one.
     input_scale: of the pixels that the network is trained on, whose mean is removed: 1 for 0..255.
     Raises InputError when the image is too small for a layer, when two layers share a name, and for inputs that are not
     there or do not fit together.
@@ -42,10 +43,13 @@ class Arch:
         checks.require(checks.number(0, above=True), self.input_scale, "input_scale must be a number above 0")
         if not isinstance(self.name, str) or not isinstance(self.recipe, Recipe):
             raise InputError(f"a network has a name and a Recipe, not {self.name!r} and {self.recipe!r}")
-        names = [layer.name for layer in self.layers if isinstance(layer, Layer)]
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
+        names = Counter(layer.name for layer in self.layers if isinstance(layer, Layer))
+        if repeated := sorted(name for name, count in names.items() if count > 1):
             raise InputError(f"layer names must differ; {', '.join(repeated)} occurs more than once")
         _ = self.rows  # walks the table once, so that a bad one fails here
+        for head in self.recipe.auxiliary:
+            if self.row(head).shape != (1, 1, self.num_classes):
+                raise InputError(f"{head} cannot help to train: its shape is no unit for each of the classes")
 
     @functools.cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -69,6 +73,12 @@ class Arch:
         if layer not in self._by_name:
             raise InputError(f"unknown layer {layer!r}; {self.name} has {', '.join(self.layer_names)}")
         return self._by_name[layer]
+
+    @property
+    def classifier(self) -> Row | None:
+        """The last layer of one unit or map for each class; None in a network without any."""
+        rows = [row for row in self.rows if isinstance(row.layer, Conv | Dense) and row.layer.features is None]
+        return rows[-1] if rows else None
 
     def shapes(self) -> dict[str, Shape]:
         """(height, width, channels) of every layer; (1, 1, features) for fully connected ones."""

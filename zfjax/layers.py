@@ -53,7 +53,7 @@ class _Layer:
     def __post_init__(self):
         for each in fields(self):
             value, (check, words) = getattr(self, each.name), _FIELDS[each.name]
-            if value is None and (each.name == "bias" or each.default is None):
+            if value is None and each.name in ("bias", "features"):
                 continue
             try:
                 plain = check(value)
@@ -96,10 +96,11 @@ _FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
 class Conv(_Layer):
     """Convolution, bias, and ReLU. `bias` is what the biases start from with the paper's weights; None: no biases.
 
-    `dilation` puts that many places between the cells of a window (1: none are skipped).
+    `features=None`: one map per class (a classifier, with a global mean after it). `dilation` puts that many places
+    between the cells of a window (1: none are skipped).
     """
 
-    features: int
+    features: int | None
     kernel: Pair
     strides: Pair = 1
     padding: Padding = VALID

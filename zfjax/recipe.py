@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zfjax import checks
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -20,3 +22,11 @@ class Recipe:
     crops: str = "ten"  # "ten": corners and centre, flipped or not; "random"; "whole": the image as it is
     subtract_mean: bool = True
     filter_rms: float = 0.1  # radius that convolution filters are scaled back to; 0 turns it off
+    auxiliary: tuple[str, ...] = ()  # layers that answer too, while training: classifiers half-way up
+    auxiliary_weight: float = 0.3  # of each one's loss beside the network's own (Szegedy et al. 2014, section 5)
+
+    def __post_init__(self):
+        what = 'auxiliary must be a tuple of names of layers, such as ("loss1/classifier",)'
+        object.__setattr__(self, "auxiliary", checks.require(checks.names, self.auxiliary, what))
+        what = "auxiliary_weight must be a finite number from 0 on"
+        checks.require(checks.number(0), self.auxiliary_weight, what)

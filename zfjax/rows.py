@@ -129,7 +129,8 @@ def _row(layer: Layer, inputs: tuple[str, ...], below: tuple[Shape, ...], num_cl
     geometry: Geometry | None = POINT
     params: dict[str, tuple[int, ...]] = {}
     match layer:
-        case kinds.Conv(features=features, groups=groups):
+        case kinds.Conv(groups=groups):
+            features = layer.features or num_classes
             if channels % groups or features % groups:
                 raise InputError(f"{layer.name}: {groups} groups do not divide {channels} -> {features} maps")
             geometry = Geometry(pair(layer.kernel), pair(layer.strides), layer.padding, pair(layer.dilation))

@@ -18,7 +18,8 @@ NO_PAIR = (0, -3, 2.0, "33", (3,), (3, 0), (3, 5, 1), [3, "5"], (True, 3), {}, b
 NO_PADDING = (1, (1, 1), ((1, 1),), ((0, 0), (0, -1)), ((0, 0), (0, 0.5)), ((0, 0), (0, 0), (0, 0)), "SAME", None)
 NO_NUMBER = ("1", math.nan, math.inf, -math.inf, True, (1.0,), 1j)
 CASES = [
-    *((Conv, {"features": 2, "kernel": 3}, field, value) for field in ("features", "groups") for value in NO_COUNT),
+    *((Conv, {"features": 2, "kernel": 3}, "groups", value) for value in NO_COUNT),
+    *((Conv, {"features": 2, "kernel": 3}, "features", value) for value in NO_COUNT if value is not None),
     *(
         (Conv, {"features": 2, "kernel": 3}, field, value)
         for field in ("kernel", "strides", "dilation")

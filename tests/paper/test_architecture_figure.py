@@ -37,7 +37,9 @@ from zfjax.paper.view import View
 from zfjax.zoo import ARCHS, get_arch
 
 SMALL_ZF = get_arch("zf", image_size=64)
-NETWORKS = {**ARCHS, "zf at 64": SMALL_ZF, "tiny": nets.TINY, "odd": nets.ODD}
+FORKING = {"squeezenet1_0", "resnet18"}  # of those of the zoo; the longer ones take seconds each, and look like these
+NETWORKS = {name: arch for name, arch in ARCHS.items() if name in FORKING or not any(x.inputs for x in arch.layers)}
+NETWORKS |= {"zf at 64": SMALL_ZF, "tiny": nets.TINY, "odd": nets.ODD}
 NETWORKS["many"] = Arch(tuple(Conv(f"a_long_name_{i}", 10 ** (i % 5), kernel=1) for i in range(40)), image_size=9)
 INCEPTION = Arch(
     (

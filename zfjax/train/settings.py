@@ -93,11 +93,17 @@ def resolve(settings: Settings, name: str) -> Arch:
     check_flags(settings)
     width = 1.0 if settings.width is None else settings.width
     arch = get_arch(name, image_size=settings.image_size, width=width)
-    flags = {field.name: getattr(settings, field.name) for field in fields(Recipe)}
+    flags = {name: getattr(settings, name) for name in _recipe_flags()}
     given = {flag: value for flag, value in flags.items() if value is not None}
     scale = arch.input_scale if settings.input_scale is None else settings.input_scale
     _refuse_giant(arch)
     return dataclasses.replace(arch, recipe=dataclasses.replace(arch.recipe, **given), input_scale=scale)
+
+
+def _recipe_flags() -> list[str]:
+    """The parts of a recipe that a flag can set; which layers help to train is the architecture's alone."""
+    settable = {field.name for field in fields(Settings)}
+    return [field.name for field in fields(Recipe) if field.name in settable]
 
 
 def _refuse_giant(arch: Arch) -> None:
@@ -135,7 +141,8 @@ def training(
     flags = {field.name: getattr(settings, field.name) for field in fields(Settings)}
     flags |= {"workdir": str(workdir), "seed": seed, "keep_epochs": tuple(keep_epochs)}
     flags |= {"dataset": placed(dataset.name), "data_dir": settings.data_dir and whole_path(settings.data_dir)}
-    flags |= {"image_size": arch.image_size, **dataclasses.asdict(arch.recipe), "input_scale": arch.input_scale, **more}
+    flags |= {name: getattr(arch.recipe, name) for name in _recipe_flags()}
+    flags |= {"image_size": arch.image_size, "input_scale": arch.input_scale, **more}
     known = {"data": data} if (data := dataset.fingerprint()) else {}
     # a cosine ends with the epochs, so that another number of them is another training
     free = () if arch.recipe.schedule == "cosine" else ("epochs", "arch.recipe.epochs")

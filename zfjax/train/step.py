@@ -104,21 +104,28 @@ def train_step(
 
 
 def _gradients(params: dict, batch: dict[str, jax.Array], dropout: jax.Array, *, preprocess: Preprocess, net: ConvNet):
-    """The gradients of the mean loss with the running statistics, and the sums over the batch."""
-    images = preprocess.crops(batch["image"], batch["crop"])
+    """The gradients of the mean loss with the running statistics, and the sums over the batch, the network's own loss
+    alone among them where auxiliary classifiers are trained too."""
+    images, recipe = preprocess.crops(batch["image"], batch["crop"]), net.arch.recipe
 
     def mean_loss(params):
         out: Any = net.apply({"params": params}, images, train=True, rngs={"dropout": dropout})
-        loss = optax.softmax_cross_entropy_with_integer_labels(out.logits, batch["label"]).mean()
-        return loss, (out.logits, out.statistics)
+        loss = _mean_loss(out.logits, batch["label"])
+        heads = [out.activations[name].reshape(out.logits.shape) for name in recipe.auxiliary]
+        others = [recipe.auxiliary_weight * _mean_loss(head.astype(jnp.float32), batch["label"]) for head in heads]
+        return sum(others, loss), (loss, out.logits, out.statistics)
 
-    (loss, (logits, statistics)), gradients = jax.value_and_grad(mean_loss, has_aux=True)(params)
+    (_, (loss, logits, statistics)), gradients = jax.value_and_grad(mean_loss, has_aux=True)(params)
     count = jnp.float32(len(logits))
     return (gradients, statistics), {
         "loss": loss * count,
         "top1": hits(logits, batch["label"], 1).sum(),
         "count": count,
     }
+
+
+def _mean_loss(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
 
 def _accumulate(measure: Callable, batch: dict[str, jax.Array], dropout: jax.Array, parts: int):

@@ -8,41 +8,83 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from zfjax.arch import Arch
 from zfjax.errors import InputError, exit_on_bad_input
-from zfjax.layers import Conv, Dense
 from zfjax.rows import TooSmall
 from zfjax.terminal import say
-from zfjax.zoo.alexnet import alexnet
+from zfjax.zoo.alexnet import alexnet, caffe_alexnet, torchvision_alexnet
+from zfjax.zoo.googlenet import googlenet, googlenet_bn
+from zfjax.zoo.mobilenet import mobilenet_v1
+from zfjax.zoo.resnet import resnet
 from zfjax.zoo.small import TUTORIAL, lenet5, sign_mlp, tutorial_cnn
-from zfjax.zoo.vgg import vgg16
-from zfjax.zoo.zf import zf, zf_mini
+from zfjax.zoo.squeezenet import caffe_squeezenet, squeezenet
+from zfjax.zoo.vgg import vgg
+from zfjax.zoo.width import scale_width
+from zfjax.zoo.zf import zf, zf_mini, zfnet512
 
 __all__ = ["ARCHS", "get_arch", "scale_width", "smallest_image"]
 
-_TABLES = {
-    "zf": zf(),
-    "zf-512": zf((512, 1024, 512)),
-    "zf-fc2048": zf(fc=2048),
-    "zf-fc8192": zf(fc=8192),
-    "zf-512-fc8192": zf((512, 1024, 512), fc=8192),
-    "zf-mini": zf_mini(),
-    "alexnet": alexnet(),
-    "alexnet-no34": alexnet(middle=False),
-    "alexnet-no7": alexnet(fc7=None),
-    "alexnet-no67": alexnet(fc6=None, fc7=None),
-    "alexnet-no3467": alexnet(middle=False, fc6=None, fc7=None),
-    "alexnet-fc2048": alexnet(fc6=2048, fc7=2048),
-    "alexnet-fc8192": alexnet(fc6=8192, fc7=8192),
-    "lenet5": lenet5(),
-    "vgg16": vgg16(),
-    "sign-cnn": tutorial_cnn(64, 1, TUTORIAL),
-    "cifar-cnn": tutorial_cnn(32, 3, dataclasses.replace(TUTORIAL, learning_rate=1e-4, epochs=250)),
-    "sign-mlp": sign_mlp(),
+_BUILDERS: dict[str, Callable[[], Arch]] = {
+    "zf": zf,
+    "zf-512": partial(zf, (512, 1024, 512)),
+    "zf-fc2048": partial(zf, fc=2048),
+    "zf-fc8192": partial(zf, fc=8192),
+    "zf-512-fc8192": partial(zf, (512, 1024, 512), fc=8192),
+    "zf-mini": zf_mini,
+    "alexnet": alexnet,
+    "alexnet-no34": partial(alexnet, middle=False),
+    "alexnet-no7": partial(alexnet, fc7=None),
+    "alexnet-no67": partial(alexnet, fc6=None, fc7=None),
+    "alexnet-no3467": partial(alexnet, middle=False, fc6=None, fc7=None),
+    "alexnet-fc2048": partial(alexnet, fc6=2048, fc7=2048),
+    "alexnet-fc8192": partial(alexnet, fc6=8192, fc7=8192),
+    "alexnet-torchvision": torchvision_alexnet,
+    "bvlc-alexnet": partial(caffe_alexnet, pool_first=False),
+    "caffenet": partial(caffe_alexnet, pool_first=True),
+    "zfnet512": zfnet512,
+    "lenet5": lenet5,
+    **{f"vgg{depth}": partial(vgg, depth) for depth in (11, 13, 16, 19)},
+    **{f"vgg{depth}-bn": partial(vgg, depth, batch_norm=True) for depth in (11, 13, 16, 19)},
+    "googlenet": googlenet,
+    "googlenet-aux": partial(googlenet, auxiliary=True),
+    "googlenet-bn": googlenet_bn,
+    "squeezenet1_0": squeezenet,
+    "squeezenet1_1": partial(squeezenet, "1.1"),
+    "squeezenet-caffe": caffe_squeezenet,
+    **{f"resnet{depth}": partial(resnet, depth) for depth in (18, 34, 50, 101, 152)},
+    **{f"plain{depth}": partial(resnet, depth, shortcuts=False) for depth in (18, 34)},
+    "mobilenet_v1": mobilenet_v1,
+    "sign-cnn": partial(tutorial_cnn, 64, 1, TUTORIAL),
+    "cifar-cnn": partial(tutorial_cnn, 32, 3, dataclasses.replace(TUTORIAL, learning_rate=1e-4, epochs=250)),
+    "sign-mlp": sign_mlp,
 }
-ARCHS: dict[str, Arch] = {name: dataclasses.replace(arch, name=name) for name, arch in _TABLES.items()}
+
+
+class _Zoo(Mapping[str, Arch]):
+    """Name -> Arch; each is built when it is first asked for: all together take a tenth of a second."""
+
+    def __init__(self, builders: dict[str, Callable[[], Arch]]):
+        self._builders, self._built = builders, dict[str, Arch]()
+
+    def __getitem__(self, name: str) -> Arch:
+        if name not in self._built:
+            self._built[name] = dataclasses.replace(self._builders[name](), name=name)
+        return self._built[name]
+
+    def __contains__(self, name: object) -> bool:  # Mapping's own would build it
+        return name in self._builders
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._builders)
+
+    def __len__(self) -> int:
+        return len(self._builders)
+
+
+ARCHS: Mapping[str, Arch] = _Zoo(_BUILDERS)
 
 
 def get_arch(name: str, *, num_classes: int | None = None, image_size: int | None = None, width: float = 1.0) -> Arch:
@@ -63,25 +105,6 @@ def get_arch(name: str, *, num_classes: int | None = None, image_size: int | Non
     except TooSmall as error:
         fits = smallest_image(name, at_least=image_size)
         raise InputError(f"{error}; the smallest image for {name} is {fits}x{fits}") from None
-
-
-def scale_width(arch: Arch, width: float) -> Arch:
-    """The same network with `width` times the features in every hidden layer; sizes and receptive fields stay.
-
-    Rounded to whole numbers: to what the groups of a convolution and of the next one divide, and at least one a group.
-    Raises InputError for a width that is not above 0.
-    """
-    if not 0 < width < math.inf:
-        raise InputError(f"the width must be a number above 0, not {width}")
-    layers = list(arch.layers)
-    next_groups = 1  # of the convolution above, which splits what this one puts out
-    for index, layer in reversed(list(enumerate(layers))):
-        if isinstance(layer, Conv | Dense) and layer.features:
-            step = math.lcm(layer.groups, next_groups) if isinstance(layer, Conv) else 1
-            features = step * max(1, round(layer.features * width / step))
-            layers[index] = dataclasses.replace(layer, features=features)
-            next_groups = layer.groups if isinstance(layer, Conv) else 1
-    return dataclasses.replace(arch, layers=tuple(layers))
 
 
 def smallest_image(name: str, *, at_least: int = 1) -> int:
@@ -105,7 +128,7 @@ def main() -> None:
     flags = parser.parse_args()
     with exit_on_bad_input():
         if flags.name is None:
-            say(*(f"{name:<16}{arch.param_count():>13,} parameters" for name, arch in ARCHS.items()))
+            say(*(f"{name:<20}{arch.param_count():>13,} parameters" for name, arch in ARCHS.items()))
             return
         options = {"num_classes": flags.num_classes, "image_size": flags.image_size, "width": flags.width}
         say(*get_arch(flags.name, **options).summary().split("\n"))

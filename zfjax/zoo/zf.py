@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zfjax.arch import Arch
-from zfjax.layers import LRN, Conv, Dense, Dropout, Layer, MaxPool, pad
+from zfjax.layers import LRN, VALID, Conv, Dense, Dropout, Layer, MaxPool, pad
 from zfjax.recipe import Recipe
 
 
@@ -63,3 +63,25 @@ def zf_mini() -> Arch:
         warmup_steps=50,
     )
     return Arch(layers, image_size=64, num_classes=10, recipe=recipe, input_scale=1 / 8)
+
+
+def zfnet512() -> Arch:
+    """The network that ONNX's model zoo calls zfnet512: neither Fig. 3's nor the large one of section 4.
+
+    224 -> 109, 54, 25, 12, 12, 12, 12, 6: nothing is padded below conv3, sizes round down, normalisation comes before
+    pooling, pool5 has windows of 2x2, fc7 has 1024 units.
+    """
+    layers = (
+        Conv("conv1", 96, kernel=7, strides=2),
+        LRN("norm1"),
+        MaxPool("pool1", padding=VALID),
+        Conv("conv2", 256, kernel=5, strides=2),
+        LRN("norm2"),
+        MaxPool("pool2", padding=VALID),
+        *(Conv(f"conv{number}", 512, kernel=3, padding=pad(1)) for number in (3, 4, 5)),
+        MaxPool("pool5", window=2, padding=VALID),
+        Dense("fc6", 4096),
+        Dense("fc7", 1024),
+        Dense("fc8", relu=False),
+    )
+    return Arch(layers, image_size=224)

@@ -112,7 +112,8 @@ def _block(row: Row) -> Block:
     layer, (height, width, maps) = row.layer, row.shape
     below = (f"{height}×{width}", _count(maps, "map"))
     match layer:
-        case kinds.Conv(groups=groups):
+        case kinds.Conv(features=features, groups=groups):
+            below = below if features else (below[0], f"{maps} classes")
             grouped = (f"{groups} groups",) if groups > 1 else ()
             above = (*_window(row), *grouped, _count(maps, "filter"))
             return Block(layer.name, "conv", row.shape, above, below, window=_extent(row))
