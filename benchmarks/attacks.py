@@ -1,8 +1,8 @@
 """Damages folders of ours and looks what their readers say: python -m benchmarks.attacks --count=1000
 
-Each attempt takes a sound folder (a run, a prepared set, a TFDS build, images), changes one file of it at random and
-reads it. `different` is what must not be: other values than were written, without a word. Nor may there be a traceback,
-or a reader that does not come back.
+Each attempt takes a sound folder (a run, a prepared set, a TFDS build, files of weights, images), changes one file of
+it at random and reads it. `different` is what must not be: other values than were written, without a word. Nor may
+there be a traceback, or a reader that does not come back.
 """
 
 from __future__ import annotations
@@ -252,11 +252,34 @@ def _is_shard(what: str) -> bool:
     return "-of-" in what and "exchanged" not in what
 
 
+def _make_weights(folder: Path) -> None:
+    from safetensors.numpy import save_file
+
+    from tests import torch_files
+
+    rng = np.random.default_rng(0)
+    shapes = {"features.0.weight": (4, 3, 5, 5), "features.0.bias": (4,), "classifier.1.weight": (10, 64)}
+    arrays = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    folder.mkdir(parents=True)
+    torch_files.write_zip(folder / "zip.pth", *torch_files.state_dict(arrays))
+    torch_files.write_legacy(folder / "old.pth", *torch_files.state_dict(arrays))
+    save_file(arrays, folder / "w.safetensors")
+    np.savez(folder / "w.npz", **arrays)
+
+
+def _read_weights(folder: Path) -> bytes:
+    from zfjax.weights.reader import read_tensors
+
+    names = ("zip.pth", "old.pth", "w.safetensors", "w.npz")
+    return _digest(*(part for name in names for item in sorted(read_tensors(folder / name).items()) for part in item))
+
+
 TARGETS = {
     "run": Target(_make_run, _read_run, lambda what: "metrics.jsonl" not in what),
     "prepared": Target(_make_prepared, _read_prepared),
     "tfrecord": Target(_make_tfrecord, _read_tfds, _is_shard),
     "array_record": Target(_make_array_record, _read_tfds, _is_shard),
+    "weights": Target(_make_weights, _read_weights, lambda what: what.startswith(("zip.pth", "w.npz"))),
     "images": Target(_make_images, _read_images, lambda what: False),
 }
 

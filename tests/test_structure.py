@@ -20,9 +20,10 @@ WINGS = {
     "data": {"runtime", "runs"},
     "draw": {"runtime"},
     "attribution": set(),
+    "weights": {"runtime", "runs"},
     "train": {"runtime", "runs", "data"},
     "paper": {"runtime", "runs", "data", "draw", "attribution", "train"},
-    "cli": {"runtime", "runs", "data", "draw", "attribution", "train", "paper"},
+    "cli": {"runtime", "runs", "data", "draw", "attribution", "weights", "train", "paper"},
 }
 # Modules that hand out names of others when they are first used, for `import zfjax` and for the data.
 FRONT_DOORS = {"zfjax", "zfjax.data"}
@@ -41,6 +42,7 @@ ONLY_USERS = {
     "jinja2": {"zfjax.paper.report.document"},
     "tensorflow": set(),
     "torch": set(),
+    "pickle": set(),  # it would run what is in a file
 }
 SCRIPTS = {path.stem for path in ROOT.glob("*.py")}
 # The heart's tables, run folders' small files, and whatever draws start no JAX.
@@ -59,6 +61,7 @@ NO_JAX = {
         "data.source",
         "data.prepare",
         "train.settings",
+        "weights.reader",
         "paper.numbers",
         "paper.view",
         "paper.default_layers",

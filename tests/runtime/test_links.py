@@ -27,6 +27,7 @@ from zfjax.runs.checkpoint import Checkpoints
 from zfjax.runs.lock import locked
 from zfjax.runs.results import Ledger
 from zfjax.runtime import files
+from zfjax.runtime.allocation import allocate
 from zfjax.train.events import Events
 
 SECRET = b"somebody's own\n"
@@ -215,10 +216,10 @@ def test_room_is_taken_before_a_file_is_mapped(tmp_path, monkeypatch):
         raise OSError(errno.EOPNOTSUPP, "Operation not supported")
 
     path = tmp_path / "features"
-    for allocate in (os.posix_fallocate, unknown):
-        monkeypatch.setattr(os, "posix_fallocate", allocate)
+    for take in (os.posix_fallocate, unknown):
+        monkeypatch.setattr(os, "posix_fallocate", take)
         path.write_bytes(b"head")
         os.truncate(path, 3 << 20)
         assert path.stat().st_blocks * 512 < 1 << 20
-        files.allocate(path, 3 << 20)
+        allocate(path, 3 << 20)
         assert path.stat().st_blocks * 512 >= 3 << 20 and path.read_bytes() == b"head".ljust(3 << 20, b"\0")

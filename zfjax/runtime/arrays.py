@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 
-def load_array(path: Path, **options: Any) -> np.ndarray:
-    """`np.load` of numbers: OSError where the file cannot be read, ValueError whatever is wrong with it."""
-    if path.exists() and not path.is_file():
+def load_array(path: Path | BytesIO, **options: Any) -> np.ndarray:
+    """`np.load` of numbers: OSError where the file cannot be read, ValueError whatever is wrong with it.
+
+    path: or its bytes.
+    """
+    if isinstance(path, Path) and path.exists() and not path.is_file():
         raise ValueError("no regular file")  # a pipe would be waited for
     try:
         array = np.load(path, allow_pickle=False, **options)

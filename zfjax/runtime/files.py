@@ -24,7 +24,6 @@ from zfjax.errors import InputError
 # network disks and those of virtual machines flush no folders, and one that may be written need not be readable
 _NO_FLUSH = (errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.EACCES)
 OUT_ADVICE = "give another folder with --out"
-_STRIDE = 1 << 20  # bytes
 _NAME_BYTES = 160  # most file systems take 255, and what makes a part of a name needs some too
 
 
@@ -55,29 +54,18 @@ def open_to_write(path: Path, mode: Literal["wb", "ab", "ab+"]) -> BinaryIO:
     return open(path, mode, opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666))
 
 
-def allocate(path: Path, size: int) -> None:
-    """Takes the room for a file that is there and is to be written through a map; raises OSError where there is none.
-
-    A map of a file with holes ends the process by SIGBUS when the disk is full.
-    """
-    with open(path, "r+b") as file:
-        try:
-            os.posix_fallocate(file.fileno(), 0, size)
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
-                raise
-            for start in range(0, size, _STRIDE):  # the file system cannot: holes are filled by what is read there
-                file.seek(start)
-                data = file.read(_STRIDE)
-                file.seek(start)
-                file.write(data)
-
-
-def read_bytes(path: Path) -> bytes:
-    """Of a regular file, or of the one that a link leads to; raises OSError for anything else, without waiting."""
+@contextmanager
+def open_to_read(path: Path) -> Iterator[BinaryIO]:
+    """A regular file, or the one that a link leads to; raises OSError for anything else, without waiting."""
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, f"{path.name} is {_OTHER}", str(path))
+        yield file
+
+
+def read_bytes(path: Path) -> bytes:
+    """Of a file as `open_to_read` takes it."""
+    with open_to_read(path) as file:
         return file.read()
 
 

@@ -24,7 +24,8 @@ from zfjax.errors import InputError
 from zfjax.model import Model, network
 from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
-from zfjax.runtime.files import allocate, file_name, open_to_write, own_part, whole
+from zfjax.runtime.allocation import allocate
+from zfjax.runtime.files import file_name, open_to_write, own_part, whole
 from zfjax.terminal import meter
 
 

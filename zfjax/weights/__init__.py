@@ -1,0 +1,1 @@
+"""Weights from files of other programs, matched to a network of ours."""
