@@ -17,12 +17,15 @@ from zfjax.terminal import visible
 # Behind transparent pixels. Mid-grey lies nearest to a mean image, so that what is not there excites a network least.
 MATTE = (128, 128, 128)
 
+_WHOLE = 1 << 16  # pixels: no JPEG has a longer side
+
 STRIP_PIXELS = 1 << 20  # that are brought to 8 bits together
 
 _DARK: list[str] = []  # the one image that was warned of
 
 Picture = bytes | np.ndarray | Image.Image
-Resampling = Literal["nearest", "bilinear", "bicubic", "lanczos", "box"]
+# torchvision: bilinear, as its Resize and CenterCrop do it to pillow images: the whole picture is resized, then cut
+Resampling = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "torchvision"]
 
 
 def to_canvas(
@@ -47,7 +50,8 @@ def to_canvas(
     ours, mode = isinstance(image, bytes), "L" if channels == 1 else "RGB"
     try:
         # Twice the size is left by the JPEG decoder, which shrinks by powers of two.
-        picture = open_image(image, 2 * size) if isinstance(image, bytes) else image
+        left = _WHOLE if resampling == "torchvision" else 2 * size
+        picture = open_image(image, left) if isinstance(image, bytes) else image
         if not all(picture.size):
             raise InputError(f"a picture of {picture.width}x{picture.height} pixels has none")
         with DECODING.taken(decoded_bytes(picture)):
@@ -179,6 +183,8 @@ def _centre_square(image: Image.Image, size: int, resampling: Resampling) -> Ima
 
     The cut starts at a whole pixel, so that an image that needs no resizing is copied, not blurred by half a pixel.
     """
+    if resampling == "torchvision":
+        return image.resize((size, size), Image.Resampling.BILINEAR, box=_published_box(*image.size, size))
     width, height = image.size
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
@@ -186,6 +192,21 @@ def _centre_square(image: Image.Image, size: int, resampling: Resampling) -> Ima
     if side == size:
         return image.crop(box)
     return image.resize((size, size), Image.Resampling[resampling.upper()], box=box, reducing_gap=3.0)
+
+
+def _published_box(width: int, height: int, size: int) -> tuple[float, float, float, float]:
+    """What of a picture the centre size x size is of when all of it is resized to a smallest side of `size`.
+
+    torchvision cuts a fraction of a pixel off the long side, and rounds the margin to the even number.
+    """
+    side = min(width, height)
+    box = []
+    for length in (width, height):
+        resized = size * length // side
+        margin = round((resized - size) / 2)
+        box.append((margin * length / resized, (margin + size) * length / resized))
+    (left, right), (top, bottom) = box
+    return left, top, right, bottom
 
 
 def ten_crop_offsets(canvas_size: int, image_size: int) -> list[tuple[int, int, int]]:

@@ -218,3 +218,16 @@ def test_grey_photos_become_three_equal_channels(shared_data):
             assert (canvas == canvas[..., :1]).all()
             grey += 1
     assert grey
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_torchvision_resizes_first_and_cuts_last(seed):
+    rng = np.random.default_rng(seed)
+    width, height, size = (int(number) for number in (*rng.integers(20, 400, 2), rng.choice([32, 64, 256])))
+    picture = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+    short = min(width, height)
+    resized = picture.resize((size * width // short, size * height // short), Image.Resampling.BILINEAR)
+    left, top = (round((length - size) / 2) for length in resized.size)
+    expected = np.asarray(resized.crop((left, top, left + size, top + size))).astype(int)
+    difference = np.abs(to_canvas(picture, size, 3, "torchvision") - expected)
+    assert difference.max() <= 1 and difference.mean() < 0.03  # pillow's coefficients are rounded to 8 bits

@@ -14,6 +14,7 @@ COMMANDS = {  # name: (module with a `main`, what it does)
     "transfer": ("zfjax.cli.transfer", "how well a run's features serve another data set (Tables 4 to 7)"),
     "reproduce": ("zfjax.cli.reproduce", "the whole paper, or one of its tables for which networks are trained"),
     "prepare": ("zfjax.cli.prepare", "resize and store a data set once, for fast training"),
+    "weights": ("zfjax.cli.weights", "a run folder of published weights: PyTorch, safetensors, npz, ONNX"),
     "arch": ("zfjax.zoo", "the architectures by name, or one as a table"),
 }
 

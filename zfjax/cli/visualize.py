@@ -53,6 +53,9 @@ class How:
     """Data set to search; None: the one that the network was trained on."""
     data_dir: str | None = None
     """Where TFDS keeps its data sets; None: ~/tensorflow_datasets."""
+    class_map: str | None = None
+    """File that says which of the network's classes each of the data set's is: a line each, its name, a tab, the
+    network's; None: by name, or as ImageNet's by WordNet number."""
     step: int | None = None
     """Checkpoint to take; None: the newest."""
     overlap: Literal["sum", "max", "last"] = "sum"

@@ -57,6 +57,7 @@ class View:
     limit: int | None = None
     dataset_name: str | None = None
     data_dir: str | None = None
+    class_map: str | None = None
     overlap: Literal["sum", "max", "last"] = "sum"
     norm: Literal["identity", "vjp"] = "identity"
     percentile: float = 99.5
@@ -77,10 +78,18 @@ class View:
 
     @functools.cached_property
     def dataset(self) -> Dataset:
-        """The images, by default of the data set that the run was trained on; opened once."""
+        """The images, by default of the data set that the run was trained on, with the run's class numbers where it has its classes;
+        opened once."""
         from zfjax.data import open_for
+        from zfjax.data.relabelled import in_classes_of
 
-        return open_for(self.run, self.dataset_name, data_dir=self.data_dir)
+        data = open_for(self.run, self.dataset_name, data_dir=self.data_dir)
+        try:
+            return in_classes_of(data, self.run.class_names, self.class_map)
+        except InputError:
+            if self.class_map:
+                raise
+            return data  # most figures need no labels
 
     @property
     def source(self) -> Source:
@@ -102,7 +111,7 @@ class View:
         if there != known:
             raise LeftOut(
                 f"{self.dataset.name} has other classes ({', '.join(there[:3])}, ...) than the run {self.name} "
-                f"({', '.join(known[:3])}, ...)"
+                f"({', '.join(known[:3])}, ...); --class_map=FILE says which are the same"
             )
 
     def path(self, stem: str) -> Path:

@@ -46,7 +46,7 @@ def _from_file(view: View, options: Options, rng: np.random.Generator) -> tuple[
 def _from_scenes(view: View, options: Options, rng: np.random.Generator) -> tuple[list[Portrait], str]:
     from zfjax.data.keypoints import scene_portrait
 
-    name = view.dataset_name or view.run.config["dataset"]
+    name = view.dataset_name or view.run.config["dataset"] or "the run"
     if name != "scenes" or view.run.arch.channels != 3:
         raise LeftOut(f"{name} has images without keypoints; give --correspondence.keypoints=FILE.json")
     sizes = {"canvas_size": view.run.preprocess.smallest_side, "image_size": view.run.arch.image_size}

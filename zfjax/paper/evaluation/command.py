@@ -33,6 +33,9 @@ class Options:
     """Data set; None: the one that the (first) network was trained on."""
     data_dir: str | None = None
     """Where TFDS keeps its data sets; None: ~/tensorflow_datasets."""
+    class_map: str | None = None
+    """File that says which of the network's classes each of the data set's is: a line each, its name, a tab, the
+    network's; None: by name, or as ImageNet's by WordNet number."""
     per_class: bool = False
     """Also print the error of every class, worst first, and what it is mistaken for."""
     confusion: str = ""
@@ -77,19 +80,27 @@ def evaluate(options: Options) -> None:
 
 def _answers(options: Options, run: Run, first: Run) -> Answers:
     """Of one run, on the images that the first one was trained for. Of the first, says what they are."""
+    import numpy as np
+
     from zfjax.data import open_for
+    from zfjax.data.relabelled import in_classes_of
     from zfjax.paper.evaluation.measure import probabilities
 
     places = {"data_dir": options.data_dir, "trained": first}
     data = open_for(run, options.dataset, bad_images=options.bad_images, **places)
-    if data.class_names != run.class_names:
-        raise InputError(f"{data.name} has other classes ({', '.join(data.class_names[:3])}, ...) than {_some(run)}")
+    own, data = data.class_names, in_classes_of(data, run.class_names, options.class_map)
     source = {"val": data.val, "train": data.train}[options.split]
     indices = range(min(options.limit or len(source), len(source)))
     if run is first:
         say(f"{len(indices):,} images of the {options.split} split of {data.name}, {options.crops} crop(s)")
     how = {"crops": options.crops, "batch_size": options.batch_size, "progress": True}
     answers = probabilities(run, source, indices=indices, **how)
+    if run is first and len(own) < len(run.class_names):
+        outside = int(np.isin(answers.shares.argmax(axis=1), answers.labels, invert=True).sum())
+        say(
+            f"the images are of {len(own):,} of the network's {len(run.class_names):,} classes; {outside:,} of its "
+            f"{len(answers.labels):,} answers are others"
+        )
     if run is first and (report := data.broken.report()):
         say(*report.split("\n"))
     return answers

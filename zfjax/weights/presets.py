@@ -1,0 +1,72 @@
+"""How pictures are prepared for published weights: what a file of weights does not say."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from zfjax.arch import Arch
+from zfjax.canvas import Resampling
+from zfjax.preprocess import Colours, Preprocess
+
+Preset = Literal["torchvision", "caffe", "zero_to_one", "minus_one_to_one"]
+
+
+class _Numbers(NamedTuple):
+    """(pixels - mean) * scale / std, of pixels in 0..255; mean and std in the order red, green, blue."""
+
+    mean: tuple[float, float, float]
+    scale: float
+    std: tuple[float, float, float] | None = None
+    colours: Colours = "RGB"
+    resampling: Resampling = "torchvision"
+
+
+_PRESETS: dict[str, _Numbers] = {
+    # the reference training of torchvision: mean and standard deviation of ImageNet in 0..1
+    "torchvision": _Numbers((0.485 * 255, 0.456 * 255, 0.406 * 255), 1 / 255, (0.229, 0.224, 0.225)),
+    # BVLC's models: the mean pixel (104, 117, 123) of ImageNet, blue first, and no scale
+    "caffe": _Numbers((123.0, 117.0, 104.0), 1.0, colours="BGR"),
+    "zero_to_one": _Numbers((0.0, 0.0, 0.0), 1 / 255),
+    "minus_one_to_one": _Numbers((127.5, 127.5, 127.5), 1 / 127.5),
+}
+# networks of the zoo whose published weights are Caffe's
+_CAFFE = ("bvlc-alexnet", "caffenet", "googlenet", "squeezenet-caffe", "zfnet512")
+
+
+def default_preset(arch: Arch) -> Preset:
+    """What the published weights of an architecture were trained with."""
+    if arch.channels == 1:
+        return "zero_to_one"
+    return "caffe" if arch.name in _CAFFE else "torchvision"
+
+
+def preprocessing(preset: Preset, arch: Arch, smallest_side: int | None = None) -> Preprocess:
+    """How a network sees pictures: their smallest side resized, the centre cut out, and numbers as the preset has them.
+
+    smallest_side: pixels; None: 256 for networks of 224 and 227 pixels, and in proportion for others. A network of one
+    channel takes the mean of the three. Raises InputError for a side below the network's.
+    """
+    numbers = _PRESETS[preset]
+    side = smallest_side or (256 if arch.image_size in (224, 227) else round(arch.image_size * 8 / 7))
+    mean = np.array(numbers.mean, np.float32)
+    std = None if numbers.std is None else np.array(numbers.std, np.float32)
+    if arch.channels == 3:
+        return Preprocess(side, arch.image_size, mean, std, numbers.scale, numbers.colours, numbers.resampling)
+    std = None if std is None else std.mean(keepdims=True)
+    return Preprocess(side, arch.image_size, mean.mean(keepdims=True), std, numbers.scale, "grey", numbers.resampling)
+
+
+def described(preprocess: Preprocess) -> str:
+    """In words: sizes, mean, scale, order of the colours."""
+    per = "" if preprocess.std is None else f" / ({_listed(preprocess.std)})"
+    scale = "" if preprocess.scale == 1 else f" / {1 / preprocess.scale:g}"
+    return (
+        f"smallest side {preprocess.smallest_side}, centre {preprocess.crop}x{preprocess.crop}, {preprocess.colours}, "
+        f"(pixels - ({_listed(preprocess.mean)})){scale}{per}"
+    )
+
+
+def _listed(values) -> str:
+    return ", ".join(f"{value:.4g}" for value in np.asarray(values).ravel())
