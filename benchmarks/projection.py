@@ -148,14 +148,13 @@ def run(config: Config) -> None:
     from zfjax.convnet import forward
 
     arch, params = network(config.image_size)
-    for layer in config.layers.split(","):
-        arch.row(layer)  # raises InputError for an unknown one, before any is timed
+    layers = arch.select(config.layers)  # raises InputError for an unknown one, before any is timed
     images = crops(config.units, arch.image_size)
     net = torch_net(arch, params, norm=PassedByNorm)
     params, images_there = jax.device_put((params, images))
     seen = jax.jit(functools.partial(forward, arch))(params, images_there)
     options = {"runs": config.runs, "cut": config.cut}
-    rows = [measure(arch, params, images, seen, net, layer, **options) for layer in config.layers.split(",")]
+    rows = [measure(arch, params, images, seen, net, layer, **options) for layer in layers]
     passed = "on the network cut off above the layer" if config.cut else "on the whole network"
     show(
         f"Projection of {config.units} units of {arch.name} at {arch.image_size}, each of an image of its own, float32",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import functools
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from zfjax import checks
-from zfjax.errors import InputError
+from zfjax.errors import InputError, near
 from zfjax.layers import IMAGE, KINDS, Conv, Dense, Layer, Pair, Shape, pair
 from zfjax.recipe import Recipe
 from zfjax.rows import ReceptiveField, Row, Spans, TooSmall, walk_down, walk_up
@@ -71,8 +72,24 @@ class Arch:
     def row(self, layer: str) -> Row:
         """The row of one layer; raises InputError for a name that the network lacks."""
         if layer not in self._by_name:
-            raise InputError(f"unknown layer {layer!r}; {self.name} has {', '.join(self.layer_names)}")
+            raise InputError(f"unknown layer {layer!r}; {self.name} has {near(layer, self.layer_names)}")
         return self._by_name[layer]
+
+    def select(self, text: str) -> list[str]:
+        """ "conv1,fire*/concat" -> names of layers, each once: as they are given, and for a shell pattern (* for any
+        letters, ? for one, [0-9] for one of several) all that fit it, from the image up.
+
+        Raises InputError for a name that the network lacks and for a pattern that fits none.
+        """
+        found: dict[str, None] = {}
+        for part in filter(None, text.split(",")):
+            if not set("*?[") & set(part):
+                found[self.row(part).name] = None
+            elif fitting := [name for name in self.layer_names if fnmatch.fnmatchcase(name, part)]:
+                found |= dict.fromkeys(fitting)
+            else:
+                raise InputError(f"{part!r} fits no layer; {self.name} has {near(part, self.layer_names)}")
+        return [*found]
 
     @property
     def classifier(self) -> Row | None:

@@ -1,7 +1,7 @@
 """Bad input: one sentence for the user instead of a traceback."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from zfjax.terminal import guarded, say
@@ -9,6 +9,17 @@ from zfjax.terminal import guarded, say
 
 class InputError(ValueError):
     """Something the user gave is wrong; the message names it, shows what arrived, and says what would do."""
+
+
+def near(name: str, names: Sequence[str], most: int = 20) -> str:
+    """What a message lists where a name is none of these: all of them, or of more than `most` those that are like it,
+    else the first, and how many more there are."""
+    if len(names) <= most:
+        return ", ".join(names)
+    from difflib import get_close_matches
+
+    listed = get_close_matches(name, names, n=5) or names[:5]
+    return f"{', '.join(listed)} and {len(names) - len(listed)} more"
 
 
 class BadImage(InputError):

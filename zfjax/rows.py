@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, assert_never
 
 from zfjax import layers as kinds
-from zfjax.errors import InputError
+from zfjax.errors import InputError, near
 from zfjax.layers import IMAGE, VALID, Layer, Padding, Shape, pair
 
 NO_NAMES = {IMAGE: "that is what the first one reads", "params": "flax calls the whole tree so"}
@@ -97,7 +97,8 @@ def walk_up(layers: Sequence[Layer], image: Shape, num_classes: int) -> Iterator
         inputs = layer.inputs or (before,)
         if missing := [name for name in inputs if name not in shapes]:
             raise InputError(
-                f"{layer.name} reads {missing[0]!r}, and no layer before it is called so; there are {', '.join(shapes)}"
+                f"{layer.name} reads {missing[0]!r}, and no layer before it is called so; there are "
+                f"{near(missing[0], [*shapes])}"
             )
         if len(inputs) > 1 and not isinstance(layer, kinds.Concat | kinds.Add):
             raise InputError(f"{layer.name} reads one layer, not {', '.join(inputs)}; join them by Concat or Add")

@@ -1,5 +1,6 @@
 """The tables against the counts and sizes known from the paper, from ONNX files and from arithmetic by hand."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from nets import canvas_side
 
 from zfjax.arch import Arch
 from zfjax.errors import InputError
-from zfjax.layers import Conv, Dense, MaxPool
+from zfjax.layers import Add, Conv, Dense, MaxPool
 from zfjax.zoo import ARCHS, get_arch, smallest_image
 
 
@@ -79,6 +80,34 @@ def test_bad_tables_are_refused():
         Arch((Conv("conv1", 4, kernel=3, groups=2),), image_size=20)
     with pytest.raises(InputError, match="unknown layer 'conv9'; zf has conv1"):
         get_arch("zf").receptive_field("conv9")
+
+
+def test_layers_are_chosen_by_names_and_patterns():
+    squeezenet, resnet = ARCHS["squeezenet1_1"], ARCHS["resnet152"]
+    assert squeezenet.select("") == squeezenet.select(",") == []
+    assert squeezenet.select("conv10,fire[23]/concat,conv1") == ["conv10", "fire2/concat", "fire3/concat", "conv1"]
+    assert squeezenet.select("fire9/*,fire9/concat,pool?") == [
+        *("fire9/squeeze1x1", "fire9/expand1x1", "fire9/expand3x3", "fire9/concat", "pool1", "pool3", "pool5")
+    ]
+    assert resnet.select("layer4.?") == ["layer4.0", "layer4.1", "layer4.2"]  # a dot is a dot
+    assert squeezenet.select("*") == [*squeezenet.layer_names]
+    with pytest.raises(InputError, match=r"^'Conv\*' fits no layer; zf has conv1, pool1, .*, fc8$"):
+        ARCHS["zf"].select("conv1,Conv*")
+
+
+def test_a_wrong_name_among_many_shows_the_near_ones():
+    resnet = ARCHS["resnet152"]
+    with pytest.raises(InputError) as caught:
+        resnet.row("layer3.35.con2")
+    said = str(caught.value)
+    assert said.startswith("unknown layer 'layer3.35.con2'; resnet152 has layer3.35.conv2, ")
+    assert said.endswith(" and 358 more") and len(resnet.layers) == 363 and len(said) < 200
+    with pytest.raises(InputError, match=r"'\?' fits no layer; resnet152 has conv1, bn1, .* and 358 more$"):
+        resnet.select("?")
+    with pytest.raises(InputError, match="zf has conv1, pool1, norm1, .*, drop7, fc8$"):
+        ARCHS["zf"].row("fc9")
+    with pytest.raises(InputError, match="sum reads 'layer1.9', .* there are layer3.9, .* and 359 more$"):
+        dataclasses.replace(resnet, layers=(*resnet.layers, Add("sum", inputs=("layer1.9", "fc"))))
 
 
 @pytest.mark.parametrize("name", ARCHS)

@@ -77,6 +77,9 @@ def test_layers_are_counted_as_in_figure_3():
     assert numbered_layers(ODD) == ("pool1", "pool2", "fc3")
     assert choose_layers(ARCHS["zf"], "") == ["fc7"]
     assert choose_layers(ARCHS["zf"], "1..3,5,fc7,5") == ["norm1", "norm2", "conv3", "pool5", "fc7"]
+    assert choose_layers(ARCHS["squeezenet1_0"], "fire9/e*,9,conv10") == [
+        *("fire9/expand1x1", "fire9/expand3x3", "fire9/concat", "conv10")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,8 @@ class How:
     """What of them is shown, and how it is computed."""
 
     layers: str = ""
-    """Layers to draw, e.g. conv1,conv5; empty: all convolutions (fully connected layers where there are none)."""
+    """Layers to draw, names and patterns, e.g. conv1,conv5 or fire*/concat; empty: all convolutions (fully connected
+    layers where there are none), and of a network of branches the sums and joins in place of what they are made of."""
     maps: str = ""
     """Numbers of the maps to draw, e.g. 3,17,40; empty: a random choice among those that respond to any image."""
     num_maps: int = 16

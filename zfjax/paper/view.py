@@ -119,12 +119,12 @@ class View:
         return self.out / f"{file_name(stem)}.{self.format}"
 
     def chosen_layers(self) -> list[str]:
-        """The layers asked for, else all convolutions (else all dense layers)."""
+        """The layers asked for, else `drawn_layers`."""
         return self.asked_layers() or drawn_layers(self.run.arch)
 
     def asked_layers(self) -> list[str]:
-        """Those of --layers; raises InputError for a name that the network lacks."""
-        return [self.run.arch.row(name).name for name in self.layers.split(",")] if self.layers else []
+        """Those of --layers; raises InputError for a name or a pattern that the network lacks."""
+        return self.run.arch.select(self.layers)
 
     def chosen_maps(self, layer: str) -> list[int]:
         """The maps asked for; empty: none in particular. Raises InputError for a number that the layer lacks."""

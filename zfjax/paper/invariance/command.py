@@ -22,7 +22,8 @@ class Options:
     """Fig. 5. Ranges, fill and interpolation are choices: the paper's text gives none."""
 
     layers: str = ""
-    """Layers whose features are compared, e.g. norm1,fc7; empty: the first block's output and the last hidden layer."""
+    """Layers whose features are compared, e.g. norm1,fc7 or layer*.0; empty: the first block's output and the last
+    hidden layer."""
     num_images: int = 5
     """How many images to choose where --images names none."""
     shift: float = 60.0
@@ -51,7 +52,7 @@ def draw(view: View, options: Options) -> Drawn:
     Raises InputError for ranges and layers that there are not.
     """
     transforms = amounts(options, view.run.arch.image_size)
-    layers = [view.run.arch.row(name).name for name in options.layers.split(",") if name]
+    layers = view.run.arch.select(options.layers)
     from zfjax.paper.invariance.draw import draw_invariance
     from zfjax.paper.invariance.measure import measure_invariance
     from zfjax.paper.pictures import choose_pictures

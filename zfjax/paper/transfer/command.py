@@ -67,7 +67,10 @@ def pascal(options: Options) -> None:
 
 
 def choose_layers(arch: Arch, text: str) -> list[str]:
-    """ "1..3,5,fc7" -> names of layers; empty: the one below the classifier. Raises InputError for any other."""
+    """ "1..3,5,fc7,fire*/concat" -> names of layers; empty: the one below the classifier.
+
+    Raises InputError for any other.
+    """
     if not text:
         return [below_answer(arch)]
     outputs = numbered_layers(arch)
@@ -82,7 +85,7 @@ def choose_layers(arch: Arch, text: str) -> list[str]:
                 raise InputError(f"--layers={part} counts down; write {last}..{first}")
             chosen += [outputs[n - 1] for n in numbers]
         else:
-            chosen.append(arch.row(part).layer.name)
+            chosen += arch.select(part)
     return list(dict.fromkeys(chosen))
 
 

@@ -23,7 +23,8 @@ class Options:
     dataset: str
     """TFDS name (caltech101) | folder:PATH (PATH/CLASS/*.jpg or PATH/{train,val}/CLASS/*.jpg) | scenes."""
     layers: str = ""
-    """Numbers as the paper counts and names, e.g. 1..7 or 5,7 or pool5,fc7; empty: the one below the classifier."""
+    """Numbers as the paper counts, names and patterns, e.g. 1..7 or 5,7 or pool5,fc7 or fire*/concat; empty: the one
+    below the classifier."""
     train_per_class: str = "15,30"
     """Training images of every class; several with commas between."""
     folds: int = 5
