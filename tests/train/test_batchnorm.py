@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import signal
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +19,11 @@ from zfjax.layers import Add, BatchNorm, Conv, Dense, GlobalAvgPool, MaxPool, pa
 from zfjax.preprocess import Preprocess
 from zfjax.recipe import Recipe
 from zfjax.runs.run import load_run
+from zfjax.runtime.devices import data_mesh, everywhere, share
 from zfjax.train.loop import train
 from zfjax.train.settings import described
 from zfjax.train.step import init_state, make_optimizer, train_step
+from zfjax.train.stopping import StopSignal
 
 RESIDUAL = Arch(
     (
@@ -123,6 +126,58 @@ def test_a_batch_in_parts_averages_their_statistics():
     each = [train_step(state, part, GREY, key, **options)[0].params["bn1"]["mean"] for part in parts]
     after, _ = jax.jit(functools.partial(train_step, grad_accum=2, **options))(state, batch, GREY, key)
     np.testing.assert_allclose(after.params["bn1"]["mean"], (each[0] + each[1]) / 2, rtol=1e-4, atol=1e-6)
+
+
+def test_two_devices_measure_the_whole_batch():
+    """And not each its own half: the statistics are those of numpy over all rows."""
+    tx, batch, key = make_optimizer(RESIDUAL.recipe), a_batch(), jax.random.key(2)
+    batch["image"][::2] //= 4  # so that the halves differ, whichever way the rows are dealt
+    state, mesh = init_state(jax.random.key(0), RESIDUAL, tx), data_mesh(8)
+    assert mesh.size > 1
+    step = jax.jit(functools.partial(train_step, net=ConvNet(RESIDUAL), tx=tx, total_steps=9))
+    there = jax.device_put((state, GREY, key), everywhere(mesh))
+    divided, _ = step(there[0], share(mesh, batch, batch), *there[1:])
+    _, seen = by_batch(RESIDUAL, state.params, GREY.crops(batch["image"], batch["crop"]))
+    for name, keep in (("bn1", 0.9), ("bn2", 0.8)):
+        for which, value in zip(("mean", "var"), seen[name], strict=True):
+            expected = keep * state.params[name][which] + (1 - keep) * value
+            np.testing.assert_allclose(divided.params[name][which], expected, rtol=1e-4, atol=1e-5)
+
+
+NAMED = Arch(  # as other libraries name layers
+    (
+        Conv("layer1.0.conv1", 2, kernel=3, bias=None, relu=False),
+        BatchNorm("layer1.0.bn1", relu=True),
+        Conv("layer1.0/dw", 2, kernel=1, groups=2, bias=None, relu=False),
+        BatchNorm("layer1.0/dw/bn"),
+        Add("layer1.0", inputs=("layer1.0/dw/bn", "layer1.0.bn1"), relu=True),
+        Dense("fc", relu=False),
+    ),
+    image_size=8,
+    num_classes=10,
+    recipe=Recipe(batch_size=4, epochs=1, init="he", filter_rms=0.0),
+    input_scale=1 / 64,
+)
+
+
+def test_statistics_survive_stop_and_resume_to_the_bit(tmp_path, monkeypatch):
+    small = [_First(SceneSource(split, size=canvas_side(NAMED)), 12) for split in ("train", "val")]
+    config = {"dataset": "scenes", "data_dir": None, **described(NAMED)}
+
+    def go_on(name):
+        train(NAMED, Dataset("scenes", *small, CLASS_NAMES, "some scenes"), tmp_path / name, config=config)
+
+    go_on("whole")
+    agreed = StopSignal.agreed
+    monkeypatch.setattr(StopSignal, "agreed", lambda self, mesh: signal.SIGTERM)
+    with pytest.raises(SystemExit):
+        go_on("parts")
+    assert load_run(tmp_path / "parts").step == 1
+    monkeypatch.setattr(StopSignal, "agreed", agreed)
+    go_on("parts")
+    whole, parts = (load_run(tmp_path / name) for name in ("whole", "parts"))
+    assert whole.step == parts.step == 3 and np.abs(whole.params["layer1.0/dw/bn"]["mean"]).max() > 1e-3
+    jax.tree.map(np.testing.assert_array_equal, whole.params, parts.params)
 
 
 @pytest.mark.slow
