@@ -213,5 +213,5 @@ def as_torch(arch: Arch, params: dict, modules: dict[str, str]) -> dict[str, np.
                 array = np.einsum("hwio->oihw", array)
             elif name == "kernel":
                 array = np.einsum("hwco->ochw", array.reshape(*row.input_shape, -1)).reshape(array.shape[1], -1)
-            tensors[f"{modules[row.name]}.{_PARTS[name]}"] = array
+            tensors[f"{modules[row.name]}.{_PARTS[name]}"] = np.ascontiguousarray(array)
     return tensors

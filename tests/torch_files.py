@@ -62,8 +62,8 @@ def emit(value: Any) -> bytes:
     raise TypeError(value)
 
 
-def storage(dtype: str, key: str, numel: int) -> Persistent:
-    return Persistent(("storage", Global(f"torch {KINDS[dtype]}Storage"), key, "cpu", numel))
+def storage(dtype: str, key: str, numel: int, *view: tuple | None) -> Persistent:
+    return Persistent(("storage", Global(f"torch {KINDS[dtype]}Storage"), key, "cpu", numel, *view))
 
 
 def tensor(stored: Any, shape: tuple, strides: tuple, offset: int = 0, **options: Any) -> Call:
@@ -71,13 +71,31 @@ def tensor(stored: Any, shape: tuple, strides: tuple, offset: int = 0, **options
     return Call(Global("torch._utils _rebuild_tensor_v2"), (stored, offset, shape, strides, False, hooks), **options)
 
 
-def state_dict(arrays: dict[str, np.ndarray]) -> tuple[dict, dict[str, bytes]]:
-    """The tree of a state dict, whose metadata are its state, and the storages by key."""
+def state_dict(arrays: dict[str, np.ndarray], *view: None) -> tuple[dict, dict[str, bytes]]:
+    """The tree of a state dict and its storages by key; arrays may be in C's or in Fortran's order.
+
+    view: None in the old form, which names the view of a storage there.
+    """
     tree = {}
     for key, (name, array) in enumerate(arrays.items()):
         strides = tuple(each // array.itemsize for each in array.strides)
-        tree[name] = tensor(storage(array.dtype.name, str(key), array.size), array.shape, strides)
+        tree[name] = tensor(storage(array.dtype.name, str(key), array.size, *view), array.shape, strides)
     return tree, {str(key): array.tobytes(order="A") for key, array in enumerate(arrays.values())}
+
+
+def old_forms(arrays: dict[str, np.ndarray], *view: None) -> tuple[Any, dict[str, bytes]]:
+    """A state dict as a list of pairs, as Python 2 pickled it, of tensors and parameters as they once were."""
+    tree, storages = state_dict(arrays, *view)
+    parameter = Global("torch.nn.parameter Parameter")
+    pairs = []
+    for number, (name, each) in enumerate(tree.items()):
+        stored, offset, shape, strides, *_ = each.arguments
+        plain = Call(Global("torch._utils _rebuild_tensor"), (stored, offset, shape, strides))
+        hooks = Call(Global("collections OrderedDict"), ())
+        empty = Raw(emit(parameter) + b")\x81" + emit((plain, None, {}, True, False)) + b"b")
+        rebuilt = Call(Global("torch._utils _rebuild_parameter"), (plain, True, hooks))
+        pairs.append([name, (plain, rebuilt, empty)[number % 3]])
+    return Call(Global("collections OrderedDict"), (pairs,)), storages
 
 
 def write_zip(path, tree: Any, storages: dict[str, bytes], *, more: dict[str, bytes] | None = None, **options) -> None:
@@ -85,6 +103,7 @@ def write_zip(path, tree: Any, storages: dict[str, bytes], *, more: dict[str, by
     with zipfile.ZipFile(path, "w", **options) as archive:
         archive.writestr("archive/data.pkl", tree if type(tree) is bytes else pickled(tree))
         archive.writestr("archive/byteorder", "little")
+        archive.writestr("archive/version", "3\n")
         for key, data in storages.items():
             archive.writestr(f"archive/data/{key}", data)
         for name, data in (more or {}).items():

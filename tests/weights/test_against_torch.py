@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from layouts import LAYOUTS
+from torch_files import old_forms, state_dict, write_legacy, write_zip
 
 from zfjax.convnet import forward
 from zfjax.weights.match import match
@@ -62,6 +63,19 @@ def test_what_torch_saved(tmp_path, name, options):
     for key, array in expected.items():
         np.testing.assert_array_equal(found[key], array)
         assert found[key].dtype == np.float32
+
+
+@pytest.mark.parametrize("write", [write_zip, write_legacy])
+@pytest.mark.parametrize("forms", [state_dict, old_forms])
+def test_torch_reads_the_files_of_the_other_tests(tmp_path, write, forms):
+    arrays = {"a.weight": np.arange(12, dtype=np.float32).reshape(3, 4).T, "a.bias": np.ones(3, np.float32)}
+    arrays["b.weight"] = arrays["a.weight"] + 1
+    write(tmp_path / "w", *forms(arrays, *([None] if write is write_legacy else [])))
+    theirs = torch.load(tmp_path / "w", weights_only=True)
+    for name, array in read_tensors(tmp_path / "w").items():
+        np.testing.assert_array_equal(array, arrays[name])
+        np.testing.assert_array_equal(theirs.pop(name).detach().numpy(), array)
+    assert not theirs
 
 
 class Fire(nn.Module):

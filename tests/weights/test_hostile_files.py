@@ -3,6 +3,8 @@
 import json
 import os
 import pickle
+import pickletools
+import random
 import struct
 import zipfile
 
@@ -58,6 +60,7 @@ PICKLES = {
     "more numbers": ({"w": tensor(storage("float32", "0", 10**15), (10**15,), (1,))}, "claims 1,000,000,000,000,000"),
     "fewer numbers": ({"w": tensor(storage("float32", "0", 3), (3,), (1,))}, "where 16 bytes are"),
     "a storage below 0": (_over(storage("float32", "1", -4), (2,), (1,)), "storage has -4 numbers"),
+    "a view of a storage": (_over(storage("float32", "1", 4, ("2", 0, 2)), (2,), (1,)), "before 0.4"),
     "a member missing": (_over(storage("float32", "../../etc/passwd", 4), (4,), (1,)), "where 0 bytes are"),
     "beyond its numbers": (_over(FLOATS, (2, 2), (4, 1)), "reaches beyond its 4"),
     "an offset beyond": (_over(FLOATS, (2, 2), (2, 1), offset=1), "reaches beyond its 4"),
@@ -218,3 +221,46 @@ def test_files(tmp_path, monkeypatch, name):
         read_tensors(tmp_path / "w")
     assert len(str(error.value).splitlines()) == 1 and len(str(error.value)) < 600
     assert set(os.listdir(tmp_path)) <= {"w"}
+
+
+def test_numbers_are_shared_by_a_few_tensors_and_not_by_thousands(tmp_path):
+    for count in (2, 3000):
+        tied = {f"w{number}": tensor(storage("float32", "0", 500), (500,), (1,)) for number in range(count)}
+        write_zip(tmp_path / str(count), tied, {"0": np.ones(500, np.float32).tobytes()})
+    assert len(read_tensors(tmp_path / "2")) == 2
+    with pytest.raises(InputError, match="take more than 8 times the"):
+        read_tensors(tmp_path / "3000")
+
+
+def _mutated(data: bytes, rng: random.Random) -> bytes:
+    """One or a few changes to a pickle: a bit, another instruction, a piece moved or left out."""
+    changed = bytearray(data)
+    for _ in range(rng.choice([1, 1, 2, 5])):
+        place, other = rng.randrange(len(changed)), rng.randrange(len(changed))
+        match rng.randrange(4):
+            case 0:
+                changed[place] ^= 1 << rng.randrange(8)
+            case 1:
+                changed[place : place + rng.randrange(2)] = rng.choice(pickletools.opcodes).code.encode("latin-1")
+            case 2:
+                changed[place:place] = changed[other : other + rng.randrange(40)]
+            case 3:
+                del changed[place : place + rng.randrange(1, 20)]
+    return bytes(changed)
+
+
+def test_changed_pickles_are_refused_or_give_numbers_of_the_file(tmp_path):
+    arrays = {"conv1.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2), "conv1.bias": FOUR}
+    tree, storages = state_dict(arrays)
+    sound = pickled({"epoch": 3, "args": Call(Global("argparse Namespace"), (), {"lr": 0.1}), "state_dict": tree})
+    refused = 0
+    for seed in range(500):
+        write_zip(tmp_path / "w", _mutated(sound, random.Random(seed)), storages)
+        try:
+            found = read_tensors(tmp_path / "w")
+        except InputError as error:
+            assert len(str(error).splitlines()) == 1
+            refused += 1
+        else:
+            assert all(np.isin(array, arrays["conv1.weight"]).all() for array in found.values()), seed
+    assert 300 < refused < 500

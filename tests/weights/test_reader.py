@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import safetensors.numpy
-from torch_files import Call, Global, state_dict, write_legacy, write_zip
+from torch_files import Call, Global, old_forms, state_dict, write_legacy, write_zip
 
 from zfjax.errors import InputError
 from zfjax.weights.reader import read_tensors
@@ -40,6 +40,12 @@ def test_state_dicts_of_every_type(tmp_path, write, dtype):
     options = {"itemsize": np.dtype(dtype).itemsize} if write is write_legacy else {}
     write(tmp_path / "w", *state_dict(arrays), **options)
     assert_same(read_tensors(tmp_path / "w"), ARRAYS, dtype)
+
+
+@pytest.mark.parametrize("write", [write_zip, write_legacy])
+def test_forms_that_earlier_versions_wrote(tmp_path, write):
+    write(tmp_path / "w", *old_forms(ARRAYS, *([None] if write is write_legacy else [])))
+    assert_same(read_tensors(tmp_path / "w"), ARRAYS)
 
 
 @pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict"])

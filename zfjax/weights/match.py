@@ -14,6 +14,8 @@ from zfjax.layers import Conv, Dense
 from zfjax.rows import Row
 from zfjax.weights.names import Entry, Modules, modules_by_layer, modules_of, shown
 
+_OUTPUTS = 16  # that are turned at a time: AlexNet's fc6 takes 0.12 s, and all 4,096 at once 0.94 s
+
 
 class Matched(NamedTuple):
     """A network with the weights of a file."""
@@ -109,11 +111,14 @@ def _layer_params(
 
 def _as_ours(row: Row, kernel: np.ndarray) -> np.ndarray:
     """PyTorch's order of axes as ours. It flattens a map [C, H, W], and we [H, W, C]."""
-    if isinstance(row.layer, Conv):
-        return np.ascontiguousarray(kernel.transpose(2, 3, 1, 0))
-    height, width, channels = row.input_shape
-    kernel = kernel.reshape(-1, channels, height, width).transpose(2, 3, 1, 0)
-    return kernel.reshape(height * width * channels, -1)
+    if isinstance(row.layer, Dense):
+        height, width, channels = row.input_shape
+        kernel = kernel.reshape(-1, channels, height, width)
+    turned = kernel.transpose(2, 3, 1, 0)
+    ours = np.empty(turned.shape, np.float32)
+    for start in range(0, ours.shape[-1], _OUTPUTS):
+        ours[..., start : start + _OUTPUTS] = turned[..., start : start + _OUTPUTS]
+    return ours.reshape(row.param_shapes["kernel"])
 
 
 def _size(shape: tuple[int, ...]) -> str:
