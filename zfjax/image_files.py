@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 from zfjax.errors import BadImage
 
@@ -45,6 +45,13 @@ PIXEL_BYTES_OF_FORMAT = {"WEBP": 17, "AVIF": 12, "JPEG2000": 20}
 MAX_SCANS = 100
 MANY_PIXEL_BYTES = 1e11  # pixels times bytes of the file; below, scans cannot take seconds, and are not counted
 COEFFICIENT_BYTES = 6  # a pixel of a progressive JPEG, before the decoder shrinks it
+# Pillow takes a file apart in Python: PPM's header byte by byte, segments, chunks and blocks in two to four reads each,
+# a microsecond a read. Usual files: 30 reads, and one for 2 KiB where a PNG comes in chunks of 8.
+MAX_READS, BYTES_A_READ = 20_000, 1 << 10
+MAX_PROFILES = 100  # chunks of a PNG that each become a megabyte in 4 ms; it has one
+# Its decoders that are loops in Python, 0.2 to 1 us a number. A comment in the pixels of a text file moves a megabyte.
+LOOPS = {"ppm": "PPM of other than 8 bits", "ppm_plain": "PPM as text", "bmp_rle": "run-length BMP"}
+MAX_LOOP, MAX_COMMENTS = 50_000_000, 1000
 
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -85,12 +92,32 @@ def _check_regular(status: os.stat_result) -> int:
     return status.st_size
 
 
+class _Pieces(io.BytesIO):
+    """The bytes of a file that may be read in so many pieces only; BadImage is raised for one more."""
+
+    def __init__(self, data: bytes):
+        super().__init__(data)
+        self.left = MAX_READS + len(data) // BYTES_A_READ
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            size = len(self.getbuffer())
+            raise BadImage(
+                f"{size:,} bytes in more than {MAX_READS + size // BYTES_A_READ:,} pieces, such as comments, chunks or "
+                "a header without an end; save the image again, without what is no pixels"
+            )
+        return super().read(size)
+
+
 def identify(data: bytes) -> Image.Image:
     """An image whose pixels are not decoded; raises BadImage for bytes in none of `FORMATS`, and as pillow does."""
     if not data:
         raise BadImage("empty file: 0 bytes where an image should be")
+    if data.startswith(b"\x89PNG") and (profiles := data.count(b"iCCP")) > MAX_PROFILES:
+        raise BadImage(f"PNG with {profiles:,} colour profiles, and {MAX_PROFILES} are read")
     try:
-        return Image.open(io.BytesIO(data), formats=tuple(FORMATS))
+        return Image.open(_Pieces(data), formats=tuple(FORMATS))
     except Image.UnidentifiedImageError:
         raise BadImage(f"not an image: {len(data)} bytes that begin with {data[:12]!r}") from None
 
@@ -103,6 +130,7 @@ def open_image(data: bytes, side: int) -> Image.Image:
     image = identify(data)
     width, height = image.size
     coefficients = 0
+    _check_loop(image, data)
     if image.info.get("progressive"):
         coefficients = COEFFICIENT_BYTES * width * height
         _check_scans(data, width * height)
@@ -121,6 +149,21 @@ def _check_scans(data: bytes, pixels: int) -> None:
         return
     if (scans := data.count(b"\xff\xda")) > MAX_SCANS:
         raise BadImage(f"a progressive JPEG file of {scans:,} scans, and {MAX_SCANS} are read; usual ones have 10")
+
+
+def _check_loop(image: Image.Image, data: bytes) -> None:
+    """Refuses what would be decoded for minutes, and lets the rest be read in as many pieces as it has pixels."""
+    if not isinstance(image, ImageFile.ImageFile) or not image.tile or (codec := image.tile[0][0]) not in LOOPS:
+        return
+    if codec == "ppm_plain" and (comments := data.count(b"#")) > MAX_COMMENTS:
+        raise BadImage(f"{LOOPS[codec]} with {comments:,} comments, and {MAX_COMMENTS:,} are read")
+    numbers = max(len(data), image.width * image.height * len(image.getbands()))
+    if numbers > MAX_LOOP:
+        raise BadImage(
+            f"{LOOPS[codec]} of {image.width}x{image.height} pixels in {len(data):,} bytes is read number by number, "
+            f"and {MAX_LOOP:,} are; save it as PNG"
+        )
+    image.fp = io.BytesIO(data)
 
 
 def decoded_bytes(image: Image.Image) -> int:
