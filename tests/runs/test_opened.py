@@ -44,24 +44,71 @@ def put_a_file(run: Path) -> None:
 
 def empty(run: Path) -> None:
     for path in run.iterdir():
-        path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def lose_the_mean(run: Path) -> None:
     (run / "mean.npy").unlink()
 
 
-AWAY = [shutil.rmtree, move, replace, link_elsewhere, put_a_copy, put_a_file, empty, lose_the_mean]
+def put_a_pipe(run: Path) -> None:
+    lose_the_mean(run)
+    os.mkfifo(run / "mean.npy")
 
 
-@pytest.mark.parametrize("damage", AWAY, ids=lambda damage: damage.__name__)
-def test_a_run_that_goes_away_is_said(tmp_path, damage):
-    run = create_run(tmp_path / "run", {"seed": 0}, ["a"], np.zeros((2, 2, 3)))
-    with Opened(run) as opened:
-        opened.check()
+def change_a_byte_of_the_mean(run: Path) -> None:
+    data = (run / "mean.npy").read_bytes()
+    (run / "mean.npy").write_bytes(data[:-1] + b"?")
+
+
+def empty_the_config(run: Path) -> None:
+    (run / "config.json").write_text("{}")
+
+
+def put_another_config(run: Path) -> None:
+    (run / "other").write_text((run / "config.json").read_text().replace('"seed": 0', '"seed": 1'))
+    (run / "other").rename(run / "config.json")
+
+
+def put_a_folder(run: Path) -> None:
+    (run / "classes.txt").unlink()
+    (run / "classes.txt").mkdir()
+
+
+def swap_the_classes(run: Path) -> None:
+    (run / "classes.txt").write_text("b\na\n")
+
+
+AWAY = [shutil.rmtree, move, replace, link_elsewhere, put_a_copy, put_a_file]
+OTHER = {
+    "config.json, classes.txt, mean.npy": [empty],
+    "config.json": [empty_the_config, put_another_config],
+    "classes.txt": [swap_the_classes, put_a_folder],
+    "mean.npy": [lose_the_mean, put_a_pipe, change_a_byte_of_the_mean],
+}
+SAID = [(damage, "was removed, moved or replaced") for damage in AWAY]
+SAID += [(damage, f"has lost {names}") for names, damages in OTHER.items() for damage in damages]
+
+
+@pytest.mark.parametrize(("damage", "said"), SAID, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_run_that_is_another_is_said(tmp_path, damage, said):
+    run = create_run(tmp_path / "run", {"seed": 0}, ["a", "b"], np.zeros((2, 2, 3)))
+    with Checkpoints(run) as checkpoints:
+        checkpoints.save(1, STATE)
+        checkpoints.wait()
         damage(run)
-        with pytest.raises(InputError, match=f"{run} (was removed, moved or replaced|has lost .*mean.npy) during"):
-            opened.check()
+        for look in (checkpoints.verify, lambda: checkpoints.save(2, STATE)):
+            with pytest.raises(InputError, match=f"{run} {said} during the training"):
+                look()
+
+
+def test_the_same_files_written_anew_are_the_same_run(tmp_path):
+    run = create_run(tmp_path / "run", {"seed": 0}, ["a", "b"], np.zeros((2, 2, 3)))
+    with Opened(run) as opened:
+        for name in ("config.json", "classes.txt", "mean.npy"):
+            shutil.copy(run / name, run / "copy")
+            (run / "copy").rename(run / name)
+        opened.check()
 
 
 # the first six were misread: checkpoints without arrays, with exit code 0, or tracebacks

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from zfjax.errors import InputError
 from zfjax.runs.folder import CLASSES, CONFIG, MEAN
+from zfjax.runtime.files import read_bytes
 
 # The array store takes a backslash for a slash, orbax looks for files by a glob, epath takes gs:/ for another machine,
 # and what is not UTF-8 reaches neither.
@@ -23,8 +24,9 @@ class Opened:
 
     def __init__(self, folder: str | Path):
         self._folder = Path(folder).absolute()
+        there = [name for name in (CONFIG, CLASSES, MEAN) if (self._folder / name).exists()]
+        self._files = {name: read_bytes(self._folder / name) for name in there}  # a mean image has less than 1 MB
         self._number = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        self._files = [name for name in (CONFIG, CLASSES, MEAN) if (self._folder / name).exists()]
         self.path = self._folder
         if _MISREAD.search(f"{self._folder}/"):
             self.path = Path(f"/proc/self/fd/{self._number}")
@@ -36,7 +38,7 @@ class Opened:
                 )
 
     def check(self) -> None:
-        """Raises InputError when the path leads elsewhere by now, or a run's small files are gone that were there."""
+        """Raises InputError when the path leads elsewhere by now, or a run's small files are not what they were."""
         try:
             # the open descriptor keeps file systems in user space from giving the folder another number meanwhile
             same = os.path.samestat(os.stat(self._folder), os.fstat(self._number))
@@ -47,10 +49,10 @@ class Opened:
                 f"the run folder {self._folder} was removed, moved or replaced during the training; nothing more is "
                 "written: put it back, or start anew"
             )
-        if gone := [name for name in self._files if not (self._folder / name).exists()]:
+        if other := [name for name, content in self._files.items() if _content(self._folder / name) != content]:
             raise InputError(
-                f"{self._folder} has lost {', '.join(gone)} during the training, and would be no run without; "
-                "put back what was there, or start anew"
+                f"{self._folder} has lost {', '.join(other)} during the training, or holds others by now, and would "
+                "not be the run that was begun; put back what was there, or start anew"
             )
 
     def close(self) -> None:
@@ -62,3 +64,10 @@ class Opened:
 
     def __exit__(self, *_) -> None:
         self.close()
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return read_bytes(path)
+    except OSError:
+        return None
