@@ -9,6 +9,8 @@ from runs import SCENES, make_run, random_run, run_script
 
 from zfjax.cli import visualize
 from zfjax.data.scenes.scenes import CLASS_NAMES
+from zfjax.paper.registry import FIGURES
+from zfjax.runs.folder import append_metrics
 
 QUICK = ["--top=2", "--num_maps=2", "--num_images=1", "--limit=8", "--batch_size=8", "--layers=conv1,conv2"]
 QUICK += ["--occlusion.stride=20", "--occlusion.others=0"]
@@ -56,14 +58,56 @@ def test_figures_that_need_no_data_are_drawn_where_it_is_absent(without_data, im
     assert f"{tmp_path}/gone" in said
 
 
-def test_a_silent_layer_costs_its_own_figures(tmp_path, monkeypatch, capsys):
-    params = random_params(SCENES)
-    params["conv2"] = jax.tree.map(np.zeros_like, params["conv2"])
-    states = {7: {"params": params, "step": np.array(7)}}
-    run = make_run(tmp_path / "run", SCENES, states, names=CLASS_NAMES, dataset="scenes", data_dir=None)
-    said = ended([f"--ckpt={run}", f"--out={tmp_path}/out", *QUICK], monkeypatch, capsys)
-    assert drawn(tmp_path / "out") == {"architecture", "filters", "occlusion"}
-    assert "features (conv2: all maps are silent on every image" in said
+@pytest.fixture(scope="module")
+def silent(tmp_path_factory):
+    """A run that kept two epochs; at the end all maps of conv2 and one of conv1 are silent."""
+    before = random_params(SCENES)
+    after = {**before, "conv2": jax.tree.map(np.zeros_like, before["conv2"])}
+    after["conv1"] = {
+        name: np.where(np.arange(values.shape[-1]) == 1, 0, values) for name, values in after["conv1"].items()
+    }
+    states = {step: {"params": params, "step": np.array(step)} for step, params in ((3, before), (6, after))}
+    path = tmp_path_factory.mktemp("silent") / "run"
+    run = make_run(path, SCENES, states, names=CLASS_NAMES, keep=(3, 6), dataset="scenes", data_dir=None)
+    for epoch in (1, 2):
+        append_metrics(run, {"epoch": epoch, "step": 3 * epoch})
+    return run
+
+
+SILENT = "left out: conv2: all maps are silent on every image, so there is nothing to project\n"
+
+
+CASES = [("features", "conv2,conv1,fc5"), ("evolution", "conv1,conv2"), ("maximal_activations", "conv2,conv1")]
+
+
+@pytest.mark.parametrize(("figure", "layers"), CASES)
+def test_a_silent_layer_costs_its_own_pictures(figure, layers, silent, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(visualize, "FIGURES", FIGURES)
+    flags = [f"--ckpt={silent}", f"--out={tmp_path}/out", f"--figure={figure}", *QUICK, f"--layers={layers}"]
+    run_script(visualize, flags, monkeypatch)
+    pictures = {f"{figure}_{layer}.png" for layer in layers.split(",") if layer != "conv2"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} - {"evolution.png"} == pictures
+    assert capsys.readouterr().err.count(SILENT) == 1
+
+
+def test_layers_of_which_the_chosen_maps_are_silent(silent, tmp_path, monkeypatch, capsys):
+    flags = [f"--ckpt={silent}", f"--out={tmp_path}/out", "--figure=features", *QUICK]
+    run_script(visualize, [*flags, "--layers=conv1,conv2,fc5", "--maps=1"], monkeypatch)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"features_fc5.png"}
+    said = capsys.readouterr().err
+    assert all(f"left out: {layer}: the maps 1 are silent on every image" in said for layer in ("conv1", "conv2"))
+    said = ended([*flags, "--maps=1"], monkeypatch, capsys)
+    assert said.startswith("error: conv1: the maps 1 are silent") and said.endswith("; give other --layers")
+    assert "conv2: the maps 1 are silent" in said
+
+
+def test_a_silent_layer_is_no_failure_of_all_figures(silent, tmp_path, monkeypatch, capsys):
+    flags = [f"--ckpt={silent}", f"--out={tmp_path}/out", *QUICK]
+    run_script(visualize, flags, monkeypatch)
+    assert drawn(tmp_path / "out") == {"architecture", "filters", "occlusion", "features"}
+    assert capsys.readouterr().err.count(SILENT) == 1
+    said = ended([*flags, "--layers=conv2"], monkeypatch, capsys)
+    assert said.startswith("error: 1 of 4 figures could not be drawn: features (conv2: all maps are silent")
 
 
 def test_a_broken_image_costs_the_figures_that_show_it(tmp_path, monkeypatch, capsys):

@@ -12,6 +12,7 @@ import numpy as np
 
 from zfjax.errors import InputError
 from zfjax.paper.default_layers import drawn_layers
+from zfjax.paper.silent import Silent
 from zfjax.runtime.files import file_name
 
 if TYPE_CHECKING:
@@ -135,16 +136,14 @@ class View:
         return maps
 
     def responding_maps(self, layer: str, winners: Winners) -> list[int]:
-        """The maps asked for, or a random choice of `num_maps` of those that respond to any image."""
+        """The maps asked for, or a random choice of `num_maps` of those that respond to any image; raises Silent."""
         from zfjax.paper.top_activations import responds
 
         responding = np.flatnonzero(responds(winners)[:, 0])
         chosen = self.chosen_maps(layer)
         if not set(chosen or responding) & set(responding):
             which = f"the maps {self.maps}" if chosen else "all maps"
-            raise InputError(
-                f"{layer}: {which} are silent on every image, so there is nothing to project; leave it out"
-            )
+            raise Silent(f"{layer}: {which} are silent on every image, so there is nothing to project")
         count = min(self.num_maps, len(responding))
         return chosen or sorted(np.random.default_rng(self.seed).choice(responding, count, replace=False).tolist())
 

@@ -56,7 +56,7 @@ def draw(view: View, options: Options) -> Drawn:
         batch_size=view.batch_size,
         progress=view.progress,
     )
-    paths = [_draw_layer(view, layer, evolution) for layer in layers]
+    paths = [_draw_layer(view, layer, evolution) for layer in evolution.layers]
     paths.append(view.path("evolution"))
     words = ", ".join(f"{layer} {_when(found.settled, moments)}" for layer, found in evolution.layers.items())
     sample = min(options.sample, len(view.searched(source)))

@@ -12,6 +12,7 @@ from zfjax import ops
 from zfjax.data import Source, eval_batches
 from zfjax.deconvnet import Norm
 from zfjax.model import on_canvases
+from zfjax.paper.silent import choose_maps
 from zfjax.paper.top_activations import (
     Batch,
     Choose,
@@ -72,7 +73,8 @@ def evolve(
     batch_size: int = 32,
     progress: bool = False,
 ) -> Evolution:
-    """Searches the images with the network as it was at each of the moments, one in memory at a time.
+    """Searches the images with the network as it was at each of the moments, one in memory at a time. Layers
+    that are silent at the last one are left out (`choose_maps`).
 
     load: the run at a step. choose: the maps to project of a layer, from its winners [maps, 1] at the last moment.
     indices: the images to search; None: all. sample: how many of them, at random, to measure `similarity` on.
@@ -86,10 +88,10 @@ def evolve(
             run = load(moment.step)
             batches = eval_batches(source, batch_size=min(batch_size, len(searched)), indices=searched)
             winners, peaks = _search(run, layers, counted(batches, bar), sampled)
-            maps = maps or {layer: choose(layer, winners[layer]) for layer in layers}
+            maps = maps or choose_maps(layers, choose, winners)
             features = project_winners(run, source, winners, maps, overlap=overlap, norm=norm)
-            found.append({layer: (winners[layer], peaks[layer], features[layer]) for layer in layers})
-    evolved = {layer: _layer(moments, [each[layer] for each in found[::-1]], threshold) for layer in layers}
+            found.append({layer: (winners[layer], peaks[layer], features[layer]) for layer in maps})
+    evolved = {layer: _layer(moments, [each[layer] for each in found[::-1]], threshold) for layer in maps}
     return Evolution(tuple(moments), evolved, threshold)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from zfjax import ops
 from zfjax.data import Source
 from zfjax.deconvnet import Norm
+from zfjax.paper.silent import choose_maps
 from zfjax.paper.top_activations import (
     Choose,
     FeatureMap,
@@ -40,11 +41,14 @@ def find_features(
     batch_size: int = 32,
     progress: bool = False,
 ) -> dict[str, Features]:
-    """Searches the images, or those of `indices`, and projects the winners of the maps that `choose` names."""
+    """Searches the images, or those of `indices`, and projects the winners of the maps that `choose` names.
+
+    Layers that are silent on all of them are left out (`choose_maps`).
+    """
     search = {"top": top, "indices": indices, "batch_size": batch_size}
     winners = strongest_activations(run, source, layers, **search, progress=progress)
-    maps = {layer: choose(layer, winners[layer]) for layer in layers}
+    maps = choose_maps(layers, choose, winners)
     found = project_winners(run, source, winners, maps, overlap=overlap, norm=norm, progress=progress)
     return {
-        layer: Features(found[layer], winners[layer], int((~responds(winners[layer])[:, 0]).sum())) for layer in layers
+        layer: Features(found[layer], winners[layer], int((~responds(winners[layer])[:, 0]).sum())) for layer in maps
     }

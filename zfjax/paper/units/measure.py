@@ -14,6 +14,7 @@ from zfjax.arch import Arch
 from zfjax.convnet import Forward
 from zfjax.data import Source
 from zfjax.model import Model, on_canvases
+from zfjax.paper.silent import choose_maps
 from zfjax.paper.top_activations import Choose, Winners, number_of_maps, responds, search
 from zfjax.runs.run import Run
 
@@ -60,13 +61,14 @@ def strongest_units(
     """The strongest images of the maps that `choose` names, then those of the directions, for each layer.
 
     directions: {layer: [C, D]}, D >= 0; these layers are searched. indices: the images to search; None: all.
+    Layers that are silent on all of them are left out (`choose_maps`).
     """
     options = {"top": top, "indices": indices, "batch_size": batch_size, "progress": progress}
     units, mixed = strongest_places(run, source, directions, **options)
     found = {}
-    for layer, vectors in directions.items():
-        maps = {number: f"map {number}" for number in choose(layer, units[layer])}
-        mixtures = {number: f"direction {number + 1}" for number in range(vectors.shape[1])}
+    for layer, chosen in choose_maps(directions, choose, units).items():
+        maps = {number: f"map {number}" for number in chosen}
+        mixtures = {number: f"direction {number + 1}" for number in range(directions[layer].shape[1])}
         found[layer] = show_strongest(run, source, layer, units[layer], maps)
         found[layer] += show_strongest(run, source, layer, mixed[layer], mixtures)
     return found
