@@ -163,6 +163,11 @@ def _initializers(arch: Arch, row: Row, first: bool) -> dict[str, initializers.I
     raise InputError(f"init is 'paper', 'he' or 'glorot', not {arch.recipe.init!r}")
 
 
+def seed_key(seed: jax.Array | int) -> jax.Array:
+    """The key that a seed stands for, of the same kind whatever JAX_DEFAULT_PRNG_IMPL says: a run goes on elsewhere."""
+    return jax.random.key(seed, impl="threefry2x32")
+
+
 def init_params(key: jax.Array, arch: Arch) -> dict:
     """Random parameters {layer: {"kernel", "bias", ...}}, float32, by the architecture's recipe (section 3)."""
     images = jax.ShapeDtypeStruct((1, arch.image_size, arch.image_size, arch.channels), jnp.float32)

@@ -67,11 +67,31 @@ def test_a_finished_run_is_left_alone(trained, stripes, monkeypatch, capsys):
     assert after == before
 
 
+# each of them changed the numbers or was a traceback
+HOSTILE = {
+    "JAX_DEFAULT_PRNG_IMPL": "rbg",
+    "JAX_THREEFRY_PARTITIONABLE": "0",
+    "JAX_RANDOM_SEED_OFFSET": "7",
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    "JAX_ENABLE_X64": "abc",
+    "JAX_NUMPY_DTYPE_PROMOTION": "strict",
+    "JAX_NUMPY_RANK_PROMOTION": "raise",
+    "JAX_TRANSFER_GUARD": "disallow",
+    "JAX_DEBUG_INFS": "1",
+    "JAX_ERROR_CHECKING_BEHAVIOR_NAN": "raise",
+    "JAX_NO_EXECUTION": "1",
+    "FLAX_FIX_RNG_SEPARATOR": "1",
+    "FLAX_RETURN_FROZENDICT": "1",
+    "TQDM_MININTERVAL": "abc",
+    "TQDM_BAR_FORMAT": "{nope}",
+}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_run_ends_with_the_same_bits(number, trained, stripes, tmp_path):
     workdir = tmp_path / "stopped"
     flags = [*FLAGS, f"--dataset=folder:{stripes}", f"--workdir={workdir}", "--checkpoint_secs=0"]
-    first = start("train.py", *flags, env=one_cpu())
+    first = start("train.py", *flags, env=one_cpu() | HOSTILE)
     wait_for(lambda: steps(workdir), first)
     first.send_signal(number)
     code, said, _ = finish(first, timeout=60)
@@ -79,7 +99,8 @@ def test_a_stopped_run_ends_with_the_same_bits(number, trained, stripes, tmp_pat
     assert ("the same command goes on from there" in said) == (number == signal.SIGTERM)
     stopped_at = steps(workdir)[-1]
     assert stopped_at < 12
-    code, said, errors = finish(start("train.py", *flags, env=one_cpu()))
+    code, said, errors = finish(start("train.py", *flags, env=one_cpu() | HOSTILE))
+    assert "taking no notice of FLAX_FIX_RNG_SEPARATOR=1, FLAX_RETURN_FROZENDICT=1, " in errors
     assert code == 0 and f"going on from step {stopped_at} of 12" in said, errors
     same = jax.tree.map(lambda a, b: bool((a == b).all()), load_run(workdir).params, load_run(trained).params)
     assert jax.tree.all(same)

@@ -7,7 +7,10 @@ from importlib import metadata
 import jax
 import numpy as np
 import pytest
+from runs import finish
+from runs import start as launch
 
+from zfjax.convnet import seed_key
 from zfjax.errors import InputError
 from zfjax.runs.folder import versions
 from zfjax.runtime import devices, files, places, start, xla
@@ -46,6 +49,37 @@ def test_commands_compute_in_32_bits(monkeypatch):
         assert jax.numpy.ones(1).dtype == np.float32
     finally:
         jax.config.update("jax_enable_x64", False)
+
+
+HEEDED = {"JAX_PLATFORMS": "cpu", "JAX_LOG_COMPILES": "1", "JAX_NUM_CPU_DEVICES": "2", "XLA_FLAGS": "", "JAX_X": "1"}
+HEEDED |= {"TQDM_DISABLE": "1", "TQDM_ASCII": " #", "TQDM_MININTERVAL": "0.5", "TQDM_NCOLS": "80", "NOT_FLAX_X": "1"}
+UNHEEDED = {"JAX_DEFAULT_PRNG_IMPL": "rbg", "JAX_TRANSFER_GUARD_HOST_TO_DEVICE": "disallow", "FLAX_LAZY_RNG": "0"}
+UNHEEDED |= {"JAX_THREEFRY_PARTITIONABLE": "0", "JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_ENABLE_X64": "a\nb"}
+UNHEEDED |= {"TQDM_MAXINTERVAL": "abc", "TQDM_BAR_FORMAT": "{nope}", "TQDM_GUI": "1", "TQDM_MINITERS": "5"}
+
+
+def test_what_would_change_the_numbers_is_taken_out_of_the_environment_and_said(monkeypatch, capsys):
+    monkeypatch.setattr(os, "environ", HEEDED | UNHEEDED)
+    start.settle_environment()
+    assert os.environ == HEEDED
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and all(name in said for name in UNHEEDED) and not any(name in said for name in HEEDED)
+    start.settle_environment()
+    assert not capsys.readouterr().err
+
+
+def test_a_setting_that_jax_refuses_is_one_line():
+    ended = finish(launch("evaluate.py", "--ckpt=none", env={**os.environ, "JAX_TRACEBACK_FILTERING": "foo"}))
+    assert ended.code == 2 and ended.errors == (
+        'error: JAX does not start: Invalid value "foo" for JAX flag jax_traceback_filtering\n'
+    )
+
+
+def test_keys_are_of_one_kind():
+    expected = jax.random.normal(jax.random.key(3, impl="threefry2x32"), (4,))
+    for name in ("rbg", "unsafe_rbg", "threefry2x32"):
+        with jax.default_prng_impl(name):
+            assert (jax.random.normal(seed_key(3), (4,)) == expected).all()
 
 
 ABSENT = "Unable to initialize backend 'tpu': not there\n(and more)"

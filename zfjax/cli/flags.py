@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_origin, get_type_hints
 from zfjax.errors import exit_on_bad_input
 from zfjax.runtime.ranges import check_flags
 from zfjax.runtime.signals import remember_interrupts
+from zfjax.runtime.start import settle_environment
 from zfjax.terminal import guarded, say
 
 Config = TypeVar("Config")
@@ -26,11 +27,12 @@ def choice(names: Sequence[str], help: str) -> Any:
 def parse_flags(config: type[Config], args: list[str] | None = None) -> Config:
     """The dataclass filled from the command line. `--help` prints every field with its docstring and default.
 
-    Every command begins here: from now on no Ctrl-C is lost. Ends the process with one line and exit code 2 for flags
-    that there are not and for numbers out of their RANGES.
+    Every command begins here: from now on no Ctrl-C is lost, and the environment changes no number. Ends the process
+    with one line and exit code 2 for flags that there are not and for numbers out of their RANGES.
     """
     remember_interrupts()
     with exit_on_bad_input():
+        settle_environment()
         parsed = _parsed(config, args)
         check_flags(parsed)
         return parsed

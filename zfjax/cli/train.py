@@ -45,9 +45,9 @@ class TrainConfig(Programs, Settings, Which):
 def run(config: TrainConfig) -> None:
     """Finds the other processes, opens the data and trains."""
     arch = resolve(config, config.arch)  # before the imports that take seconds: a wrong flag is answered at once
+    start(config.programs)
     from zfjax.runtime.processes import ending_together, join
 
-    start(config.programs)
     join(config.coordinator, config.num_processes, config.process_id)
     with ending_together():  # where one process finds no data, the others must not wait for it
         _train(config, arch)

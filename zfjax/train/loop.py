@@ -50,8 +50,12 @@ def train(
     when the loss is no longer finite.
     """
     _check(arch, dataset, grad_accum)  # before the run folder is made
-    # in 32 bits, whatever the caller computes in
-    with jax.enable_x64(False), ending_together(), locked(workdir) if leads() else contextlib.nullcontext():
+    with (
+        jax.enable_x64(False),  # and one kind of random numbers, whatever the caller computes with
+        jax.threefry_partitionable(True),
+        ending_together(),
+        locked(workdir) if leads() else contextlib.nullcontext(),
+    ):
         try:
             mean = _open(arch, dataset, Path(workdir), config, may_differ)
             with RunWriter(workdir) as writer, StopSignal() as stop:

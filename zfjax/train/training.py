@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from zfjax.arch import Arch
-from zfjax.convnet import ConvNet
+from zfjax.convnet import ConvNet, seed_key
 from zfjax.data import Dataset, eval_batches, train_batches
 from zfjax.preprocess import Preprocess
 from zfjax.runtime.devices import copied, data_mesh, everywhere, on_device
@@ -37,7 +37,7 @@ class Training:
         self.total_steps = recipe.epochs * self.steps_per_epoch
         self.mesh, self.tx = data_mesh(recipe.batch_size), make_optimizer(recipe)
         self.preprocess = copied(self.mesh, Preprocess.of(arch, mean))
-        self.key = jax.jit(jax.random.key, out_shardings=everywhere(self.mesh))(seed)
+        self.key = jax.jit(seed_key, out_shardings=everywhere(self.mesh))(seed)
         net = ConvNet(arch, DTYPES[precision])
         step = functools.partial(train_step, net=net, tx=self.tx, total_steps=self.total_steps, grad_accum=grad_accum)
         self._train_step = jax.jit(step, donate_argnums=0)
@@ -48,7 +48,7 @@ class Training:
     def begin(self) -> int:
         """Takes up the newest checkpoint or draws new weights; returns the steps already made."""
         create = functools.partial(init_state, arch=self.arch, tx=self.tx)
-        shapes = jax.eval_shape(create, jax.random.key(self.seed))
+        shapes = jax.eval_shape(create, seed_key(self.seed))
         if restored := self.writer.restore(shapes):
             self.state, start = copied(self.mesh, restored.state), restored.step
             if restored.sums:
@@ -56,7 +56,7 @@ class Training:
                 self._counted = restored.sums["count"]
             say(f"going on from step {start} of {self.total_steps}")
         else:
-            self.state, start = jax.jit(create, out_shardings=everywhere(self.mesh))(jax.random.key(self.seed)), 0
+            self.state, start = jax.jit(create, out_shardings=everywhere(self.mesh))(seed_key(self.seed)), 0
         return start
 
     def steps(self, start: int):

@@ -148,11 +148,9 @@ def _run(options: Options) -> Run:
     run = load_run(options.ckpt, options.step)
     if not options.random_weights:
         return run
-    import jax
+    from zfjax.convnet import init_params, seed_key
 
-    from zfjax.convnet import init_params
-
-    return run._replace(params=init_params(jax.random.key(options.seed), run.arch), step=0)
+    return run._replace(params=init_params(seed_key(options.seed), run.arch), step=0)
 
 
 def _without(options: Options, labels, left_out: list[int], names: tuple[str, ...]) -> tuple[np.ndarray, list]:
