@@ -117,6 +117,15 @@ class Arch:
             return ReceptiveField(self.image_size, self.image_size, 0)
         return ReceptiveField(spans[axis].size, spans[axis].stride, spans[axis].low)
 
+    def check_classifier(self) -> None:
+        """Raises InputError where the network does not end with one value for each of its `num_classes`."""
+        last = self.rows[-1]
+        if last.shape != (1, 1, self.num_classes):
+            raise InputError(
+                f"{self.name} has no classifier for {self.num_classes} classes: its last layer, {last.name}, is "
+                f'{list(last.shape)}; end it with Dense("fc"), whose features are the classes'
+            )
+
     def param_count(self) -> int:
         """How many numbers are trained; the running statistics of BatchNorm are none of them."""
         return sum(row.params for row in self.rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Literal
 
 import numpy as np
@@ -44,8 +45,11 @@ def to_canvas(
     elif isinstance(image, bytearray | memoryview):
         image = bytes(image)
     elif not isinstance(image, bytes | Image.Image):
+        path = isinstance(image, str | PurePath)
+        advice = f'; open({str(image)!r}, "rb").read() gives those of a file' if path else ""
         raise InputError(
-            f"a picture is the bytes of an image file, a pillow image or a uint8 array, not {type(image).__name__}"
+            "a picture is the bytes of an image file, a pillow image or a uint8 array, not "
+            f"{type(image).__name__}{advice}"
         )
     ours, mode = isinstance(image, bytes), "L" if channels == 1 else "RGB"
     try:
@@ -71,8 +75,20 @@ def to_canvas(
 def _from_array(array: np.ndarray) -> Image.Image:
     depth = array.shape[2] if array.ndim == 3 else 1
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or depth not in (1, 3, 4) or not array.size:
-        raise InputError(f"an image must be uint8 [H, W], [H, W, 1], [H, W, 3] or [H, W, 4]; got {_describe(array)}")
+        raise InputError(
+            f"an image must be uint8 [H, W], [H, W, 1], [H, W, 3] or [H, W, 4]; got {_describe(array)}{_advice(array)}"
+        )
     return Image.fromarray(array[..., 0] if array.ndim == 3 and depth == 1 else array)
+
+
+def _advice(array: np.ndarray) -> str:
+    """How an array of other conventions becomes a picture."""
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4):
+        return "; channels come last: image.transpose(1, 2, 0)"
+    if array.dtype.kind == "f" and array.size:
+        whole = "image" if np.nanmax(array) > 1 else "(255 * image)"
+        return f"; of floats in 0..{255 if np.nanmax(array) > 1 else 1}, {whole}.round().astype('uint8') makes it"
+    return ""
 
 
 def _describe(array: np.ndarray) -> str:

@@ -12,6 +12,7 @@ from jax.nn import initializers
 from zfjax import layers as kinds
 from zfjax import ops
 from zfjax.arch import Arch
+from zfjax.arguments import check_arch, check_images, check_key, check_params
 from zfjax.errors import InputError
 from zfjax.layers import IMAGE, Layer, pair
 from zfjax.rows import STATISTICS, Row
@@ -37,7 +38,7 @@ class ConvNet(nn.Module):
     own statistics and return the running ones as `Forward.statistics`; rngs={"dropout": key}.
     dtype: type of the computation, float32 or bfloat16; parameters and logits stay float32.
     Forward-mode differentiation raises TypeError where there is max pooling or contrast normalisation (`ops.max_pool`).
-    Raises ValueError when the images are not of the architecture's size.
+    Raises InputError when the images are not floats of the architecture's size.
     """
 
     arch: Arch
@@ -45,9 +46,7 @@ class ConvNet(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool = False) -> Forward:
-        size, channels = self.arch.image_size, self.arch.channels
-        if images.shape[1:] != (size, size, channels):
-            raise ValueError(f"{self.arch.name} takes images [N, {size}, {size}, {channels}], not {list(images.shape)}")
+        check_images(self.arch, images)
         maps = {IMAGE: images.astype(self.dtype)}
         switches, statistics = {}, {}
         first = next((row for row in self.arch.rows if row.param_shapes), None)
@@ -169,7 +168,12 @@ def seed_key(seed: jax.Array | int) -> jax.Array:
 
 
 def init_params(key: jax.Array, arch: Arch) -> dict:
-    """Random parameters {layer: {"kernel", "bias", ...}}, float32, by the architecture's recipe (section 3)."""
+    """Random parameters {layer: {"kernel", "bias", ...}}, float32, by the architecture's recipe (section 3).
+
+    Raises InputError for what is no key or no Arch.
+    """
+    check_arch(arch)
+    check_key(key)
     images = jax.ShapeDtypeStruct((1, arch.image_size, arch.image_size, arch.channels), jnp.float32)
     variables: Any = ConvNet(arch).lazy_init(key, images)
     return dict(variables.get("params", {}))  # a network of pools has none
@@ -177,7 +181,9 @@ def init_params(key: jax.Array, arch: Arch) -> dict:
 
 def forward(arch: Arch, params: dict, images: jax.Array) -> Forward:
     """Runs the network as in evaluation: no dropout, running statistics. images: float32 [N, size, size, channels], as
-    `Preprocess` makes them."""
+    `Preprocess` makes them. Raises InputError for other images, and for the parameters of another network."""
+    check_arch(arch)
+    check_params(arch, params)
     out = ConvNet(arch).apply({"params": params}, images)
     assert isinstance(out, Forward)  # and no pair with state, which the network has none of
     return out

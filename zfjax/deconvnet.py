@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from zfjax import ops
+from zfjax import checks, ops
 from zfjax.arch import Arch
+from zfjax.arguments import check_arch, check_params
 from zfjax.descent import Descent, Norm, descend
 from zfjax.errors import InputError
 from zfjax.layers import IMAGE
@@ -80,8 +81,7 @@ def project(
     Raises InputError for an unknown layer or option, and for units outside the layer where their values are known.
     """
     _check_options(overlap, norm, seed)
-    spans, maps = arch.spans(layer), _activation(forward, layer)
-    _check_forward(arch, maps, layer)
+    spans, maps = _checked(arch, params, forward, layer)
     images, height, width, channels = maps.shape
     units = Units(*units)
     of = {"image": (units.image, images), "channel": (units.channel, channels)}
@@ -119,22 +119,27 @@ def project_map(
     signal uses; None for one row an image, in order. The rest as in `project`.
     """
     _check_options(overlap, norm)
-    whole, maps = dict.fromkeys(arch.spans(layer)), _activation(forward, layer)
-    _check_forward(arch, maps, layer)
+    spans, maps = _checked(arch, params, forward, layer)
     if image is not None:
         _check_indices({"image": (image, maps.shape[0])}, layer)
     image = jnp.arange(maps.shape[0]) if image is None else _flat("image", image)
     if signal.shape != (*image.shape, *maps.shape[1:]):
         raise InputError(f"the signal for {layer} should be {[*image.shape, *maps.shape[1:]]}, not {[*signal.shape]}")
-    return descend(Descent(arch, params, forward, whole, None, image, overlap, norm), layer, signal)
+    return descend(Descent(arch, params, forward, dict.fromkeys(spans), None, image, overlap, norm), layer, signal)
 
 
 def paste(projection: Projection, image_size: int) -> jax.Array:
-    """Puts windows back at their place in the image: [U, image_size, image_size, channels], zero elsewhere."""
+    """Puts windows back at their place in the image: [U, image_size, image_size, channels], zero elsewhere.
+
+    Raises InputError for an image_size that is no whole number.
+    """
+    image_size = checks.require(checks.whole(1), image_size, "image_size is the side of the image in pixels")
     return put(projection.pixels, Corner(projection.top, projection.left), (image_size, image_size))
 
 
 def _activation(forward: Forward, layer: str) -> jax.Array:
+    if not hasattr(forward, "activations"):
+        raise InputError(f"forward must be what zfjax.forward returns, not a value of type {type(forward).__name__}")
     if layer not in forward.activations:
         raise InputError(f"unknown layer {layer!r}; this network has {', '.join(forward.activations)}")
     return forward.activations[layer]
@@ -147,12 +152,17 @@ def _check_options(overlap: str, norm: str, seed: str = "one") -> None:
             raise InputError(f"{name} is {' or '.join(map(repr, known[name]))}, not {value!r}")
 
 
-def _check_forward(arch: Arch, maps: jax.Array, layer: str) -> None:
+def _checked(arch: Arch, params: dict, forward: Forward, layer: str) -> tuple[dict, jax.Array]:
+    """The layer's spans and activations; raises InputError where arguments are none, or of different networks."""
+    check_arch(arch)
+    spans, maps = arch.spans(layer), _activation(forward, layer)
     if maps.shape[1:] != arch.row(layer).shape:
         raise InputError(
             f"{layer} of this network is {list(arch.row(layer).shape)}, and the forward pass, of another network, has "
             f"{list(maps.shape[1:])}"
         )
+    check_params(arch, params, [arch.row(name) for name in spans if name != IMAGE])
+    return spans, maps
 
 
 def _flat(name: str, given: Any) -> jax.Array:

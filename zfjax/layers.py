@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 from zfjax import checks
@@ -49,6 +50,19 @@ class _Layer:
     name: str
     inputs: tuple[str, ...] = field(default=(), kw_only=True)
     relu: bool = field(default=False, kw_only=True)
+
+    def __new__(cls, *args: Any, **kwargs: Any):
+        """Looks at names alone, before the fields are filled; copies are made without any."""
+        names = [each.name for each in fields(cls)]
+        if wrong := [name for name in kwargs if name not in names]:
+            near = difflib.get_close_matches(wrong[0], names, 1)
+            hint = f": {near[0]} is meant?" if near else ""
+            raise InputError(f"{cls.__name__} has no {wrong[0]}{hint}; it has {', '.join(names)}")
+        needed = [each.name for each in fields(cls) if each.default is MISSING and not each.kw_only]
+        missing = [name for name in needed[len(args) :] if name not in kwargs]
+        if missing and (args or kwargs):
+            raise InputError(f"{cls.__name__} needs {', '.join(needed)}; {', '.join(missing)} is missing")
+        return super().__new__(cls)
 
     def __post_init__(self):
         for each in fields(self):

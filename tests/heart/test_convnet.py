@@ -86,5 +86,5 @@ def test_activations_neither_explode_nor_vanish_at_the_start(init, scale):
 
 
 def test_images_of_another_size_are_named():
-    with pytest.raises(ValueError, match=r"takes images \[N, 40, 40, 3\], not \[2, 33, 33, 1\]"):
+    with pytest.raises(ValueError, match=r"takes images \[N, 40, 40, 3\], not float32 \[2, 33, 33, 1\]"):
         forward(TINY, random_params(TINY), pixels(ODD))

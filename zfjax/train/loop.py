@@ -70,6 +70,7 @@ def train(
 
 
 def _check(arch: Arch, dataset: Dataset, grad_accum: int) -> None:
+    arch.check_classifier()
     batch_size, devices = arch.recipe.batch_size, data_mesh(arch.recipe.batch_size).size
     check_batch(dataset.train, batch_size, jax.process_count())
     if grad_accum < 1 or batch_size % (devices * grad_accum):

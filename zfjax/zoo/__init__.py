@@ -93,18 +93,22 @@ def get_arch(name: str, *, num_classes: int | None = None, image_size: int | Non
     num_classes, image_size: None keeps the table's own (1000 classes and 224 pixels for the paper's networks).
     width: factor on the features of every layer but the classifier, see `scale_width`.
     Raises InputError for an unknown name, for a width that is not above 0, and for an image too small for a layer,
-    with the smallest that would do.
+    with the smallest that would do; with num_classes, for a network without a classifier.
     """
     if name not in ARCHS:
         raise InputError(f"unknown architecture {name!r}; choose one of {', '.join(ARCHS)}")
     arch = scale_width(ARCHS[name], width)
-    num_classes = arch.num_classes if num_classes is None else num_classes
     image_size = arch.image_size if image_size is None else image_size
     try:
-        return dataclasses.replace(arch, num_classes=num_classes, image_size=image_size)
+        arch = dataclasses.replace(
+            arch, num_classes=arch.num_classes if num_classes is None else num_classes, image_size=image_size
+        )
     except TooSmall as error:
         fits = smallest_image(name, at_least=image_size)
         raise InputError(f"{error}; the smallest image for {name} is {fits}x{fits}") from None
+    if num_classes is not None:
+        arch.check_classifier()
+    return arch
 
 
 def smallest_image(name: str, *, at_least: int = 1) -> int:
