@@ -42,6 +42,7 @@ def trained(stripes, tmp_path_factory) -> Path:
     flags = [*FLAGS, f"--dataset=folder:{stripes}", f"--workdir={workdir}"]
     code, said, errors = finish(start("train.py", *flags, env=one_cpu()))
     assert code == 0, errors
+    assert said.endswith(f"draw its figures: python visualize.py --ckpt={workdir}\n")
     assert said.startswith("training zf-mini at 48x48 on 48 + 16 images in 2 classes from folder")
     return workdir
 

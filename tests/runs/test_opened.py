@@ -9,7 +9,7 @@ import pytest
 
 from zfjax.errors import InputError
 from zfjax.runs.checkpoint import Checkpoints
-from zfjax.runs.folder import create_run
+from zfjax.runs.folder import create_run, open_run
 from zfjax.runs.opened import Opened
 
 STATE = {"params": {"fc": {"kernel": np.arange(6, dtype=np.float32)}}, "step": np.int32(0)}
@@ -157,3 +157,17 @@ def lose_params(step: Path) -> None:
 def other_values(step: Path) -> None:
     path = step / "about" / "metadata"
     path.write_text(path.read_text().replace('"crc32": ', '"crc32": 1'))
+
+
+def test_a_run_of_another_length_is_refused_once_and_with_the_reason(tmp_path):
+    def config(epochs):
+        return {"epochs": epochs, "seed": 0, "arch": {"recipe": {"epochs": epochs}}}
+
+    create_run(tmp_path, config(1), ["a"], np.zeros((2, 2, 3)))
+    (tmp_path / "checkpoints" / "6").mkdir(parents=True)
+    with pytest.raises(
+        InputError, match=r"settings \(epochs: 1 there, 2 here\); a run whose rate falls to zero at its"
+    ):
+        open_run(tmp_path, config(2))
+    with pytest.raises(InputError, match=r"settings \(seed: 0 there, 1 here\); repeat them or give another folder"):
+        open_run(tmp_path, {**config(1), "seed": 1})

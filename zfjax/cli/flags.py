@@ -1,6 +1,7 @@
 """Command lines from frozen dataclasses; a wrong flag is one line and exit code 2."""
 
 import contextlib
+import difflib
 import io
 import os
 import re
@@ -51,10 +52,37 @@ def _parsed(config: type[Config], args: list[str] | None) -> Config:
     except SystemExit as stop:
         if stop.code:
             # tyro draws a box of several lines; its words alone fit into one
-            words = " ".join(re.sub(r"[^\S ]|[─-╿]", " ", errors.getvalue()).split())
-            say(f"error: {words}", error=True)
+            words = " ".join(re.sub(r"[^\S ]|[─-╿]|-{4,}|(?<!\S)[|+]+(?!\S)", " ", errors.getvalue()).split())
+            say(f"error: {_sentence(words, [*get_type_hints(config)])}; --help tells all flags", error=True)
             raise SystemExit(2) from None
         raise
+
+
+def _sentence(words: str, flags: Sequence[str]) -> str:
+    """What tyro says, in fewer words; its own where it says something else. flags: the names that there are."""
+    number_wrong = (
+        r"Error parsing (--\S+): .*?(?:\[|base 10: |to float: )('.*?')(?=\]| Arg).* Argument helptext: \1 (.*)"
+    )
+    if found := re.search(number_wrong, words):
+        flag, given, kind = found.groups()
+        number = "a whole number" if "INT" in kind.split(" (default")[0] else "a number"
+        return f"{flag} takes {'whole numbers' if kind.startswith('[') else number}, not {given}"
+    if found := re.search(r"Missing value for argument '(--[^']*)'", words):
+        return f"{found[1]} needs a value: {found[1]}=VALUE"
+    if found := re.findall(r"(--\S+) [A-Z]+ ([^()]*)", words) if words.startswith("Required options") else None:
+        return "; ".join(f"{flag} is missing: {about.strip(' .;')}" for flag, about in found)
+    if found := re.search(r"Unrecognized options: (\S+)(?:.*?Perhaps you meant: (--\S+))?", words):
+        given, near = found.groups()
+        if not given.startswith("-"):
+            return f"{given!r} is no flag: they are --NAME=VALUE"
+        close = difflib.get_close_matches(given.partition("=")[0].lstrip("-"), flags, 1)
+        meant = near or (f"--{close[0]}" if close else "")
+        return f"there is no {given}{f'; {meant} is meant?' if meant else ''}"
+    if found := re.search(r"invalid choice ('.*') for argument '(--[^']*)'. Expected one of \((.*?)\)", words):
+        given, flag, choices = found.groups()
+        names = sorted(re.findall("'(.*?)'", choices))  # those of a set come in any order
+        return f"{flag} takes one of {', '.join(names)}, not {given}"
+    return words
 
 
 def _as_meant(config: type, args: Sequence[str]) -> list[str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from zfjax.arch import Arch
 from zfjax.cli.flags import parse_flags
@@ -74,6 +77,16 @@ def _train(config: TrainConfig, arch: Arch) -> None:
     workdir = config.workdir or f"runs/{arch.name}"
     options = {"seed": config.seed, "keep_epochs": config.keep_epochs}
     train(dataset=dataset, **training(config, arch, dataset, workdir, **options))
+    if leads():
+        say(f"draw its figures: {_command('visualize')} --ckpt={shlex.quote(str(workdir))}")
+
+
+def _command(name: str) -> str:
+    """How another command is called by whoever called this one."""
+    script = Path(sys.argv[0])
+    if script.suffix != ".py":
+        return f"zfjax {name}"
+    return f"python {shlex.quote(str(script.with_name(f'{name}.py')))}"
 
 
 def _why(name: str) -> str:

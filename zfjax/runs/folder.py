@@ -56,7 +56,12 @@ def open_run(workdir: str | Path, config: dict, *, may_differ: Collection[str] =
     if differing or other:
         if not any((workdir / CHECKPOINTS).glob("[0-9]*")):
             return False  # nothing was learnt yet: a run that failed to start must not stand in the way of the next
-        refuse(f"{workdir} holds a run with", differing, advice="repeat them or give another folder")
+        advice = "repeat them or give another folder"
+        if any(each.startswith("epochs: ") for each in differing):
+            advice = f"a run whose rate falls to zero at its last epoch has one length: {advice}"
+        twice = {f"arch.recipe.{each}" for each in differing}  # a flag, and what it came to
+        differing = [each for each in differing if each not in twice]
+        refuse(f"{workdir} holds a run with", differing, advice=advice)
         raise InputError(
             f"{workdir} was trained on other images ({'; '.join(other)}); put those back, give another folder, or go "
             "on with these by --other_data=accept"

@@ -1,0 +1,59 @@
+"""Wrong flags of all commands: one clear line and exit code 2, with the flag that may be meant."""
+
+import sys
+
+import pytest
+from runs import run_script
+
+from zfjax.cli import evaluate, prepare, reproduce, train, transfer, visualize
+
+WRONG = [
+    (train, ["--epochs=abc"], "--epochs takes a whole number, not 'abc'"),
+    (train, ["--seed=1.5"], "--seed takes a whole number, not '1.5'"),
+    (train, ["--learning_rate=fast"], "--learning_rate takes a number, not 'fast'"),
+    (train, ["--checkpoint_secs=soon"], "--checkpoint_secs takes a number, not 'soon'"),
+    (train, ["--keep_epochs=1,x"], "--keep_epochs takes whole numbers, not '1', 'x'"),
+    (train, ["--arch"], "--arch needs a value: --arch=VALUE"),
+    (train, ["--epochs", "--seed=1"], "--epochs needs a value: --epochs=VALUE"),
+    (train, ["--optimizer=rmsprop"], "--optimizer takes one of None, adam, sgd, not 'rmsprop'"),
+    (train, ["--epoch=3"], "there is no --epoch=3; --epochs is meant?"),
+    (train, ["--learning-rat=3"], "there is no --learning-rat=3; --learning_rate is meant?"),
+    (train, ["--zzz"], "there is no --zzz"),
+    (train, ["zf"], "'zf' is no flag: they are --NAME=VALUE"),
+    (
+        evaluate,
+        [],
+        "--ckpt is missing: Run folder, or several with commas between them; their architectures may differ",
+    ),
+    (evaluate, ["--ckpt=a", "--ckp=b"], "there is no --ckp=b; --ckpt is meant?"),
+    (visualize, ["--occlusion.stride=x"], "--occlusion.stride takes a whole number, not 'x'"),
+    (visualize, ["--occlusion.strid=3"], "there is no --occlusion.strid=3; --occlusion.stride is meant?"),
+    (visualize, ["--format=jpg"], "--format takes one of "),
+    (transfer, ["--ckpt=x"], "--dataset is missing: TFDS name"),
+    (transfer, [], "--ckpt is missing: Run folder; --dataset is missing: TFDS name"),
+    (reproduce, ["--table=9"], "--table takes one of "),
+    (prepare, [], "--out is missing: Folder of the prepared set"),
+]
+
+
+@pytest.mark.parametrize(("command", "flags", "said"), WRONG)
+def test_a_wrong_flag_is_one_clear_line(command, flags, said, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run_script(command, flags, monkeypatch)
+    error = capsys.readouterr().err
+    assert stop.value.code == 2 and error.startswith(f"error: {said}")
+    assert error.endswith("; --help tells all flags\n") and error.count("\n") == 1 and len(error) < 200
+    assert said[-1] in " '?" or error == f"error: {said}; --help tells all flags\n"
+
+
+@pytest.mark.parametrize(
+    ("called", "command"),
+    [
+        ("train.py", "python visualize.py"),
+        ("/my runs/train.py", "python '/my runs/visualize.py'"),
+        ("zfjax train", "zfjax visualize"),
+    ],
+)
+def test_the_next_command_is_called_like_this_one(called, command, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [called])
+    assert train._command("visualize") == command
