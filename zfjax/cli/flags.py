@@ -25,6 +25,13 @@ def choice(names: Sequence[str], help: str) -> Any:
     return Annotated[Literal[tuple(names)], tyro.conf.arg(help=help)]  # type: ignore[valid-type]
 
 
+def positional() -> Any:
+    """The type of a text that is given without a flag."""
+    import tyro
+
+    return tyro.conf.Positional[str]
+
+
 def parse_flags(config: type[Config], args: list[str] | None = None) -> Config:
     """The dataclass filled from the command line. `--help` prints every field with its docstring and default.
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import tyro
+from typing import TYPE_CHECKING, Any
 
 from zfjax.arch import Arch
-from zfjax.cli.flags import parse_flags
+from zfjax.cli.flags import parse_flags, positional
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.terminal import say
 
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
 
     from zfjax.preprocess import Preprocess
 
+File = positional()
 PRESETS = ("torchvision", "caffe", "zero_to_one", "minus_one_to_one")
 STEP = 0  # of the one checkpoint: nothing was trained here
 
@@ -30,7 +29,7 @@ class WeightsConfig:
     Reads PyTorch's state dicts (.pth, .pt), .safetensors, .npz and ONNX; nothing in them is run.
     """
 
-    file: Annotated[str, tyro.conf.Positional]
+    file: File
     """The file, or torchvision:NAME, which is downloaded, such as torchvision:alexnet."""
     arch: str = ""
     """Architecture; `python -m zfjax.arch` lists them. An ONNX file brings its own."""

@@ -79,8 +79,8 @@ class View:
 
     @functools.cached_property
     def dataset(self) -> Dataset:
-        """The images, by default of the data set that the run was trained on, with the run's class numbers where it has its classes;
-        opened once."""
+        """The images, by default of the data set that the run was trained on; opened once. Labels are the run's
+        numbers where its classes are some of the run's."""
         from zfjax.data import open_for
         from zfjax.data.relabelled import in_classes_of
 
