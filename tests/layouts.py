@@ -102,7 +102,7 @@ SQUEEZENET = Arch(
         _pool("pool3"),
         *_fire("fire4"),
         Dropout("drop9"),
-        Conv("conv10", 5, kernel=1),
+        Conv("conv10", features=None, kernel=1),
         GlobalAvgPool("pool10"),
     ),
     image_size=17,

@@ -232,5 +232,5 @@ def test_outputs_are_torchs(tmp_path, layout):
             expected = net.float()(images).numpy()
         matched = match(read_tensors(tmp_path / name), dataclasses.replace(arch, num_classes=9))
         logits = forward(matched.arch, matched.params, images.numpy().transpose(0, 2, 3, 1)).logits
-        assert matched.arch.num_classes == (9 if layout == "squeezenet" else 5) and not matched.note
+        assert matched.arch.num_classes == 5 and not matched.note
         np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max(), err_msg=name)

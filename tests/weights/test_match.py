@@ -8,6 +8,9 @@ from layouts import GOOGLENET, LAYOUTS, RESNET, VGG, as_torch, random_params
 
 from zfjax.errors import InputError
 from zfjax.weights.match import match
+from zfjax.weights.names import sequential_names
+from zfjax.weights.reader import read_tensors
+from zfjax.zoo import get_arch
 
 
 def assert_same(matched, params):
@@ -71,8 +74,9 @@ def test_by_order_where_no_name_is_known(names):
         assert matched.note.startswith("the layers of w.npz have other names than those of custom; they were taken in ")
 
 
-def test_the_classes_of_the_file_become_the_networks():
-    arch, params, tensors = _torch("alexnet")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_classes_of_the_file_become_the_networks(layout):
+    arch, params, tensors = _torch(layout)
     other = dataclasses.replace(arch, num_classes=1000)
     matched = match(tensors, other)
     assert matched.arch == arch
@@ -154,3 +158,32 @@ def test_another_network_with_the_same_names_is_not_taken():
     for theirs, ours in (("vgg-bn", VGG), ("vgg", LAYOUTS["vgg-bn"][0]), ("alexnet", VGG), ("resnet", GOOGLENET)):
         with pytest.raises(InputError, match="does not fit"):
             match(_torch(theirs)[2], ours)
+
+
+# The places of convolutions and fire modules, and of full connections, in torchvision's lists of layers.
+NUMBERS = {
+    "alexnet-torchvision": ("0 3 6 8 10", "1 4 6"),
+    "vgg11": ("0 3 6 8 11 13 16 18", "0 3 6"),
+    "vgg16": ("0 2 5 7 10 12 14 17 19 21 24 26 28", "0 3 6"),
+    "vgg16-bn": ("0 1 3 4 7 8 10 11 14 15 17 18 20 21 24 25 27 28 30 31 34 35 37 38 40 41", "0 3 6"),
+    "squeezenet1_0": ("0 3 4 5 7 8 9 10 12", "1"),
+    "squeezenet1_1": ("0 3 4 6 7 9 10 11 12", "1"),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_names_of_the_zoos_layers_in_torchvisions_files(name):
+    arch = get_arch(name)
+    names = sequential_names(arch)
+    found = [names[row.name].split(".")[:2] for row in arch.rows if row.param_shapes]
+    for part, numbers in zip(("features", "classifier"), NUMBERS[name], strict=True):
+        assert list(dict.fromkeys(number for each, number in found if each == part)) == numbers.split()
+
+
+def test_real_weights_of_squeezenet_fit_by_order(shared_data):
+    tensors = read_tensors(shared_data / "weights" / "squeezenet_v1.0_deepcompression.npz")
+    matched = match(tensors, get_arch("squeezenet-caffe", num_classes=10))
+    assert matched.arch == get_arch("squeezenet-caffe") and "fire2.conv1x1_1 as fire2/squeeze1x1" in matched.note
+    for theirs, ours in (("conv1", "conv1"), ("fire9/conv3x3_2", "fire9/expand3x3"), ("conv_final", "conv10")):
+        kernel = np.einsum("oihw->hwio", tensors[f"{theirs}/w"])
+        np.testing.assert_array_equal(matched.params[ours]["kernel"], kernel)

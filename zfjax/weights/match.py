@@ -116,7 +116,7 @@ def _as_ours(row: Row, kernel: np.ndarray) -> np.ndarray:
         kernel = kernel.reshape(-1, channels, height, width)
     turned = kernel.transpose(2, 3, 1, 0)
     ours = np.empty(turned.shape, np.float32)
-    for start in range(0, ours.shape[-1], _OUTPUTS):
+    for start in range(0, len(kernel), _OUTPUTS):
         ours[..., start : start + _OUTPUTS] = turned[..., start : start + _OUTPUTS]
     return ours.reshape(row.param_shapes["kernel"])
 
