@@ -138,3 +138,13 @@ def test_a_pipe_for_a_manifest_is_not_waited_for(out):
     os.mkfifo(out / "manifest.json")
     with pytest.raises(InputError, match="cannot read .*manifest.json is a pipe or a device"):
         read_manifest(out)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "train-index.npy"])
+def test_files_with_holes_are_not_read_into_memory(out, name):
+    os.truncate(out / name, 1 << 40)
+    if name != "manifest.json":
+        files = json.loads((out / "manifest.json").read_text())["files"]
+        rewrite(out, files={**files, name: {**files[name], "bytes": 1 << 40}})
+    with pytest.raises(InputError, match=rf"{name}.* has 1,099,511,627,776 bytes, and may have"):
+        open_prepared(out, canvas_size=20)

@@ -180,3 +180,19 @@ def test_a_pipe_in_a_checkpoint_is_not_waited_for(tmp_path, name):
     with pytest.raises(InputError, match="is a pipe or a device, not a file"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         load_run(folder)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_files_with_holes_are_not_read_into_memory(folder, name):
+    """As many bytes as a disk can have names for, and none of them on it."""
+    os.truncate(folder / name, 1 << 40)
+    with pytest.raises(InputError, match=rf"{name}.* has 1,099,511,627,776 bytes, and may have [\d,]+"):
+        load_run(folder)
+
+
+def test_a_header_that_claims_more_than_the_file_holds_takes_no_memory(folder):
+    data = (folder / "mean.npy").read_bytes()
+    claims = data.replace(b"(46, 46, 3), }", b"(46, 999999999, 3), }", 1)
+    (folder / "mean.npy").write_bytes(claims[: len(data)])
+    with pytest.raises(InputError, match=r"cannot read .*mean\.npy"):
+        load_run(folder)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zfjax.errors import InputError
 from zfjax.runs.results import differences, refuse
-from zfjax.runtime.files import own_folder, parse_json
+from zfjax.runtime.files import own_folder, parse_json, read_bytes
 from zfjax.runtime.places import cores, user_path
 from zfjax.runtime.ranges import check_flags
 from zfjax.runtime.signals import handled, leave
@@ -142,7 +142,7 @@ def _begin(out: Path, config: PrepareConfig, dataset: Dataset) -> dict:
         settings |= {f"{split}_images": len(source), f"{split}_names_crc32": zlib.crc32(b"\n".join(names))}
     path = out / PREPARING / "settings.json"
     if path.exists():
-        _refuse_others(out, parse_json(path.read_bytes()), settings)
+        _refuse_others(out, parse_json(read_bytes(path)), settings)
     for part in path.parent.glob("*.part"):
         part.unlink()  # a shard that a kill has cut short
     write_whole(path, to_json(settings), path.parent)

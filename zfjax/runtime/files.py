@@ -24,6 +24,7 @@ from zfjax.errors import InputError
 # network disks and those of virtual machines flush no folders, and one that may be written need not be readable
 _NO_FLUSH = (errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.EACCES)
 OUT_ADVICE = "give another folder with --out"
+MAX_BYTES = 256 << 20  # of a small file; one with holes may have many more, and takes no room on the disk
 _NAME_BYTES = 160  # most file systems take 255, and what makes a part of a name needs some too
 
 
@@ -55,17 +56,21 @@ def open_to_write(path: Path, mode: Literal["wb", "ab", "ab+"]) -> BinaryIO:
 
 
 @contextmanager
-def open_to_read(path: Path) -> Iterator[BinaryIO]:
-    """A regular file, or the one that a link leads to; raises OSError for anything else, without waiting."""
+def open_to_read(path: Path, *, limit: int | None = None) -> Iterator[BinaryIO]:
+    """A regular file, or the one that a link leads to; raises OSError for anything else, without waiting, and for more
+    than `limit` bytes."""
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, f"{path.name} is {_OTHER}", str(path))
+        if limit is not None and status.st_size > limit:
+            raise OSError(errno.EFBIG, f"{path.name} has {status.st_size:,} bytes, and may have {limit:,}", str(path))
         yield file
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, *, limit: int = MAX_BYTES) -> bytes:
     """Of a file as `open_to_read` takes it."""
-    with open_to_read(path) as file:
+    with open_to_read(path, limit=limit) as file:
         return file.read()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 KEYS = {"version": int, "settings": dict, "class_names": list, "files": dict, "origin": str, "skipped": int}
+MAX_ARRAY_BYTES = 8 << 30  # of an index, which is read whole: a hundred million images
 SETTINGS = {"format": str, "size": int, "channels": int, "dataset": str}
 
 
@@ -23,6 +24,8 @@ def check_manifest(manifest: Any) -> None:
     for name, written in manifest["files"].items():
         if not isinstance(written, dict) or any(type(written.get(key)) is not int for key in ("bytes", "crc32")):
             raise ValueError(f"of {name[:80]!r} it has {str(written)[:80]!r}")
+        if name.endswith(".npy") and written["bytes"] > MAX_ARRAY_BYTES:
+            raise ValueError(f"{name[:80]} has {written['bytes']:,} bytes, and may have {MAX_ARRAY_BYTES:,}")
 
 
 def check_index(index: np.ndarray, split: str, manifest: dict, sizes: list[int]) -> None:

@@ -221,7 +221,7 @@ def _what_is_there(root: Path) -> str:
 
 def _index(root: Path, split: str, manifest: dict) -> np.ndarray:
     with _named(root / index_file(split)) as path:
-        index = load_array(path, mmap_mode="r")
+        index = load_array(path, mapped=True)
         fields = index.dtype.names or ()
         expected = index_dtype(index.dtype["name"].itemsize if "name" in fields else 0, checksums="crc32c" in fields)
         if index.ndim != 1 or not len(index) or index.dtype != expected:

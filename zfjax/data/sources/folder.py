@@ -15,6 +15,7 @@ from zfjax.canvas import Resampling, to_canvas
 from zfjax.data.source import Record, check_class_names
 from zfjax.errors import BadImage, InputError
 from zfjax.image_files import SUFFIXES, read_image
+from zfjax.runtime.files import read_bytes
 from zfjax.runtime.places import user_path
 
 _SHOWN = 5  # endings of names that are no image's
@@ -186,7 +187,10 @@ def _readable_names(root: Path) -> dict[str, str]:
     """Folder name -> readable name; a header line does no harm, for no folder is called so."""
     for file, separator in (("classes.tsv", "\t"), ("classes.txt", None)):
         if (root / file).is_file():
-            lines = _decoded((root / file).read_bytes()).splitlines()
+            try:
+                lines = _decoded(read_bytes(root / file)).splitlines()
+            except OSError as error:
+                raise InputError(f"cannot read {root / file} ({error.strerror})") from error
             parts = [line.split(separator, -1 if separator else 1) for line in lines]
             return {part[0].strip(): part[1].strip() for part in parts if len(part) > 1 and part[1].strip()}
     return {}
