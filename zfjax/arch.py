@@ -15,6 +15,8 @@ from zfjax.layers import IMAGE, KINDS, Conv, Dense, Layer, Pair, Shape, pair
 from zfjax.recipe import Recipe
 from zfjax.rows import ReceptiveField, Row, Spans, TooSmall, walk_down, walk_up
 
+MAX_LAYERS = 10_000  # XLA compiles a thousand in minutes; the deepest in the literature, unrolled, have 4,000
+
 
 @dataclass(frozen=True)
 class Arch:
@@ -37,6 +39,8 @@ class Arch:
     def __post_init__(self):
         if not isinstance(self.layers, tuple | list) or not self.layers:
             raise InputError(f"a network needs a tuple of layers, not {self.layers!r}")
+        if len(self.layers) > MAX_LAYERS:
+            raise InputError(f"a network may have {MAX_LAYERS:,} layers, and this one has more")
         object.__setattr__(self, "layers", tuple(self.layers))  # a list would not hash
         for name in ("image_size", "num_classes", "channels"):
             size = checks.require(checks.whole(1), getattr(self, name), f"{name} must be a whole number from 1 on")
@@ -140,7 +144,7 @@ class Arch:
         """Rebuilds an architecture from `to_dict`, also after JSON has turned its tuples into lists, and from what
         earlier versions wrote, which had the scale of the input in the recipe."""
         layers = []
-        for entry in data["layers"]:
+        for entry in data["layers"][: MAX_LAYERS + 1]:  # one too many is enough to be refused
             values: dict[str, Any] = {key: value for key, value in entry.items() if key != "kind"}
             layers.append(KINDS[entry["kind"]](**values))
         recipe = dict(data["recipe"])

@@ -105,7 +105,7 @@ def test_a_network_that_fits_is_not_refused(monkeypatch):
     need = 4 * (3 * get_arch("zf").param_count() + sum(map(math.prod, get_arch("zf").shapes().values())))
     assert need < memory()
     for there, fits in ((need, True), (need - 1, False)):
-        monkeypatch.setattr("zfjax.train.settings.memory", lambda there=there: there)
+        monkeypatch.setattr("zfjax.runs.size.memory", lambda there=there: there)
         if fits:
             assert resolve(Settings(), "zf").image_size == 224
         else:

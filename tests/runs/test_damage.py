@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from runs import random_run
 
+from zfjax.arch import Arch
 from zfjax.errors import InputError
+from zfjax.layers import Concat, Conv
 from zfjax.runs import run as opened
 from zfjax.runs.folder import append_metrics, check_files, create_run, open_run, read_metrics, truncate_metrics
 from zfjax.runs.run import load_run
@@ -195,4 +197,40 @@ def test_a_header_that_claims_more_than_the_file_holds_takes_no_memory(folder):
     claims = data.replace(b"(46, 46, 3), }", b"(46, 999999999, 3), }", 1)
     (folder / "mean.npy").write_bytes(claims[: len(data)])
     with pytest.raises(InputError, match=r"cannot read .*mean\.npy"):
+        load_run(folder)
+
+
+def doubled(count: int) -> list[dict]:
+    """Layers of which each has twice the channels of the one before."""
+    names = ["conv1", *(f"double{number}" for number in range(count))]
+    pairs = zip(names, names[1:], strict=False)
+    first = Conv("conv1", 4, kernel=3)
+    layers = (first, *(Concat(name, inputs=(before, before)) for before, name in pairs))
+    return Arch(layers, image_size=40, num_classes=10).to_dict()["layers"]
+
+
+GIANTS = {
+    "30 doublings": (lambda arch: {"layers": doubled(30)}, r"needs [\d,]+ bytes for one image, and this machine has"),
+    "45 doublings": (lambda arch: {"layers": doubled(45)}, "bytes for one image, and this machine has"),
+    "4,000 doublings": (lambda arch: {"layers": doubled(4000)}, "needs more than 10.18 bytes for one image"),
+    "layers": (
+        lambda arch: {"layers": arch["layers"][:1] * 1_000_000},
+        "may have 10,000 layers, and this one has more",
+    ),
+    "features": (
+        lambda arch: {"layers": [{**arch["layers"][0], "features": 10**15}, *arch["layers"][1:]]},
+        "parameters needs more than 10.18 bytes",
+    ),
+    "image_size": (lambda arch: {"image_size": 10**7}, "at 10000000x10000000"),
+    "num_classes": (lambda arch: {"num_classes": 10**12}, "this machine has"),
+}
+
+
+@pytest.mark.parametrize("what", GIANTS)
+def test_networks_that_no_machine_has_the_memory_for_are_refused_when_a_run_is_opened(folder, what, monkeypatch):
+    config = json.loads((folder / "config.json").read_text())
+    change, message = GIANTS[what]
+    arch = {**config["arch"], **change(config["arch"])}
+    monkeypatch.setattr(opened, "read_config", lambda _: {**config, "arch": arch})
+    with pytest.raises(InputError, match=message):
         load_run(folder)

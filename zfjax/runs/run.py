@@ -14,6 +14,7 @@ from zfjax.arch import Arch
 from zfjax.errors import InputError
 from zfjax.preprocess import Preprocess
 from zfjax.runs.folder import CHECKPOINTS, check_files, find_run, read_class_names, read_config, read_mean
+from zfjax.runs.size import check_size
 from zfjax.runs.steps import steps
 from zfjax.runs.stored import DamagedCheckpoint, restore
 from zfjax.terminal import visible
@@ -63,11 +64,13 @@ def load_run(path: str | Path, step: int | None = None) -> Run:
 
 def _arch(workdir: Path, config: dict) -> Arch:
     try:
-        return Arch.from_dict(config["arch"])
+        arch = Arch.from_dict(config["arch"])
     except InputError:
         raise
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{workdir}/config.json holds no architecture that this version knows ({error!r})") from error
+    check_size(arch, "for one image", f"{workdir}/config.json describes it so")
+    return arch
 
 
 def _preprocess(workdir: Path, config: dict, arch: Arch, mean: np.ndarray) -> Preprocess:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from zfjax.arch import Arch
-from zfjax.errors import InputError
 from zfjax.recipe import Recipe
 from zfjax.runs.config import placed, whole_path
 from zfjax.runs.folder import versions
-from zfjax.runtime.places import memory
+from zfjax.runs.size import check_size
 from zfjax.runtime.ranges import check_flags
 from zfjax.zoo import get_arch
 
@@ -96,7 +94,7 @@ def resolve(settings: Settings, name: str) -> Arch:
     flags = {name: getattr(settings, name) for name in _recipe_flags()}
     given = {flag: value for flag, value in flags.items() if value is not None}
     scale = arch.input_scale if settings.input_scale is None else settings.input_scale
-    _refuse_giant(arch)
+    check_size(arch, "to train on one image", "give a smaller --width or --image_size", copies=3)
     return dataclasses.replace(arch, recipe=dataclasses.replace(arch.recipe, **given), input_scale=scale)
 
 
@@ -104,17 +102,6 @@ def _recipe_flags() -> list[str]:
     """The parts of a recipe that a flag can set; which layers help to train is the architecture's alone."""
     settable = {field.name for field in fields(Settings)}
     return [field.name for field in fields(Recipe) if field.name in settable]
-
-
-def _refuse_giant(arch: Arch) -> None:
-    """Before XLA ends the process: parameters, their gradients and the momentum, and the layers of one image."""
-    numbers = 3 * arch.param_count() + sum(map(math.prod, arch.shapes().values()))
-    if 4 * numbers > (there := memory()):
-        raise InputError(
-            f"{arch.name} at {arch.image_size}x{arch.image_size} with {arch.param_count():,} parameters needs "
-            f"{4 * numbers:,} bytes to train on one image, and this machine has {there:,}; give a smaller --width or "
-            "--image_size"
-        )
 
 
 def fill(settings: Settings, defaults: dict) -> Settings:
