@@ -1,6 +1,7 @@
 """Bad input: one sentence for the user instead of a traceback."""
 
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -32,7 +33,9 @@ def exit_on_bad_input() -> Iterator[None]:
 
     What cannot be printed stops nothing; where the disk was too full for it, the script ends with exit code 1.
     """
-    with guarded() as out:
+    with guarded() as out, warnings.catch_warnings():
+        # pillow's, of large images and damaged tags, with a line of its source: what is refused we say ourselves
+        warnings.filterwarnings("ignore", module="PIL")
         try:
             yield
         except InputError as error:

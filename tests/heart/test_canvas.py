@@ -9,7 +9,7 @@ from PIL import Image
 
 from zfjax import canvas
 from zfjax.canvas import MATTE, to_canvas
-from zfjax.errors import InputError
+from zfjax.errors import InputError, exit_on_bad_input
 
 RED, GREY = (200, 30, 40), (120, 120, 120)
 
@@ -231,3 +231,22 @@ def test_torchvision_resizes_first_and_cuts_last(seed):
     expected = np.asarray(resized.crop((left, top, left + size, top + size))).astype(int)
     difference = np.abs(to_canvas(picture, size, 3, "torchvision") - expected)
     assert difference.max() <= 1  # pillow rounds its coefficients, and where a box begins it they are rounded elsewhere
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_floats_of_which_none_is_finite_are_no_black_image(value):
+    floats = np.full((20, 20), value, np.float32)
+    with pytest.raises(InputError, match="broken image: none of its pixels is a finite number"):
+        to_canvas(Image.fromarray(floats), 16)
+    floats[3] = 1
+    assert to_canvas(Image.fromarray(floats), 20).max() == 255
+
+
+def test_commands_do_not_show_pillows_warnings_of_large_images(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)
+    data = io.BytesIO()
+    Image.new("L", (20, 20), 7).save(data, "PNG")
+    with pytest.raises(InputError, match="decompression bomb"):  # a warning, which tests take for an error
+        to_canvas(data.getvalue(), 20)
+    with exit_on_bad_input():
+        assert (to_canvas(data.getvalue(), 20) == 7).all()
