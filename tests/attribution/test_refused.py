@@ -50,6 +50,13 @@ def test_fills(fill):
             call(fill=fill)
 
 
+@pytest.mark.parametrize("fill", [np.nan, np.inf, np.array([0, np.nan, 0])])
+def test_fills_that_are_not_finite(fill):
+    for call in (occluded, occluded_network, compared, lambda **options: moved({"shift": [1.0]}, **options)):
+        with pytest.raises(InputError, match="^fill must be finite"):
+            call(fill=fill)
+
+
 @pytest.mark.parametrize("shape", [(40, 40), (2, 40, 40, 3)])
 def test_images(shape):
     calls = (occluded, lambda image: moved({"shift": [1.0]}, image), lambda image: compared(images=image[None]))

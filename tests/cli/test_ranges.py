@@ -4,6 +4,7 @@ import dataclasses
 import math
 import sys
 import typing
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +12,7 @@ from zfjax.cli import evaluate, prepare, reproduce, train, transfer, visualize
 from zfjax.errors import InputError
 from zfjax.runtime.places import memory
 from zfjax.runtime.ranges import RANGES, check_flags
-from zfjax.train.settings import Settings, resolve
+from zfjax.train.settings import Settings, resolve, training
 from zfjax.zoo import get_arch
 
 CONFIGS = {
@@ -117,3 +118,12 @@ def test_a_network_that_fits_is_not_refused(monkeypatch):
 def test_zero_is_not_the_networks_own(name):
     with pytest.raises(InputError, match=f"{name} must be a whole number from 1 on, not 0"):
         get_arch("zf", **{name: 0})
+
+
+def test_more_updates_than_can_be_counted_are_refused(tmp_path):
+    arch = resolve(Settings(epochs=10**6, batch_size=1), "zf-mini")
+    data = SimpleNamespace(train=range(2147), name="scenes", fingerprint=dict)
+    assert training(Settings(), arch, data, tmp_path)["arch"] is arch  # type: ignore[arg-type]
+    data.train = range(2148)
+    with pytest.raises(InputError, match="--epochs=1000000 of 2,148 images .* are 2,148,000,000 updates"):
+        training(Settings(), arch, data, tmp_path)  # type: ignore[arg-type]

@@ -89,6 +89,8 @@ def check_cover(image: tuple[int, ...], fill: float | jax.Array | np.ndarray) ->
     fits = len(wide) <= 3 and all(size in (1, there) for size, there in zip(wide[::-1], image[::-1], strict=False))
     if isinstance(fill, str) or not fits:
         raise InputError(f"fill must be a number or broadcast to {list(image)}, not {fill if not wide else list(wide)}")
+    if not isinstance(fill, jax.core.Tracer) and not np.isfinite(fill).all():
+        raise InputError("fill must be finite: what covers the image would make every score NaN")
 
 
 def _map_places(score: Callable, rows: jax.Array, columns: jax.Array, batch_size: int) -> Any:

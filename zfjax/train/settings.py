@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from zfjax.arch import Arch
+from zfjax.errors import InputError
 from zfjax.recipe import Recipe
 from zfjax.runs.config import placed, whole_path
 from zfjax.runs.folder import versions
 from zfjax.runs.size import check_size
-from zfjax.runtime.ranges import check_flags
+from zfjax.runtime.ranges import WHOLE, check_flags
 from zfjax.zoo import get_arch
 
 if TYPE_CHECKING:
@@ -123,8 +124,13 @@ def training(
     """The keywords of `zfjax.train.loop.train` but for the opened data set.
 
     arch: as trained, with the data set's number of classes. more: what else the run folder records, such as the part of
-    the data set that is used.
+    the data set that is used. Raises InputError for more updates than can be counted.
     """
+    if (steps := arch.recipe.epochs * (len(dataset.train) // arch.recipe.batch_size)) > WHOLE:
+        raise InputError(
+            f"--epochs={arch.recipe.epochs} of {len(dataset.train):,} images in batches of {arch.recipe.batch_size} "
+            f"are {steps:,} updates, and at most {WHOLE:,} are counted; give fewer --epochs"
+        )
     flags = {field.name: getattr(settings, field.name) for field in fields(Settings)}
     flags |= {"workdir": str(workdir), "seed": seed, "keep_epochs": tuple(keep_epochs)}
     flags |= {"dataset": placed(dataset.name), "data_dir": settings.data_dir and whole_path(settings.data_dir)}
