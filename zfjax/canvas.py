@@ -111,7 +111,7 @@ def _flatten(image: Image.Image, name: str) -> Image.Image:
     if image.mode in ("L", "RGB") and "transparency" not in image.info:
         return image
     flatten = _flat
-    if image.mode == "F" and not any(np.isfinite(strip).any() for strip in _strips(image)):
+    if image.mode == "F" and not any(np.isfinite(np.asarray(strip)).any() for strip in _strips(image)):
         raise InputError("broken image: none of its pixels is a finite number")
     if image.mode.startswith("I") or image.mode == "F":
         white = _white(image, max(_finite(strip).max() for strip in _strips(image)), name)

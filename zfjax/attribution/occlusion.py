@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from zfjax.arch import Arch
 from zfjax.checks import at_least_one
@@ -89,7 +90,7 @@ def check_cover(image: tuple[int, ...], fill: float | jax.Array | np.ndarray) ->
     fits = len(wide) <= 3 and all(size in (1, there) for size, there in zip(wide[::-1], image[::-1], strict=False))
     if isinstance(fill, str) or not fits:
         raise InputError(f"fill must be a number or broadcast to {list(image)}, not {fill if not wide else list(wide)}")
-    if not isinstance(fill, jax.core.Tracer) and not np.isfinite(fill).all():
+    if not isinstance(fill, Tracer) and not np.isfinite(fill).all():
         raise InputError("fill must be finite: what covers the image would make every score NaN")
 
 
