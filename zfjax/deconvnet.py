@@ -179,4 +179,7 @@ def _check_indices(indices: dict[str, tuple[Any, int]], layer: str) -> None:
             continue
         index = np.asarray(given)  # not jnp: inside jit that would trace the comparison too
         if index.size and not (index.dtype.kind in "iu" and 0 <= index.min() <= index.max() < size):
-            raise InputError(f"{layer} has {name} 0 to {size - 1}; asked for {index.min()} to {index.max()}")
+            least, most = index.min(), index.max()
+            raise InputError(
+                f"{layer} has {name} 0 to {size - 1}; asked for {least}" + f" to {most}" * bool(least != most)
+            )

@@ -11,7 +11,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
@@ -38,6 +38,11 @@ def visible(text: str, *, keep: str = "") -> str:
     keep: characters that stay as they are.
     """
     return _SPEAKING.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
+
+
+def some(names: Sequence[str]) -> str:
+    """The first three, and a sign that there are more: "a, b, c, ..."."""
+    return ", ".join([*names[:3], *["..."] * (len(names) > 3)])
 
 
 def _escape(character: str) -> str:

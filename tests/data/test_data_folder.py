@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from zfjax.data import default_dataset, eval_batches, open_dataset, train_batches
+from zfjax.data.sources.folder import open_folder
 from zfjax.data.sources.pool import open_pool
 from zfjax.errors import InputError
 from zfjax.image_files import SUFFIXES
@@ -179,3 +180,11 @@ def test_images_are_resized_as_asked(tmp_path):
         np.testing.assert_array_equal(source[0]["image"], Preprocess(16, 16, resampling=resampling).canvas(files))
     two = [Preprocess(16, 16, resampling=resampling).canvas(files) for resampling in ("bilinear", "bicubic")]
     assert not np.array_equal(*two)
+
+
+@pytest.mark.parametrize("name", ["train", "val"])
+def test_a_part_of_a_data_set_says_which_folder_is_whole(tmp_path, name):
+    for part in ("train/ant", "val/ant"):
+        (tmp_path / part).mkdir(parents=True)
+    with pytest.raises(InputError, match=f"has no train folder, and the one above it has; give folder:{tmp_path}$"):
+        open_folder(tmp_path / name, canvas_size=8)

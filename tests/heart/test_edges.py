@@ -87,7 +87,7 @@ def test_units_that_a_transformed_function_closes_over(kind, around):
 
     expected = jax.jit(lambda units: project(TINY, PARAMS, FORWARD, "conv2", units).pixels)(UNITS)
     np.testing.assert_allclose(AROUND[around](pictures), expected, rtol=1e-5, atol=1e-6)
-    with pytest.raises(InputError, match="conv2 has row 0 to .*; asked for 99 to 99"):
+    with pytest.raises(InputError, match="conv2 has row 0 to .*; asked for 99(?! to)"):
         AROUND[around](lambda factor: pictures(factor, outside))
 
 

@@ -14,6 +14,7 @@ from zfjax.errors import InputError
 from zfjax.paper.default_layers import drawn_layers
 from zfjax.paper.silent import Silent
 from zfjax.runtime.files import file_name
+from zfjax.terminal import some
 
 if TYPE_CHECKING:
     from zfjax.data import Dataset, Source
@@ -111,8 +112,8 @@ class View:
         there, known = self.dataset.class_names, self.run.class_names
         if there != known:
             raise LeftOut(
-                f"{self.dataset.name} has other classes ({', '.join(there[:3])}, ...) than the run {self.name} "
-                f"({', '.join(known[:3])}, ...); --class_map=FILE says which are the same"
+                f"{self.dataset.name} has other classes ({some(there)}) than the run {self.name} ({some(known)}); "
+                "--class_map=FILE says which are the same"
             )
 
     def path(self, stem: str) -> Path:

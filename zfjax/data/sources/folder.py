@@ -121,6 +121,9 @@ def open_flat_folder(
 
 def _train_root(root: Path) -> Path:
     if not (root / "train").is_dir():
+        above = Path(os.path.abspath(root)).parent
+        if (above / "train").is_dir() and any((above / name).is_dir() for name in VAL_NAMES):
+            raise InputError(f"folder {root} has no train folder, and the one above it has; give folder:{above}")
         raise InputError(
             f"folder {root} has no train folder; expected {root}/train/CLASS/*.jpg and {root}/val/CLASS/*.jpg"
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zfjax.errors import InputError
 from zfjax.runtime.files import listed
-from zfjax.terminal import say
+from zfjax.terminal import say, some
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,7 +107,7 @@ def _answers(options: Options, run: Run, first: Run) -> Answers:
 
 
 def _some(run: Run) -> str:
-    return f"{run.arch.name} ({', '.join(run.class_names[:3])}, ...)"
+    return f"{run.arch.name} ({some(run.class_names)})"
 
 
 def _sentence(shares: np.ndarray, labels: np.ndarray) -> str:
