@@ -51,11 +51,24 @@ def test_commands_compute_in_32_bits(monkeypatch):
         jax.config.update("jax_enable_x64", False)
 
 
-HEEDED = {"JAX_PLATFORMS": "cpu", "JAX_LOG_COMPILES": "1", "JAX_NUM_CPU_DEVICES": "2", "XLA_FLAGS": "", "JAX_X": "1"}
-HEEDED |= {"TQDM_DISABLE": "1", "TQDM_ASCII": " #", "TQDM_MININTERVAL": "0.5", "TQDM_NCOLS": "80", "NOT_FLAX_X": "1"}
+HEEDED = {
+    "TQDM_LEAVE": "1",
+    "JAX_PLATFORMS": "cpu",
+    "JAX_LOG_COMPILES": "1",
+    "JAX_NUM_CPU_DEVICES": "2",
+    "XLA_FLAGS": "",
+    "JAX_X": "1",
+}
+HEEDED |= {"TQDM_DISABLE": "1", "TQDM_MININTERVAL": "0.5", "TQDM_NCOLS": "80", "NOT_FLAX_X": "1"}
 UNHEEDED = {"JAX_DEFAULT_PRNG_IMPL": "rbg", "JAX_TRANSFER_GUARD_HOST_TO_DEVICE": "disallow", "FLAX_LAZY_RNG": "0"}
 UNHEEDED |= {"JAX_THREEFRY_PARTITIONABLE": "0", "JAX_NUMPY_RANK_PROMOTION": "raise", "JAX_ENABLE_X64": "a\nb"}
-UNHEEDED |= {"TQDM_MAXINTERVAL": "abc", "TQDM_BAR_FORMAT": "{nope}", "TQDM_GUI": "1", "TQDM_MINITERS": "5"}
+UNHEEDED |= {
+    "TQDM_MAXINTERVAL": "abc",
+    "TQDM_ASCII": "1",
+    "TQDM_BAR_FORMAT": "{nope}",
+    "TQDM_GUI": "1",
+    "TQDM_MINITERS": "5",
+}
 
 
 def test_what_would_change_the_numbers_is_taken_out_of_the_environment_and_said(monkeypatch, capsys):

@@ -21,7 +21,7 @@ _UNHEEDED = re.compile(
     re.DOTALL,
 )
 # tqdm makes arguments of every bar of its variables; these suit ours.
-_BARS = re.compile(r"TQDM_(ASCII|DISABLE|LEAVE)=.*|TQDM_(MIN|MAX)INTERVAL=\d+(\.\d*)?|TQDM_NCOLS=\d+")
+_BARS = re.compile(r"TQDM_(DISABLE|LEAVE)=.*|TQDM_ASCII=(..+)?|TQDM_(MIN|MAX)INTERVAL=\d+(\.\d*)?|TQDM_NCOLS=\d+")
 
 
 def settle_environment() -> None:
