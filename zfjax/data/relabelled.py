@@ -16,6 +16,7 @@ from zfjax.data.wordnet import imagenet_names, imagenet_synsets
 from zfjax.errors import InputError
 from zfjax.runtime.files import read_bytes
 from zfjax.runtime.places import user_path
+from zfjax.terminal import some
 
 
 class Relabelled:
@@ -52,7 +53,7 @@ def in_classes_of(dataset: Dataset, known: Sequence[str], class_map: str | Path 
     numbers = [find(name) for name in dataset.class_names]
     if unknown := [name for name, number in zip(dataset.class_names, numbers, strict=True) if number is None]:
         raise InputError(
-            f"{dataset.name} has other classes than the network, which has not {_some(unknown)} but {_some(known)}; "
+            f"{dataset.name} has other classes than the network, which has not {some(unknown)} but {some(known)}; "
             "--class_map=FILE says which are the same"
         )
     found = [number for number in numbers if number is not None]
@@ -97,7 +98,3 @@ def _read_map(path: Path, known: tuple[str, ...]) -> Callable[[str], int | None]
 
 def _plain(name: str) -> str:
     return name.replace("_", " ").casefold()
-
-
-def _some(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
