@@ -233,7 +233,7 @@ def test_wrong_drawing_flags(flags, message, trained, monkeypatch, capsys):
         (["--limit=0"], "--limit must be at least 1"),
         (
             ["--dataset=scenes"],
-            "scenes has other classes than the network, which has not ball, box, butterfly, ... but across, down; --class_map",
+            "scenes has other classes than the network, which has not ball, box, butterfly, ... but across, down",
         ),
     ],
 )

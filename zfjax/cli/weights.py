@@ -72,7 +72,7 @@ def run(config: WeightsConfig) -> None:
 
 
 def _read(config: WeightsConfig) -> tuple[Path, Arch, dict[str, dict[str, np.ndarray]]]:
-    path = _fetched(config.file)
+    path, known = _found(config.file)
     if _is_onnx(path):
         from zfjax.weights.onnx import read_onnx
 
@@ -83,23 +83,25 @@ def _read(config: WeightsConfig) -> tuple[Path, Arch, dict[str, dict[str, np.nda
     from zfjax.weights.reader import read_tensors
     from zfjax.zoo import get_arch
 
-    if not config.arch:
+    if not (arch := config.arch or known):
         raise InputError(f"{path} holds weights without their network; say which by --arch, such as --arch=resnet18")
-    found = match(read_tensors(path), get_arch(config.arch, image_size=config.image_size), source=path.name)
+    found = match(read_tensors(path), get_arch(arch, image_size=config.image_size), source=path.name)
     if found.note:
         say(f"note: {found.note}")
     return path, found.arch, found.params
 
 
-def _fetched(file: str) -> Path:
+def _found(file: str) -> tuple[Path, str]:
+    """Where the file is, and whose weights it holds as far as that is known."""
     from zfjax.runtime.places import user_path
 
     kind, _, name = file.partition(":")
-    if kind == "torchvision" and name:
-        from zfjax.weights.published import fetch
+    if kind == "torchvision":
+        from zfjax.weights.published import fetch, published
 
-        return fetch(name)
-    return user_path(file)
+        known = published(name)
+        return fetch(known.file, known.arch), known.arch
+    return user_path(file), ""
 
 
 def _is_onnx(path: Path) -> bool:

@@ -39,6 +39,8 @@ def default_preset(arch: Arch) -> Preset:
     """What the published weights of an architecture were trained with."""
     if arch.channels == 1:
         return "zero_to_one"
+    if arch.name == "googlenet-bn":  # torchvision has it from TensorFlow, and brings pictures back to -1..1 inside it
+        return "minus_one_to_one"
     return "caffe" if arch.name in _CAFFE else "torchvision"
 
 
