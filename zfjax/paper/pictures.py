@@ -37,16 +37,18 @@ def choose_pictures(view: View, count: int | None = None) -> Pictures:
     named = listed(view.images)
     if named and not all(part.lstrip("-").isdecimal() for part in named):
         return _files(view, named)
-    view.require_classes()
-    source = view.source
+    source, labelled = view.source, bool(view.dataset.class_names)
+    if labelled:
+        view.require_classes()
     for number in map(int, named):
         if not 0 <= number < len(source):
             raise InputError(f"the {view.split} split has images 0 to {len(source) - 1}; --images asks for {number}")
     chosen = [int(part) for part in named] or _random(view, count or view.num_images)
     records = [source[number] for number in chosen]
     canvases, labels = (np.stack([record[key] for record in records]) for key in ("image", "label"))
-    names = tuple(f"{view.split} {number}" for number in chosen)
-    return Pictures(canvases, labels.astype(int), names, np.ones(len(labels), bool), tuple(chosen))
+    labels = labels.astype(int) if labelled else _answers(view, canvases)
+    names = tuple(f"{view.split} {number}" if labelled else Path(source.describe(number)).name for number in chosen)
+    return Pictures(canvases, labels, names, np.full(len(labels), labelled), tuple(chosen))
 
 
 def _files(view: View, paths: list[str]) -> Pictures:
@@ -66,6 +68,8 @@ def _random(view: View, count: int) -> list[int]:
     source = view.source
     order = np.random.default_rng(view.seed).permutation(len(view.searched(source)))[: CANDIDATES * count].tolist()
     records = [source[number] for number in order]
+    if not view.dataset.class_names:
+        return order[:count]
     right = _answers(view, np.stack([record["image"] for record in records])) == [r["label"] for r in records]
     labels = [int(record["label"]) for record in records]
     first = {label: place for place, label in reversed([*enumerate(labels)]) if right[place]}

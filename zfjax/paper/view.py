@@ -83,8 +83,11 @@ class View:
         """The images, by default of the data set that the run was trained on; opened once. Labels are the run's
         numbers where its classes are some of the run's."""
         from zfjax.data import open_for
+        from zfjax.data.photos import is_flat, open_photos
         from zfjax.data.relabelled import in_classes_of
 
+        if self.dataset_name and is_flat(self.dataset_name):
+            return open_photos(self.run, self.dataset_name)
         data = open_for(self.run, self.dataset_name, data_dir=self.data_dir)
         try:
             return in_classes_of(data, self.run.class_names, self.class_map)
@@ -104,12 +107,16 @@ class View:
 
     def about(self, source: Source) -> str:
         """A sentence for captions: how many images of which split of which data set."""
-        split = "training" if source is self.dataset.train else "validation"
-        return f"Images: {len(self.searched(source)):,} of the {split} split of {self.dataset.name}."
+        searched, name = f"Images: {len(self.searched(source)):,}", self.dataset.name
+        if not self.dataset.class_names:
+            return f"{searched} of {name}."
+        return f"{searched} of the {'training' if source is self.dataset.train else 'validation'} split of {name}."
 
     def require_classes(self) -> None:
         """Raises LeftOut unless the data set has the run's classes, which a probability of the true label needs."""
         there, known = self.dataset.class_names, self.run.class_names
+        if not there:
+            raise LeftOut(f"{self.dataset.name} is a folder without classes; give PATH/val/CLASS/*.jpg and train alike")
         if there != known:
             raise LeftOut(
                 f"{self.dataset.name} has other classes ({some(there)}) than the run {self.name} ({some(known)}); "

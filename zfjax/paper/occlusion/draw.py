@@ -137,10 +137,11 @@ def _answers(axes: Axes, image: Occlusion, class_names: Sequence[str]) -> None:
     _fit(axes, image)
     entries = [(colour, class_names[label]) for colour, label in zip(palette, chosen, strict=False) if counts[label]]
     entries += [(OTHER, f"{len(rest)} others")] if rest else []
-    handles = [Patch(color=colour, label=_short(name)) for colour, name in entries]
+    columns, letters = (1, 16) if len(entries) <= 4 else (2, 11)
+    handles = [Patch(color=colour, label=_short(name, letters)) for colour, name in entries]
     place = {"loc": "upper left", "bbox_to_anchor": (-0.02, -0.02), "borderaxespad": 0, "fontsize": LABEL_PT}
     compact = {"handlelength": 0.8, "handleheight": 0.8, "handletextpad": 0.3, "labelspacing": 0.15, "borderpad": 0}
-    axes.legend(handles=handles, ncols=1 if len(entries) <= 4 else 2, columnspacing=0.6, **place, **compact)
+    axes.legend(handles=handles, ncols=columns, columnspacing=0.6, **place, **compact)
 
 
 def _short(name: str, length: int = 16) -> str:
