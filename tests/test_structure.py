@@ -39,6 +39,7 @@ ONLY_USERS = {
     "tyro": {"zfjax.cli.flags"},
     "tqdm": {"zfjax.terminal"},
     "sklearn": {"zfjax.paper.baselines.measure"},
+    "onnx": {f"zfjax.weights.onnx_graph.{name}" for name in ("graph", "tensors", "folding", "pointwise")},
     "jinja2": {"zfjax.paper.report.document"},
     "tensorflow": set(),
     "torch": set(),
