@@ -54,7 +54,15 @@ CASES = {
         pool("AveragePool", strides=[2, 2], pads=[1, 1, 0, 0], ceil_mode=1, count_include_pad=1),
         {},
     ),
-    "global pools": ([CONV, ("GlobalMaxPool", "v0", {}), ("GlobalAveragePool", "v0", {}), ("Add", "v1 v2", {})], {}),
+    "global pools": (
+        [
+            ("Conv", "x k b", {"strides": [2, 2]}),
+            ("GlobalMaxPool", "v0", {}),
+            ("GlobalAveragePool", "v0", {}),
+            ("Add", "v1 v2", {}),
+        ],
+        {},
+    ),
     "mean over places": ([CONV, ("ReduceMean", "v0", {"axes": [2, -1], "keepdims": 0})], {}),
     "contrast normalisation": ([CONV, ("LRN", "v0", {"size": 3, "alpha": 0.3, "beta": 0.6, "bias": 1.5})], {}),
     "batch norm, scaled and shifted": (

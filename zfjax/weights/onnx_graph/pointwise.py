@@ -127,7 +127,8 @@ def _dense(table: Table, node: Node, x: Map, matrix: np.ndarray, bias: np.ndarra
         bias = np.broadcast_to(bias.reshape(-1), (features,))
     y = table.add(Dense, node, x, features=features, bias=None if bias is None else 0.0, relu=False)
     if not np.array_equal(places[0], np.arange(count)):
-        matrix = matrix[np.argsort(places[0])]  # its rows as the layer has its numbers
+        given, matrix = matrix, np.empty(matrix.shape, np.float32)
+        matrix[places[0]] = given  # rows in the order that the layer has its numbers in
     table.store(y.layer, kernel=matrix, **({} if bias is None else {"bias": bias}))
     return as_flat(y)
 
@@ -195,7 +196,11 @@ def _per_channel(node: Node, constant: np.ndarray, x: Map) -> np.ndarray:
     """A constant that goes with maps as one number for each channel [C]."""
     tensor = x.tensor_shape
     if node.version < 7 and "axis" in node.attributes:  # where its axes begin; later versions count from the end
-        constant = constant.reshape(*constant.shape, *[1] * (len(tensor) - node.whole("axis", 0) - constant.ndim))
+        axis = node.whole("axis", 0)
+        after = len(tensor) - axis - constant.ndim if 0 <= axis < len(tensor) else -1
+        if after < 0:
+            raise InputError(f"its axis {axis} is not one of {list(tensor)} for constants {list(constant.shape)}")
+        constant = constant.reshape(*constant.shape, *[1] * after)
     full = (1,) * (len(tensor) - constant.ndim) + constant.shape
     if len(tensor) < 2 or len(full) != len(tensor) or math.prod(full) != full[1] or full[1] not in (1, tensor[1]):
         raise InputError(

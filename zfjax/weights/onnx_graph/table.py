@@ -70,10 +70,10 @@ class Table:
         return Map(name, shape)
 
     def store(self, layer: str, **arrays: np.ndarray) -> None:
-        """A layer's parameters, copied as float32 in the order of their axes; the numbers must be finite."""
+        """A layer's parameters as float32, in the order of their axes; the numbers must be finite."""
         for name, array in arrays.items():
             self.stored.spend(*array.shape)
-            self.params.setdefault(layer, {})[name] = own = np.array(array, np.float32, order="C")
+            self.params.setdefault(layer, {})[name] = own = np.ascontiguousarray(array, np.float32)
             refuse_infinite(own, name)
 
     def rectify(self, node: Node, x: Map) -> Map:
