@@ -50,8 +50,10 @@ def _random(rng: np.random.Generator, role: tuple[str, int], shape: np.ndarray) 
             values = rng.normal(scale=np.sqrt(2 / np.prod(shape[1:])), size=shape)
         case ("BatchNormalization", 4):
             values = rng.uniform(0.7, 1.5, size=shape)
-        case ("BatchNormalization", 1) | ("Mul", _):
+        case ("BatchNormalization", 1):
             values = rng.normal(0.7, 0.1, size=shape)  # below 1: residual sums grow
+        case ("Mul", _):
+            values = rng.normal(1.4, 0.1, size=shape)  # or all that is left of the image would be rounding
         case _:
             values = rng.normal(scale=0.1, size=shape)
     return values.astype(np.float32)

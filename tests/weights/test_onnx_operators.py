@@ -403,3 +403,26 @@ def test_kinds_of_numbers(kind, raw, tmp_path):
     arch, params = read_onnx(tmp_path / "model.onnx")
     kernel = params[arch.layer_names[0]]["kernel"]
     assert kernel.dtype == np.float32 and np.array_equal(kernel, values.transpose(2, 3, 1, 0))
+
+
+def test_layers_are_called_as_people_know_them(tmp_path):
+    """By their weights, by PyTorch's modules, by their nodes, by what they make, or by their kind and number."""
+    one, square = {"kernel_shape": [1, 1]}, RNG.normal(size=(3, 3, 1, 1))
+    model = network(
+        ("Conv", "x conv1/7x7_w_0", {"name": "n0"}),
+        ("Conv", "v0 features.0.weight", {"name": "/features/features.0/Conv"}),
+        ("Conv", "v1 onnx::Conv_39", {"name": "/layer1/layer1.0/conv1/Conv"}),
+        ("Add", "v2 v1", {"name": "/layer1/layer1.0/Add"}),
+        ("Relu", "v3", {"name": "/layer1/layer1.0/relu/Relu"}),
+        ("Conv", "v4 onnx::Conv_39", {"name": "/layer1/layer1.0/conv1/Conv"}),
+        ("MaxPool", "v5", {**one, "name": "pool one"}),
+        ("MaxPool", "v6", {**one, "name": "MaxPool_3", "outputs": ["block/pool:0"]}),
+        ("MaxPool", "block/pool:0", {**one, "name": "n17"}),
+        ("MaxPool", "v8", {**one, "outputs": ["123"]}),
+        ("GlobalAveragePool", "123", {}),
+        inits={name: square for name in ("conv1/7x7_w_0", "features.0.weight", "onnx::Conv_39")},
+    )
+    arch, *_ = run(model, tmp_path)
+    modules = ("features.0", "layer1.0.conv1", "layer1.0", "layer1.0.conv1_2")
+    pools = ("pool_one", "block/pool", "maxpool1", "maxpool2")
+    assert arch.layer_names == ("conv1/7x7", *modules, *pools, "globalavgpool1")
