@@ -13,7 +13,7 @@ from oracle import assert_close, oracle, plain_forward
 from zfjax import convnet, deconvnet
 from zfjax.arch import Arch
 from zfjax.deconvnet import Units, paste, strongest
-from zfjax.layers import MaxPool
+from zfjax.layers import Conv, Dense, MaxPool
 from zfjax.ops import max_pool
 from zfjax.weights.onnx import read_onnx
 
@@ -38,6 +38,8 @@ def test_graphs_are_read_whole(name):
     assert arch.param_count() == COUNTS[name] and arch.num_classes == 1000 and arch.image_size == 224
     shapes = {row.name: row.param_shapes for row in arch.rows if row.param_shapes}
     assert shapes == {layer: {each: array.shape for each, array in own.items()} for layer, own in params.items()}
+    classifier = [layer.name for layer in arch.layers if isinstance(layer, Conv | Dense) and layer.features is None]
+    assert classifier == [[name for name in arch.layer_names if "avgpool" not in name][-1]]
     assert [*arch.layer_names[:4]] == NAMES[name] and Arch.from_dict(arch.to_dict()) == arch
 
 

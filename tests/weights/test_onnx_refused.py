@@ -177,7 +177,7 @@ OUTSIDE = {
     "missing": ({"location": "other.bin"}, "cannot read 'other.bin', which belongs to the model (No such file"),
     "too long a name": ({"location": "x" * 5000}, "File name too long"),
     "a folder": ({"location": "folder"}, "cannot read 'folder'"),
-    "a pipe": ({"location": "pipe"}, "'pipe' is a pipe or a device"),
+    "a pipe": ({"location": "pipe"}, "cannot read 'pipe', which belongs to the model (pipe is a pipe or a device"),
     "a link": ({"location": "link"}, "'link' is a link, which is not followed"),
     "through a link": ({"location": "linked/model.bin"}, "'linked/model.bin' is a link"),
     "beyond the end": ({"offset": "9"}, "from 9 on reach beyond the end of 'model.bin', which has 440"),

@@ -17,7 +17,7 @@ import numpy as np
 
 from zfjax.arch import Arch
 from zfjax.errors import InputError
-from zfjax.layers import IMAGE, VALID, Dense, Layer
+from zfjax.layers import IMAGE, VALID, Conv, Dense, GlobalAvgPool, Layer
 from zfjax.weights.onnx_graph.graph import Graph, Node, image_shape, read_graph
 from zfjax.weights.onnx_graph.names import Names
 from zfjax.weights.onnx_graph.operators import refuse_unknown, translated
@@ -33,8 +33,9 @@ def read_onnx(path: Path | str) -> tuple[Arch, dict[str, dict[str, np.ndarray]]]
 
     Images go in as [N, H, W, C], whatever the file has; the logits are those before a softmax at the end, and where a
     network ends in maps larger than one place, they are in the order height, width, channels. A last layer that is
-    fully connected becomes the classifier. Raises InputError for what is no such file, for files beside it that lie
-    outside its folder, and for nodes that no layer expresses, with the first of them and why.
+    fully connected, or a convolution with at most a global mean after it, becomes the classifier. Raises InputError
+    for what is no such file, for files beside it that lie outside its folder, and for nodes that no layer expresses,
+    with the first of them and why.
     """
     path = Path(path)
     try:
@@ -116,8 +117,17 @@ def _finished(table: Table, last: Map, graph: Graph, name: str) -> tuple[Arch, d
     for layer in reversed(kept):
         before = layers[-1].name if layers else IMAGE
         layers.append(dataclasses.replace(layer, inputs=() if layer.inputs == (before,) else layer.inputs))
-    if isinstance(layers[-1], Dense):
-        layers[-1] = dataclasses.replace(layers[-1], features=None)
+    _mark_classifier(layers, count)
     (height, _, channels), _ = image_shape(graph.dims)
     arch = Arch(tuple(layers), image_size=height, num_classes=count, channels=channels, name=name)
     return arch, {layer.name: table.params[layer.name] for layer in layers if layer.name in table.params}
+
+
+def _mark_classifier(layers: list[Layer], classes: int) -> None:
+    """Gives the last layer, or the convolution before a last global mean, one number for each class."""
+    place = len(layers) - 1
+    if place and isinstance(layers[-1], GlobalAvgPool) and not layers[-1].inputs:
+        place -= 1
+    last = layers[place]
+    if isinstance(last, Conv | Dense) and last.features == classes:
+        layers[place] = dataclasses.replace(last, features=None)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zfjax.errors import InputError
+from zfjax.runtime.files import open_to_read
 
 if TYPE_CHECKING:
     import onnx
@@ -96,20 +96,15 @@ def _beside(tensor: onnx.TensorProto, folder: Path | None, size: int) -> bytes:
 
 
 def _read(folder: Path, parts: list[str], offset: int, size: int) -> bytes:
-    path, flags = folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    path = folder
     for part in parts:
         path = path / part
         if path.is_symlink():
             raise Unreadable(f"{shown('/'.join(parts))} is a link, which is not followed")
-    with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
-        found: Any = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise Unreadable(f"{shown('/'.join(parts))} is a pipe or a device, not a file")
-        if offset + size > found.st_size:
-            raise Unreadable(
-                f"its {size:,} bytes from {offset:,} on reach beyond the end of {shown('/'.join(parts))}, which has "
-                f"{found.st_size:,}"
-            )
+    with open_to_read(path) as file:
+        if offset + size > (end := file.seek(0, os.SEEK_END)):
+            name = shown("/".join(parts))
+            raise Unreadable(f"its {size:,} bytes from {offset:,} on reach beyond the end of {name}, which has {end:,}")
         file.seek(offset)
         data = file.read(size)
     if len(data) != size:
