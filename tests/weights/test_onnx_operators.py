@@ -1,9 +1,13 @@
 """Every operator and attribute that is read, in small graphs, against the onnx package's own evaluator."""
 
+import os
+
+import hypothesis.strategies as st
 import jax
 import numpy as np
 import onnx
 import pytest
+from hypothesis import HealthCheck, given, settings
 from onnx_files import network, reference
 from oracle import assert_close, oracle, some_units
 
@@ -403,6 +407,37 @@ def test_kinds_of_numbers(kind, raw, tmp_path):
     arch, params = read_onnx(tmp_path / "model.onnx")
     kernel = params[arch.layer_names[0]]["kernel"]
     assert kernel.dtype == np.float32 and np.array_equal(kernel, values.transpose(2, 3, 1, 0))
+
+
+@st.composite
+def windows(draw):
+    """One convolution or pool of any geometry. Strides up to 2: where rounding up adds two rows, the evaluator puts one
+    of them above the maps, and for MaxPool with strides of 1 it takes the pads in another order."""
+    op = draw(st.sampled_from(["Conv", "MaxPool", "AveragePool"]))
+    window = draw(st.tuples(*[st.integers(1, 4)] * 2))
+    strides = draw(st.sampled_from([(2, 1), (1, 2), (2, 2), *([] if op == "MaxPool" else [(1, 1)])]))
+    sides = [draw(st.integers(0, size - 1)) for size in window * 2]
+    attributes = {"kernel_shape": window, "strides": strides, "pads": sides}
+    if op == "Conv":
+        groups = draw(st.sampled_from([1, 3]))
+        kernel = np.random.default_rng(draw(st.integers(0, 9))).normal(size=(6, 3 // groups, *window))
+        attributes |= {"group": groups, "dilations": draw(st.tuples(*[st.integers(1, 2)] * 2))}
+        return network((op, "x w", attributes), inits={"w": kernel})
+    attributes["ceil_mode"] = draw(st.integers(0, 1))
+    if op == "AveragePool":
+        attributes["count_include_pad"] = draw(st.integers(0, 1))
+    return network((op, "x", attributes))
+
+
+EXAMPLES = int(os.environ.get("ZFJAX_WINDOWS", "6"))  # more at the desk
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(model=windows())
+def test_windows_of_any_geometry(model, tmp_path):
+    _, _, images, forward = run(model, tmp_path)
+    (expected,) = reference(model, images)
+    assert_close(forward.logits, np.moveaxis(expected, 1, 3).reshape(1, -1), 1e-5)
 
 
 def test_layers_are_called_as_people_know_them(tmp_path):

@@ -24,7 +24,7 @@ from zfjax.weights.onnx_graph.operators import refuse_unknown, translated
 from zfjax.weights.onnx_graph.table import Map, Table
 from zfjax.weights.onnx_graph.tensors import Unreadable, as_array, shown
 
-_SHOWN = 3  # nodes that a message names
+_SHOWN, _LONGEST = 3, 400  # nodes that a message names, and characters for each
 _REFUSED = object()  # what stands for the results of a node that cannot be expressed
 
 
@@ -64,7 +64,7 @@ def _translate(graph: Graph, folder: Path) -> tuple[Table, Map]:
         except Unreadable:
             raise
         except InputError as error:
-            problems.append(f"{node}: {error}")
+            problems.append(f"{node}: {error}"[:_LONGEST])
             made = [_REFUSED] * len(node.outputs)
         for name, value in zip(node.outputs, made, strict=False):
             sole = isinstance(value, Map) and value.sole and readers[name] == 1

@@ -15,6 +15,7 @@ from zfjax.weights.onnx_graph import pointwise, windows
 from zfjax.weights.onnx_graph.folding import COMPUTED, REARRANGED, attempted, folded
 from zfjax.weights.onnx_graph.graph import Node
 from zfjax.weights.onnx_graph.table import Map, Table
+from zfjax.weights.onnx_graph.tensors import shown
 
 # The attributes that each operator may have; `consumed_inputs` is a hint of the first versions.
 ATTRIBUTES = {
@@ -89,7 +90,7 @@ def refuse_unknown(node: Node) -> None:
     if node.op not in ATTRIBUTES:
         raise InputError("no layer does this")
     if unknown := {*node.attributes} - {*ATTRIBUTES[node.op].split(), "consumed_inputs"}:
-        raise InputError(f"its attribute {min(unknown)!r} is not known")
+        raise InputError(f"its attribute {shown(min(unknown))} is not known")
 
 
 def translated(table: Table, node: Node, given: list[Any]) -> list[Any]:

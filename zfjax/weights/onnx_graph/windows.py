@@ -11,6 +11,7 @@ from zfjax.errors import InputError
 from zfjax.layers import IMAGE, VALID, AvgPool, Conv, MaxPool, Padding
 from zfjax.weights.onnx_graph.graph import Node
 from zfjax.weights.onnx_graph.table import Map, Table
+from zfjax.weights.onnx_graph.tensors import shown
 
 
 def conv(table: Table, node: Node, x: Map, kernel: np.ndarray, bias: np.ndarray | None = None) -> Map:
@@ -74,7 +75,7 @@ def pad(table: Table, node: Node, x: Map, *given: np.ndarray | None) -> Map:
     number = node.attribute("value", "f", 0.0) if value is None else float(value.reshape(-1)[0]) if value.size else 0.0
     mode = node.attribute("mode", "s", "constant")
     if mode != "constant" or number != 0:
-        raise InputError(f"it pads by {mode if mode != 'constant' else number}; only zeros are supported")
+        raise InputError(f"it pads by {number} in the mode {shown(mode)}; only zeros are supported")
     x = table.maps(x, padded=False)
     at = [*range(4)] if axes is None else [int(axis) % 4 for axis in axes.flat]
     if sides is None or len(sides) != 2 * len(at) or len({*at}) < len(at):
@@ -118,7 +119,9 @@ def _sliding(node: Node, size: Sequence[int], extent: Sequence[int]) -> tuple[tu
             few, many = [each // 2 for each in rest], [each - each // 2 for each in rest]
             before, after = (few, many) if auto == "SAME_UPPER" else (many, few)
             return strides, ((before[0], after[0]), (before[1], after[1]))
-    raise InputError(f"its padding is {auto} {pads}; four numbers from 0 on, SAME_UPPER, SAME_LOWER or VALID are known")
+    raise InputError(
+        f"its padding is {shown(auto)} {pads}; four numbers from 0 on, SAME_UPPER, SAME_LOWER or VALID are known"
+    )
 
 
 def _pair(node: Node, name: str) -> tuple[int, int]:
