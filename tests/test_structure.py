@@ -63,6 +63,7 @@ NO_JAX = {
         "data.prepare",
         "train.settings",
         "weights.reader",
+        "weights.onnx",
         "paper.numbers",
         "paper.view",
         "paper.default_layers",
