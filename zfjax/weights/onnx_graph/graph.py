@@ -5,7 +5,6 @@ Nothing of the file is run, and the library's own checker, which looks at less, 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,9 +108,7 @@ def _parsed(path: Path) -> onnx.ModelProto:
     from onnx import ModelProto
 
     try:
-        if (size := os.stat(path).st_size) > MOST_BYTES:
-            raise Unreadable(f"it has {size:,} bytes; a file can have 2 GB, with its weights in files beside it")
-        model = ModelProto.FromString(read_bytes(path))
+        model = ModelProto.FromString(read_bytes(path, limit=MOST_BYTES))
     except OSError as error:
         raise Unreadable(f"cannot be read ({error.strerror})") from None
     except DecodeError:
