@@ -29,7 +29,7 @@ class WeightsConfig:
     Reads PyTorch's state dicts (.pth, .pt), .safetensors, .npz and ONNX; nothing in them is run.
     """
 
-    file: File
+    file: File  # type: ignore[valid-type]
     """The file, or torchvision:NAME, which is downloaded, such as torchvision:alexnet."""
     arch: str = ""
     """Architecture; `python -m zfjax.arch` lists them. An ONNX file brings its own."""

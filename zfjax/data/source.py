@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from zfjax.errors import BadImage, InputError
+from zfjax.terminal import visible
 
 Record = dict[str, Any]  # of NumPy arrays and scalars
 
@@ -65,7 +67,7 @@ def unreadable_named() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = error.filename or "the data set"
+        what = visible(os.fsdecode(error.filename)) if error.filename else "the data set"
         raise InputError(
             f"{what} cannot be read ({error.strerror or error}); let this user read it, or take it away"
         ) from error

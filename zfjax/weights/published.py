@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from zfjax.errors import InputError
 from zfjax.runtime.files import commit, open_to_read, open_to_write, own_folder
@@ -114,7 +115,7 @@ def _check(path: Path, name: str, *, url: str) -> None:
     found = re.search(r"-([0-9a-f]{8,})\.", name)
     wanted = found[1] if found else ""
     with open_to_read(path) as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(cast("io.BufferedReader", file), "sha256").hexdigest()
     if not digest.startswith(wanted):
         path.unlink()
         raise InputError(

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 
 from zfjax.errors import BadImage, InputError
+from zfjax.terminal import visible
 
 BadImages = Literal["stop", "skip"]
 
@@ -89,7 +90,7 @@ def check_present(shards: Sequence[Shard]) -> None:
                 continue
             open(shard.path, "rb").close()
         except OSError as error:
-            missing.append(f"{shard.path}: cannot be read ({error.strerror})")
+            missing.append(f"{visible(str(shard.path))}: cannot be read ({error.strerror})")
     if missing:
         raise InputError(
             f"{missing[0]}; files missing or closed: {len(missing)} of {len(shards)}; "
