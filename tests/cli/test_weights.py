@@ -100,12 +100,14 @@ def test_it_is_measured_on_some_of_its_classes_and_drawn_without_any(small, phot
         (["--classes=/nowhere"], "--classes: cannot read /nowhere"),
         (["--arch="], "holds weights without their network; say which by --arch"),
         (["--arch=resnet18"], "squeezed.npz does not fit resnet18"),
+        (["x.caffemodel"], "x.caffemodel: Caffe's files are not read; convert them to ONNX"),
         (["--smallest_side=10"], "a crop of 64 pixels does not fit into a canvas of 10"),
     ],
 )
 def test_what_does_not_fit_is_one_line_and_leaves_no_run(flags, message, file, monkeypatch, capsys):
+    arguments = made(file, *flags) if flags[0].startswith("-") else [*flags, *made(file)[1:]]
     with pytest.raises(SystemExit) as stop:
-        run_script(weights, made(file, *flags), monkeypatch)
+        run_script(weights, arguments, monkeypatch)
     assert stop.value.code == 2 and message in (said := capsys.readouterr().err) and said.count("\n") == 1
     assert not (file.parent / "run").exists()
 

@@ -73,6 +73,10 @@ def run(config: WeightsConfig) -> None:
 
 def _read(config: WeightsConfig) -> tuple[Path, Arch, dict[str, dict[str, np.ndarray]]]:
     path, known = _found(config.file)
+    if path.suffix.lower() in (".caffemodel", ".prototxt"):
+        raise InputError(
+            f"{path}: Caffe's files are not read; convert them to ONNX (.onnx), which brings the network too"
+        )
     if _is_onnx(path):
         from zfjax.weights.onnx import read_onnx
 

@@ -107,10 +107,15 @@ class View:
 
     def about(self, source: Source) -> str:
         """A sentence for captions: how many images of which split of which data set."""
-        searched, name = f"Images: {len(self.searched(source)):,}", self.dataset.name
+        split = self.split_name(source)
+        part = f"the {split} split of " if split else ""
+        return f"Images: {len(self.searched(source)):,} of {part}{self.dataset.name}."
+
+    def split_name(self, source: Source) -> str:
+        """As captions call it; "" of a flat folder, which has no splits."""
         if not self.dataset.class_names:
-            return f"{searched} of {name}."
-        return f"{searched} of the {'training' if source is self.dataset.train else 'validation'} split of {name}."
+            return ""
+        return "training" if source is self.dataset.train else "validation"
 
     def require_classes(self) -> None:
         """Raises LeftOut unless the data set has the run's classes, which a probability of the true label needs."""

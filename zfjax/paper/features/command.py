@@ -37,9 +37,8 @@ def draw(view: View, options: Options) -> Drawn:
         paths.append(view.path(f"features_{layer}"))
         count, there = len(found.maps), len(found.winners.value)
         chosen = "" if view.maps else f" at random of {there} ({found.silent} respond to no image)"
-        split = "training" if view.split == "train" else "validation"
-        images = len(view.searched(source))
-        title = f"{layer}: the {view.top} strongest of {images:,} {split} images for {count} maps"
+        images = " ".join([f"{len(view.searched(source)):,}", *view.split_name(source).split(), "images"])
+        title = f"{layer}: the {view.top} strongest of {images} for {count} maps"
         caption = f"{count} maps{chosen}. {view.origin} {view.about(source)}"
         draw_features(found.maps, paths[-1], title=title, caption=caption, percentile=view.percentile)
     return Drawn(paths, features)
