@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from nets import TINY, canvas_side, middle, random_params, run_of
 
+from zfjax.arch import Arch
 from zfjax.convnet import Forward, forward
 from zfjax.deconvnet import project, strongest
+from zfjax.layers import Conv, Dense, MaxPool, pad
+from zfjax.paper.patches import cut_patch, cut_pictures, sees_all, window_of
 from zfjax.paper.top_activations import (
     Winners,
-    cut_patch,
     mine,
     no_winners,
     project_winners,
@@ -134,3 +136,18 @@ def test_patches_at_the_border():
     assert np.isnan(corner[0]).all() and corner[1, 0] == 3 and np.isnan(corner[1, 1])
     assert np.isnan(cut_patch(image, -5, -5, 2)).all() and np.isnan(cut_patch(image, 9, 0, 2)).all()
     assert cut_patch(image, 1, 0, (1, 3))[..., 0].tolist() == [[4, 5, 6]]
+
+
+def test_where_every_unit_sees_all_of_the_image_the_image_is_shown():
+    layers = (Conv("conv1", 2, kernel=3, padding=pad(1)), *(MaxPool(f"pool{i}", 2, 1, pad(0)) for i in range(5)))
+    arch = Arch((*layers, Conv("conv2", 2, kernel=9, padding=pad(4)), Dense("fc3", 2)), image_size=8)
+    assert [window_of(arch, name) for name in ("conv1", "pool4", "conv2", "fc3")] == [(3, 3), (8, 8), (8, 8), (8, 8)]
+    assert [sees_all(arch, name) for name in ("conv1", "pool4", "conv2", "fc3")] == [False, False, True, True]
+    image = np.arange(64.0).reshape(8, 8, 1)
+    pixels = np.arange(1.0, 257).reshape(16, 16, 1)  # of a unit whose receptive field begins at (-3, -2)
+    projection, patch = cut_pictures(pixels, image, -3, -2, (8, 8))
+    assert np.array_equal(patch, image) and np.array_equal(projection, pixels[3:11, 2:10])
+    projection, patch = cut_pictures(pixels[:6, :6], image, -3, 4, (8, 8))
+    assert np.array_equal(projection[:3, 4:], pixels[3:6, :4]) and projection[3:].sum() == projection[:, :4].sum() == 0
+    projection, patch = cut_pictures(pixels[:2, :2], image, -1, 3, (2, 2))
+    assert np.array_equal(projection, pixels[:2, :2]) and np.isnan(patch[0]).all() and patch[1, :, 0].tolist() == [3, 4]

@@ -15,8 +15,8 @@ from zfjax.arch import Arch
 from zfjax.convnet import Forward
 from zfjax.data import Source, eval_batches
 from zfjax.deconvnet import Norm, Units, project
-from zfjax.layers import Pair, pair
 from zfjax.model import Model, on_canvases
+from zfjax.paper.patches import cut_pictures, window_of
 from zfjax.runs.run import Run
 from zfjax.terminal import Meter, meter
 
@@ -41,7 +41,7 @@ class FeatureMap(NamedTuple):
     """What Fig. 2 shows of one feature map: its k strongest activations, at most one per image."""
 
     index: int
-    projections: np.ndarray  # [k, h, w, C] signed, C = 1 or 3, one receptive field each
+    projections: np.ndarray  # [k, h, w, C] signed, C = 1 or 3, one window of the layer each (`window_of`)
     patches: np.ndarray  # [k, h, w, C] in 0..255, the same windows of the images, NaN outside the image
     activations: np.ndarray  # [k], strongest first
 
@@ -201,28 +201,16 @@ def project_winners(
                     places = _places(chunk, slots)
                     found = _down(run.arch, run.params, seen, layer, places, overlap=overlap, norm=norm)
                     for unit, pixels, top, left in zip(chunk, *map(np.asarray, found), strict=False):
-                        unit.projection[:] = pixels
-                        unit.patch[:] = cut_patch(crops[slots[unit.image]], int(top), int(left), pixels.shape[:2])
+                        image, window = crops[slots[unit.image]], unit.patch.shape[:2]
+                        unit.projection[:], unit.patch[:] = cut_pictures(pixels, image, int(top), int(left), window)
                     bar.update(len(chunk))
     return features
-
-
-def cut_patch(image: np.ndarray, top: int, left: int, size: Pair) -> np.ndarray:
-    """The window [h, w, C] of an image [H, W, C] whose corner is at (top, left); NaN outside the image."""
-    patch = np.full((*pair(size), image.shape[2]), np.nan, np.float32)
-    rows, columns = (
-        slice(max(0, start), max(0, min(start + extent, length)))
-        for start, extent, length in zip((top, left), pair(size), image.shape, strict=False)
-    )
-    patch[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = image[rows, columns]
-    return patch
 
 
 def _blank(run: Run, layer: str, winners: Winners, number: int) -> FeatureMap:
     """Room for a map's pictures, so that they are there once only (2.6 GB for all maps of ZFNet)."""
     alive = np.asarray(winners.value[number])[responds(winners)[number]]
-    window = (run.arch.receptive_field(layer, axis).size for axis in (0, 1))
-    pictures = (len(alive), *window, run.arch.channels)
+    pictures = (len(alive), *window_of(run.arch, layer), run.arch.channels)
     return FeatureMap(number, np.zeros(pictures, np.float32), np.zeros(pictures, np.float32), alive)
 
 

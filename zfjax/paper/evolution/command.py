@@ -118,6 +118,7 @@ def _load(view: View, step: int):
 
 def _draw_layer(view: View, layer: str, evolution: Evolution) -> Path:
     from zfjax.paper.evolution.draw import draw_evolution
+    from zfjax.paper.patches import sees_all
 
     found, moments = evolution.layers[layer], evolution.moments
     there = found.winners.value.shape[1]
@@ -125,7 +126,8 @@ def _draw_layer(view: View, layer: str, evolution: Evolution) -> Path:
     path = view.path(f"evolution_{layer}")
     title = f"{layer}: {len(found.maps)} maps from {moments[0].name} to {moments[-1].name}"
     caption = f"{chosen}{view.origin} {view.about(view.dataset.train)}"
-    draw_evolution(evolution, layer, path, title=title, caption=caption, percentile=view.percentile)
+    style = {"percentile": view.percentile, "whole": sees_all(view.run.arch, layer)}
+    draw_evolution(evolution, layer, path, title=title, caption=caption, **style)
     return path
 
 

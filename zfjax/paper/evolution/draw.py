@@ -43,11 +43,12 @@ def draw_evolution(
     title: str,
     caption: str,
     percentile: float = PERCENTILE,
+    whole: bool = False,
 ) -> None:
     """Draws one layer of Fig. 4: a row for each map, a column for each moment.
 
     Below each picture the number of its image, bold and in colour where it is another one than in the column before.
-    Raises InputError for numbers that do not match, or a path that won't do.
+    whole: every unit sees the whole image. Raises InputError for numbers that do not match, or a path that won't do.
     """
     found, moments = evolution.layers[layer], [moment.name for moment in evolution.moments]
     maps, projections, images = found.maps, found.projections, found.images
@@ -63,7 +64,7 @@ def draw_evolution(
     pictures = rgb8(to_display(projections, percentile=percentile)).reshape(-1, height, width, 3)
     labelled = np.pad(pictures, ((0, 0), (0, line), (0, 0), (0, 0)), constant_values=255)
     mosaic = np.pad(tile(labelled, columns, gap, 255), ((line, 0), (margin, 0), (0, 0)), constant_values=255)
-    text = f"{_evolution_caption(count, (height, width), percentile)} {caption}"
+    text = f"{_evolution_caption(count, None if whole else (height, width), percentile)} {caption}"
     figure, axes = page(mosaic, title=title, caption=text, width_in=width_in)
     for column, moment in enumerate(moments):
         label(axes, margin + column * (width + gap) + width / 2, 0.7 * line, moment, ha="center", weight="bold")
@@ -79,10 +80,11 @@ def draw_evolution(
     save(figure, path)
 
 
-def _evolution_caption(count: int, window: tuple[int, int], percentile: float) -> str:
+def _evolution_caption(count: int, window: tuple[int, int] | None, percentile: float) -> str:
+    field = f"receptive field {window[0]}×{window[1]} px" if window else "the whole image"
     return (
         f"Rows: {count} maps. Columns: moments of the training. For each the strongest activation over all images, "
-        f"projected down to pixels, receptive field {window[0]}×{window[1]} px; mid-grey is zero, contrast enhanced: "
+        f"projected down to pixels, {field}; mid-grey is zero, contrast enhanced: "
         f"each picture scaled by the {percentile:g} percentile of its non-zero magnitudes. Below each: number of the "
         "image it comes from, bold and orange where that is another one than in the column before."
     )

@@ -16,6 +16,7 @@ def draw(view: View, options: Options) -> Drawn:
     """One picture a layer. Raises InputError for maps that there are not, before the search."""
     from zfjax.paper.features.draw import draw_features
     from zfjax.paper.features.measure import find_features
+    from zfjax.paper.patches import sees_all
 
     source, layers = view.source, view.chosen_layers()
     for layer in layers:
@@ -40,7 +41,8 @@ def draw(view: View, options: Options) -> Drawn:
         images = " ".join([f"{len(view.searched(source)):,}", *view.split_name(source).split(), "images"])
         title = f"{layer}: the {view.top} strongest of {images} for {count} maps"
         caption = f"{count} maps{chosen}. {view.origin} {view.about(source)}"
-        draw_features(found.maps, paths[-1], title=title, caption=caption, percentile=view.percentile)
+        style = {"percentile": view.percentile, "whole": sees_all(view.run.arch, layer)}
+        draw_features(found.maps, paths[-1], title=title, caption=caption, **style)
     return Drawn(paths, features)
 
 

@@ -25,11 +25,13 @@ def draw_features(
     title: str,
     caption: str,
     percentile: float = PERCENTILE,
+    whole: bool = False,
 ) -> None:
     """Draws one layer of Fig. 2: on the left grids of projections, on the right the image patches they came from.
 
     maps: all with the same window [h, w]; one with fewer activations than the others keeps empty places.
     caption: where the pictures come from (run, data set, count); it follows a description of what is drawn.
+    whole: every unit sees the whole image.
     Raises InputError for no maps, unequal windows or a path that won't do.
     """
     height, width, k = _common_shape(maps)
@@ -48,7 +50,7 @@ def draw_features(
     middle = np.full((len(left), half - left.shape[1], 3), 255, np.uint8)
 
     roomy = grid_width > 0.65 * inch  # for the activations beside the number of the map
-    text = f"{_features_caption(k, (height, width), percentile, roomy)} {caption}"
+    text = f"{_features_caption(k, None if whole else (height, width), percentile, roomy)} {caption}"
     figure, axes = page(np.concatenate([left, middle, right], axis=1), title=title, caption=text, width_in=width_in)
     for place, each in enumerate(maps):
         row, column = divmod(place, columns)
@@ -75,13 +77,18 @@ def _common_shape(maps: Sequence[FeatureMap]) -> tuple[int, int, int]:
     return *windows.pop(), k
 
 
-def _features_caption(k: int, window: tuple[int, int], percentile: float, roomy: bool) -> str:
+def _features_caption(k: int, window: tuple[int, int] | None, percentile: float, roomy: bool) -> str:
     units = f"the {k} strongest activations" if k > 1 else "the strongest activation"
     span = "and the range of these activations" if k > 1 else "and its activation"
+    right = "the images that caused them, all of which each unit sees."
+    if window:
+        right = (
+            f"the image patches that caused them, receptive field {window[0]}×{window[1]} px; light grey is outside "
+        )
+        right += "the image."
     return (
         f"Left: {units} of each map, projected down to pixels; mid-grey is zero, each picture scaled by the "
-        f"{percentile:g} percentile of its non-zero magnitudes. Right: the image patches that caused them, "
-        f"receptive field {window[0]}×{window[1]} px; light grey is outside the image. "
+        f"{percentile:g} percentile of its non-zero magnitudes. Right: {right} "
         f"Labels: number of the map{f', {span}' if roomy else ''}."
     )
 

@@ -14,11 +14,12 @@ from zfjax.arch import Arch
 from zfjax.attribution.occlusion import centres, default_stride, network_occlusion_map, occlude
 from zfjax.convnet import Forward, forward
 from zfjax.data import Source
-from zfjax.deconvnet import project, strongest
+from zfjax.deconvnet import paste, project, strongest
 from zfjax.descent import Norm
 from zfjax.errors import InputError
 from zfjax.ops import Overlap
 from zfjax.paper.default_layers import strongest_layer
+from zfjax.paper.patches import sees_all
 from zfjax.paper.top_activations import project_winners, strongest_activations
 from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
@@ -178,6 +179,6 @@ def _measure(
         whole_activity=whole[0][0],
         probabilities=probabilities,
         whole_probabilities=whole[1][0],
-        projection=projection.pixels[0],
+        projection=(paste(projection, arch.image_size) if sees_all(arch, layer) else projection.pixels)[0],
     )
     return Occlusion(**values)
