@@ -19,8 +19,13 @@ def near(name: str, names: Sequence[str], most: int = 20) -> str:
         return ", ".join(names)
     from difflib import get_close_matches
 
-    listed = get_close_matches(name, names, n=5) or names[:5]
+    listed = get_close_matches(name, names, n=5, cutoff=0.5) or names[:5]
     return f"{', '.join(listed)} and {len(names) - len(listed)} more"
+
+
+def why(error: BaseException) -> str:
+    """What went wrong, in the system's words where they are its own, without its number and the path."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 class BadImage(InputError):

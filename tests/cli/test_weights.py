@@ -12,7 +12,8 @@ from runs import run_script
 
 import zfjax
 from zfjax.cli import evaluate, visualize, weights
-from zfjax.weights.presets import preprocessing
+from zfjax.errors import InputError
+from zfjax.weights.presets import preprocessing, red_first
 
 ARCH = zfjax.get_arch("squeezenet1_1", image_size=64, num_classes=3)
 
@@ -115,7 +116,7 @@ def test_what_does_not_fit_is_one_line_and_leaves_no_run(flags, message, file, m
 @pytest.mark.parametrize(
     ("preset", "expected"),
     [
-        ("caffe", [51 - 104, 0 - 117, 255 - 123]),
+        ("caffe", [255 - 123, 0 - 117, 51 - 104]),
         ("zero_to_one", [1, 0, 0.2]),
         ("minus_one_to_one", [1, -1, -0.6]),
     ],
@@ -132,3 +133,20 @@ def test_grey_networks_take_the_mean_of_the_three():
     np.testing.assert_allclose(
         made(np.full((32, 32), 200, np.uint8))[0, 0, 0], [200 - (123 + 117 + 104) / 3], rtol=1e-6
     )
+
+
+def test_weights_for_blue_first_see_the_same_once_they_are_turned():
+    arch = zfjax.get_arch("alexnet", image_size=67, num_classes=2, width=0.1)
+    params, picture = random_params(arch), np.random.default_rng(0).normal(size=(1, 67, 67, 3)).astype(np.float32)
+    turned = red_first("caffe", arch, params)
+    expected = zfjax.forward(arch, params, picture[..., ::-1].copy()).logits
+    np.testing.assert_allclose(zfjax.forward(arch, turned, picture).logits, expected, rtol=1e-4, atol=1e-6)
+    assert red_first("torchvision", arch, params) is params
+    dense = zfjax.Arch((zfjax.Dense("fc1", relu=False),), image_size=4, num_classes=2)
+    params, picture = random_params(dense), picture[:, :4, :4]
+    expected = zfjax.forward(dense, params, picture[..., ::-1].copy()).logits
+    found = zfjax.forward(dense, red_first("caffe", dense, params), picture).logits
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    pooled = zfjax.Arch((zfjax.MaxPool("pool1", 2, 2), zfjax.Dense("fc2", relu=False)), image_size=4, num_classes=2)
+    with pytest.raises(InputError, match="pool1 reads the picture and has no kernel for each colour"):
+        red_first("caffe", pooled, random_params(pooled))

@@ -72,7 +72,7 @@ def test_an_image_too_small_is_refused_with_the_smallest_that_fits():
 
 
 def test_bad_tables_are_refused():
-    with pytest.raises(InputError, match="unknown architecture 'zfnet'; choose one of zf, "):
+    with pytest.raises(InputError, match="unknown architecture 'zfnet'; choose one of zfnet512, caffenet, "):
         get_arch("zfnet")
     with pytest.raises(InputError, match="conv1 occurs more than once"):
         Arch((Conv("conv1", 4, kernel=3), Conv("conv1", 4, kernel=3)), image_size=20)

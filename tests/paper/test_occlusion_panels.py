@@ -178,7 +178,7 @@ def test_many_answers_share_one_colour(tmp_path):
     draw = functools.partial(draw_occlusion, path=tmp_path / "a.svg", title="t", caption="c")
     draw([found], [nothing], ["val 1"], names)
     said = (tmp_path / "a.svg").read_text()
-    assert "6 others" in said and "no other image moves this map" in said
+    assert "6 others" in said and "no other image" in said
     with pytest.raises(InputError, match="1 images have 2 names"):
         draw([found], [nothing], ["val 1", "val 2"], names)
 

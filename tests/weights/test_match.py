@@ -113,7 +113,7 @@ MISFITS = {
     "another shape": (
         "alexnet",
         lambda t: {**t, "features.3.weight": np.ones((6, 4, 5, 5), np.float32)},
-        r"1 of another kind \(features.3.weight is 6x4x5x5 in place of 6x4x3x3\)$",
+        r"1 of another shape or type \(features.3.weight is 6x4x5x5 in place of 6x4x3x3\)$",
     ),
     "no shape": ("alexnet", lambda t: {**t, "classifier.6.weight": np.float32(1)[()]}, "is one number in place of 5x7"),
     "whole numbers": ("vgg", lambda t: {**t, "classifier.6.bias": np.ones(5, np.int8)}, "classifier.6.bias has int8"),
@@ -131,7 +131,7 @@ MISFITS = {
     "another order": (
         "alexnet",
         lambda t: {f"x.{name}": array for name, array in reversed(t.items())},
-        r"13 of another kind \(x.classifier.6.weight is 5x7 in place of 4x3x5x5, ",
+        r"13 of another shape or type \(x.classifier.6.weight is 5x7 in place of 4x3x5x5, ",
     ),
     "nothing of it": ("alexnet", lambda t: {"step": ONE}, r"it has 0 layers with weights \(step\)"),
 }
@@ -187,3 +187,18 @@ def test_real_weights_of_squeezenet_fit_by_order(shared_data):
     for theirs, ours in (("conv1", "conv1"), ("fire9/conv3x3_2", "fire9/expand3x3"), ("conv_final", "conv10")):
         kernel = np.einsum("oihw->hwio", tensors[f"{theirs}/w"])
         np.testing.assert_array_equal(matched.params[ours]["kernel"], kernel)
+
+
+def test_names_that_other_layers_have_here_do_not_hide_the_order():
+    arch = get_arch("lenet5", num_classes=3)
+    params = random_params(arch)
+    theirs = dict(zip(("conv1", "conv2", "fc1", "fc2", "fc3"), params, strict=True))  # as PyTorch's tutorial has them
+    tensors = {
+        f"{name}.{part}": np.asarray(params[layer][ours])
+        for name, layer in theirs.items()
+        for part, ours in (("weight", "kernel"), ("bias", "bias"))
+    }
+    found = match(tensors, get_arch("lenet5"))
+    assert found.arch.num_classes == 3 and "fc3 as fc5" in found.note.replace("...", "fc3 as fc5")
+    for layer, parts in params.items():
+        assert np.array_equal(found.params[layer]["kernel"], parts["kernel"])

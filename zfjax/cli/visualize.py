@@ -128,8 +128,8 @@ def _draw_each(config: Any, jobs: list[tuple[str, Any]]) -> None:
             if config.figure != "all" or not isinstance(reason, LeftOut):
                 failed.setdefault(str(reason), []).append(name)
     if failed:
-        listed = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in failed.items())
-        raise InputError(f"{sum(map(len, failed.values()))} of {len(jobs)} figures could not be drawn: {listed}")
+        left_out = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in failed.items())
+        raise InputError(f"{sum(map(len, failed.values()))} of {len(jobs)} figures could not be drawn: {left_out}")
 
 
 def _refuse_wrong(view: View) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zfjax.arch import Arch
 from zfjax.cli.flags import parse_flags, positional
-from zfjax.errors import InputError, exit_on_bad_input
+from zfjax.errors import InputError, exit_on_bad_input, why
 from zfjax.terminal import say
 
 if TYPE_CHECKING:
@@ -35,11 +35,14 @@ class WeightsConfig:
     """Architecture; `python -m zfjax.arch` lists them. An ONNX file brings its own."""
     workdir: str = ""
     """Run folder; empty: runs/ARCH, or runs/ and the name of an ONNX file."""
+    width: float = 1.0
+    """Factor on the features of every hidden layer, as train.py's. Not for ONNX."""
     image_size: int | None = None
     """Side of the network's input in pixels; None: the architecture's own. Not for ONNX."""
     preset: str = ""
-    """How pictures are prepared: torchvision (mean and std of ImageNet), caffe (BGR, less the mean pixel), zero_to_one
-    or minus_one_to_one; empty: as the architecture's published weights want it."""
+    """How pictures are prepared: torchvision (mean and std of ImageNet), caffe (less the mean pixel; weights for blue
+    first are turned to red first), zero_to_one or minus_one_to_one; empty: as the architecture's published weights
+    want it."""
     smallest_side: int | None = None
     """Pixels to which a picture's smallest side is resized before the centre is cut out; None: 8/7 of the input, 256
     for 224 and 227."""
@@ -58,10 +61,10 @@ def run(config: WeightsConfig) -> None:
     if config.preset and config.preset not in PRESETS:
         raise InputError(f"--preset is {', '.join(PRESETS)}, not {config.preset!r}")
     path, arch, params = _read(config)
-    from zfjax.weights.presets import default_preset, described, preprocessing
+    from zfjax.weights.presets import default_preset, described, preprocessing, red_first
 
     preset: Any = config.preset or default_preset(arch)
-    preprocess = preprocessing(preset, arch, config.smallest_side)
+    preprocess, params = preprocessing(preset, arch, config.smallest_side), red_first(preset, arch, params)
     names = _class_names(config.classes, arch.num_classes)
     workdir = Path(config.workdir or Path("runs") / arch.name)
     say(f"{path.name}: {arch.name}, {arch.param_count():,} parameters, {arch.num_classes:,} classes")
@@ -80,8 +83,8 @@ def _read(config: WeightsConfig) -> tuple[Path, Arch, dict[str, dict[str, np.nda
     if _is_onnx(path):
         from zfjax.weights.onnx import read_onnx
 
-        if config.arch or config.image_size:
-            raise InputError(f"{path} is ONNX and brings its own network; leave out --arch and --image_size")
+        if config.arch or config.image_size or config.width != 1:
+            raise InputError(f"{path} is ONNX and brings its own network; leave out --arch, --width and --image_size")
         return path, *read_onnx(path)
     from zfjax.weights.match import match
     from zfjax.weights.reader import read_tensors
@@ -89,7 +92,9 @@ def _read(config: WeightsConfig) -> tuple[Path, Arch, dict[str, dict[str, np.nda
 
     if not (arch := config.arch or known):
         raise InputError(f"{path} holds weights without their network; say which by --arch, such as --arch=resnet18")
-    found = match(read_tensors(path), get_arch(arch, image_size=config.image_size), source=path.name)
+    found = match(
+        read_tensors(path), get_arch(arch, image_size=config.image_size, width=config.width), source=path.name
+    )
     if found.note:
         say(f"note: {found.note}")
     return path, found.arch, found.params
@@ -124,7 +129,7 @@ def _class_names(asked: str, count: int) -> tuple[str, ...]:
         try:
             names = tuple(read_bytes(user_path(asked)).decode("utf-8-sig").splitlines())
         except (OSError, ValueError) as error:
-            raise InputError(f"--classes: cannot read {asked} ({error})") from error
+            raise InputError(f"--classes: cannot read {asked} ({why(error)})") from error
     else:
         names = tuple(f"class {number}" for number in range(count))
     if len(names) != count:

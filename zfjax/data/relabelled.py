@@ -13,7 +13,7 @@ import numpy as np
 from zfjax.data.dataset import Dataset
 from zfjax.data.source import Record, Source
 from zfjax.data.wordnet import imagenet_names, imagenet_synsets
-from zfjax.errors import InputError
+from zfjax.errors import InputError, why
 from zfjax.runtime.files import read_bytes
 from zfjax.runtime.places import user_path
 from zfjax.terminal import some
@@ -84,7 +84,7 @@ def _read_map(path: Path, known: tuple[str, ...]) -> Callable[[str], int | None]
     try:
         lines = read_bytes(path).decode("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
-        raise InputError(f"--class_map: cannot read {path} ({error})") from error
+        raise InputError(f"--class_map: cannot read {path} ({why(error)})") from error
     for number, line in enumerate(lines, start=1):
         name, tab, other = line.partition("\t")
         if line.strip() and (not tab or find(other.strip()) is None):

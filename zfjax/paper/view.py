@@ -97,6 +97,11 @@ class View:
             return data  # most figures need no labels
 
     @property
+    def has_dataset(self) -> bool:
+        """Whether the user or the run names one; a run of published weights does not."""
+        return bool(self.dataset_name or self.run.config.get("dataset"))
+
+    @property
     def source(self) -> Source:
         """The split to look at."""
         return {"val": self.dataset.val, "train": self.dataset.train}[self.split]

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zfjax.errors import InputError
+from zfjax.errors import InputError, why
 from zfjax.runs.checksums import changed, sealed, unsealed
 from zfjax.runs.config import as_today, config_differences, data_differences, plain, to_json
 from zfjax.runs.results import refuse
@@ -110,8 +110,11 @@ def find_run(path: str | Path) -> Path:
     path = Path(path)
     if (path / CONFIG).is_file():
         return path
+    if path.is_file():
+        advice = f"if it holds weights, python -m zfjax.weights {path} --arch=NAME makes a run folder of them"
+        raise InputError(f"no run folder at {path}: there is a file there; {advice}")
     if not path.is_dir():
-        raise InputError(f"no run folder at {path}: there is {'a file' if path.exists() else 'nothing'} there")
+        raise InputError(f"no run folder at {path}: there is nothing there")
     runs = sorted(child.name for child in path.iterdir() if (child / CONFIG).is_file())
     above = next((parent for parent in path.absolute().parents[:2] if (parent / CONFIG).is_file()), None)
     hint = f"it holds the runs {', '.join(runs)}" if runs else f"the run is {above}" if above else "give a run folder"
@@ -157,7 +160,7 @@ def read_class_names(workdir: str | Path) -> tuple[str, ...]:
             raise ValueError("a line is blank")
         return names
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path} ({error}); it should hold one class name a line") from error
+        raise InputError(f"cannot read {path} ({why(error)}); it should hold one class name a line") from error
 
 
 def read_mean(workdir: str | Path) -> np.ndarray:
@@ -166,7 +169,7 @@ def read_mean(workdir: str | Path) -> np.ndarray:
     try:
         return check_mean(load_array(path))
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path} ({error}); it should hold the mean image [S, S, C]") from error
+        raise InputError(f"cannot read {path} ({why(error)}); it should hold the mean image [S, S, C]") from error
 
 
 def append_metrics(workdir: str | Path, record: dict) -> None:
@@ -213,7 +216,7 @@ def _read_config(workdir: Path) -> dict:
     try:
         config = parse_json(read_bytes(path))
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path} ({error}); put back the file that the training wrote") from error
+        raise InputError(f"cannot read {path} ({why(error)}); put back the file that the training wrote") from error
     if not isinstance(config, dict):
         raise InputError(f"{path} must hold a JSON object; got {type(config).__name__}")
     return config
@@ -224,7 +227,8 @@ def _parts(workdir: Path) -> dict[str, bytes]:
     try:
         return {name: read_bytes(workdir / name) for name in (CLASSES, MEAN)}
     except OSError as error:
-        raise InputError(f"cannot read {workdir} ({error}); put back the file that the training wrote") from error
+        path = error.filename or workdir
+        raise InputError(f"cannot read {path} ({why(error)}); put back the file that the training wrote") from error
 
 
 def _writable(workdir: Path) -> Path:

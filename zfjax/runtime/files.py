@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from zfjax.errors import InputError
+from zfjax.errors import InputError, why
 
 # network disks and those of virtual machines flush no folders, and one that may be written need not be readable
 _NO_FLUSH = (errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.EACCES)
@@ -170,7 +170,7 @@ def read_json(path: Path) -> dict | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path} ({error}); remove it, and it is measured again") from error
+        raise InputError(f"cannot read {path} ({why(error)}); remove it, and it is measured again") from error
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold a JSON object, not {type(data).__name__}; remove it")
     try:

@@ -46,19 +46,30 @@ def match(tensors: dict[str, np.ndarray], arch: Arch, *, source: str = "the file
     if not by_name and len(modules) != count:
         has = f"it has {len(modules)} layers with weights ({shown([*modules, *others])})"
         raise InputError(f"{source} does not fit {arch.name}: {has}, and {arch.name} {count} ({shown([*places])})")
+    made = _placed(modules, others, places, arch)
+    if isinstance(made, str) and by_name and len(modules) == count:  # fc3 may be another layer's name there
+        by_order = dict(zip(places, modules, strict=True))
+        if not isinstance(again := _placed(modules, others, by_order, arch), str):
+            made, places, by_name = again, by_order, False
+    if isinstance(made, str):
+        raise InputError(f"{source} does not fit {arch.name}: {made}")
+    return Matched(*made, "" if by_name else _note(places, source, arch))
+
+
+def _placed(modules: Modules, others: list[str], places: dict[str, str], arch: Arch) -> tuple[Arch, dict] | str:
+    """The network with the file's count of classes and its parameters, or a sentence on what keeps it from being one.
+
+    places: {layer: module of the file}.
+    """
     found = {layer: modules.get(module, {}) for layer, module in places.items()}
     of_torch = _of_torch(arch, found)
     arch = _with_classes(arch, found, of_torch)
-    problems = _Problems([], [], others)
+    problems = _Problems([], [], [*others])
     rows = [row for row in arch.rows if row.param_shapes]
     params = {row.name: _layer_params(row, places[row.name], found[row.name], of_torch, problems) for row in rows}
-    for module in modules.keys() - places.values():
+    for module in (name for name in modules if name not in places.values()):
         problems.extra.extend(entry.name for entry in modules[module].values())
-    if any(problems):
-        raise InputError(
-            f"{source} does not fit {arch.name}: {_sentence(problems)}{_other_size(arch, found, of_torch)}"
-        )
-    return Matched(arch, params, "" if by_name else _note(places, source, arch))
+    return f"{_sentence(problems)}{_other_size(arch, found, of_torch)}" if any(problems) else (arch, params)
 
 
 def _kernel(row: Row, found: Modules) -> Entry | None:
@@ -128,7 +139,7 @@ def _size(shape: tuple[int, ...]) -> str:
 def _sentence(problems: _Problems) -> str:
     missing, misfits, extra = problems
     parts = [f"{len(missing)} missing ({shown(missing)})"] if missing else []
-    parts += [f"{len(misfits)} of another kind ({shown(misfits)})"] if misfits else []
+    parts += [f"{len(misfits)} of another shape or type ({shown(misfits)})"] if misfits else []
     parts += [f"{len(extra)} without a place ({shown(extra)})"] if extra else []
     return "; ".join(parts)
 

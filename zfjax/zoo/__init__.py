@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from zfjax.arch import Arch
-from zfjax.errors import InputError, exit_on_bad_input
+from zfjax.errors import InputError, exit_on_bad_input, near
 from zfjax.rows import TooSmall
 from zfjax.terminal import say
 from zfjax.zoo.alexnet import alexnet, caffe_alexnet, torchvision_alexnet
@@ -96,7 +96,7 @@ def get_arch(name: str, *, num_classes: int | None = None, image_size: int | Non
     with the smallest that would do; with num_classes, for a network without a classifier.
     """
     if name not in ARCHS:
-        raise InputError(f"unknown architecture {name!r}; choose one of {', '.join(ARCHS)}")
+        raise InputError(f"unknown architecture {name!r}; choose one of {near(name, tuple(ARCHS))}")
     arch = scale_width(ARCHS[name], width)
     image_size = arch.image_size if image_size is None else image_size
     try:

@@ -26,7 +26,7 @@ from PIL import Image
 from zfjax.canvas import Resampling, to_canvas
 from zfjax.data.prepared.checks import check_index, check_manifest
 from zfjax.data.source import Record
-from zfjax.errors import BadImage, InputError
+from zfjax.errors import BadImage, InputError, why
 from zfjax.runs.checksums import changed
 from zfjax.runtime.arrays import check_mean, load_array
 from zfjax.runtime.files import parse_json, read_bytes
@@ -171,7 +171,7 @@ def read_manifest(root: Path) -> dict:
     except OSError as error:
         raise InputError(f"cannot read {root / MANIFEST} ({error.strerror})") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{root / MANIFEST} is damaged ({error}); prepare the data set again") from error
+        raise InputError(f"{root / MANIFEST} is damaged ({why(error)}); prepare the data set again") from error
     return manifest
 
 
@@ -245,4 +245,4 @@ def _named(path: Path) -> Iterator[Path]:
     try:
         yield path
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({error}); copy it again, or prepare the data set again") from error
+        raise InputError(f"{path} is damaged ({why(error)}); copy it again, or prepare the data set again") from error

@@ -83,10 +83,13 @@ def _answers(options: Options, run: Run, first: Run) -> Answers:
     import numpy as np
 
     from zfjax.data import open_for
+    from zfjax.data.photos import is_flat
     from zfjax.data.relabelled import in_classes_of
     from zfjax.paper.evaluation.measure import probabilities
 
     places = {"data_dir": options.data_dir, "trained": first}
+    if is_flat(options.dataset):
+        raise InputError(f"{options.dataset} has no labels; give PATH/train/CLASS/*.jpg and PATH/val alike")
     data = open_for(run, options.dataset, bad_images=options.bad_images, **places)
     own, data = data.class_names, in_classes_of(data, run.class_names, options.class_map)
     source = {"val": data.val, "train": data.train}[options.split]
@@ -98,8 +101,8 @@ def _answers(options: Options, run: Run, first: Run) -> Answers:
     if run is first and len(own) < len(run.class_names):
         outside = int(np.isin(answers.shares.argmax(axis=1), answers.labels, invert=True).sum())
         say(
-            f"the images are of {len(own):,} of the network's {len(run.class_names):,} classes; {outside:,} of its "
-            f"{len(answers.labels):,} answers are others"
+            f"the images are of {len(np.unique(answers.labels)):,} of the network's {len(run.class_names):,} classes; "
+            f"{outside:,} of its {len(answers.labels):,} answers are others"
         )
     if run is first and (report := data.broken.report()):
         say(*report.split("\n"))

@@ -80,15 +80,13 @@ def _common_shape(maps: Sequence[FeatureMap]) -> tuple[int, int, int]:
 def _features_caption(k: int, window: tuple[int, int] | None, percentile: float, roomy: bool) -> str:
     units = f"the {k} strongest activations" if k > 1 else "the strongest activation"
     span = "and the range of these activations" if k > 1 else "and its activation"
-    right = "the images that caused them, all of which each unit sees."
+    right = "images that caused them, all of which each unit sees."
     if window:
-        right = (
-            f"the image patches that caused them, receptive field {window[0]}×{window[1]} px; light grey is outside "
-        )
-        right += "the image."
+        field = f"{window[0]}×{window[1]} px"
+        right = f"image patches that caused them, receptive field {field}; light grey is outside the image."
     return (
         f"Left: {units} of each map, projected down to pixels; mid-grey is zero, each picture scaled by the "
-        f"{percentile:g} percentile of its non-zero magnitudes. Right: {right} "
+        f"{percentile:g} percentile of its non-zero magnitudes. Right: the {right} "
         f"Labels: number of the map{f', {span}' if roomy else ''}."
     )
 

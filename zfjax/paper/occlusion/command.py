@@ -50,9 +50,9 @@ def draw(view: View, options: Options) -> Drawn:
     pictures = choose_pictures(view)
     common = {"overlap": view.overlap, "norm": view.norm, "progress": view.progress, "batch_size": view.batch_size}
     images = occlude_images(run, pictures.canvases, pictures.labels, layer=layer, square=square, **common)
-    source = view.source if options.others else None  # the data set is opened for other images alone
-    search = {"count": options.others, "indices": source and view.searched(source)}
-    others = strongest_elsewhere(run, source, pictures.canvases, images, layer, **search, **common)
+    others_of = view.source if options.others and view.has_dataset else None  # it is opened for other images alone
+    search = {"count": options.others, "indices": others_of and view.searched(others_of)}
+    others = strongest_elsewhere(run, others_of, pictures.canvases, images, layer, **search, **common)
     path = view.path("occlusion")
     title = f"{run.arch.name}: a square over the image, the strongest map of {layer} and the answer"
     choices = _choices(square, run.arch.image_size, options.fill)
@@ -89,7 +89,7 @@ def _class(known: bool) -> str:
 
 
 def _data(view: View, options: Options) -> str:
-    if not options.others:
+    if not (options.others and view.has_dataset):
         return ""
     searched = len(view.searched(view.source))
     return f"The other images are the strongest among {searched:,} of {view.dataset.name}, {view.split} split."

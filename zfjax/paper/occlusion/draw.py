@@ -58,7 +58,7 @@ def draw_occlusion(
             top = TOP_IN + place * row_in + ABOVE_IN
             axes = [_panel(part, column, top, height_in) for column in range(5)]
             label = image.whole_probabilities[image.label]
-            _picture(axes[0], image, f"{_short(class_names[image.label])} ({_short(name)})")
+            _picture(axes[0], image, f"{_short(class_names[image.label], 14)} ({_short(name, 14)})")
             _heat(axes[1], image, image.activity, image.whole_activity, f"map {image.channel}", "{:.3g}")
             _projections(axes[2], image.projection, projections, percentile)
             _heat(
@@ -120,7 +120,7 @@ def _projections(axes: Axes, own: np.ndarray, others: np.ndarray, percentile: fl
     axes.imshow(tile(pictures, columns, gap, 255), interpolation="antialiased")
     axes.add_patch(Rectangle((-0.5, -0.5), own.shape[1], own.shape[0], fill=False, linewidth=1.5, clip_on=False))
     if len(pictures) == 1:
-        _above(axes, "no other image moves this map")
+        _above(axes, "no other image")
 
 
 def _answers(axes: Axes, image: Occlusion, class_names: Sequence[str]) -> None:
