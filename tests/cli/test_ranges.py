@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from zfjax.cli import evaluate, prepare, reproduce, train, transfer, visualize
+from zfjax.cli import evaluate, prepare, reproduce, train, transfer, visualize, weights
 from zfjax.errors import InputError
 from zfjax.runtime.places import memory
 from zfjax.runtime.ranges import RANGES, check_flags
@@ -22,6 +22,7 @@ CONFIGS = {
     transfer.TransferConfig: {"ckpt": "x", "dataset": "y"},
     reproduce.ReproduceConfig: {},
     prepare.PrepareConfig: {"out": "x"},
+    weights.WeightsConfig: {"file": "x"},
 }
 
 

@@ -10,7 +10,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from torch_files import Call, Global, Raw, emit, pickled, state_dict, storage, tensor, write_legacy, write_zip
+from torch_files import MAGIC, Call, Global, Raw, emit, pickled, state_dict, storage, tensor, write_legacy, write_zip
 
 from zfjax.errors import InputError
 from zfjax.weights.pickled import PICKLE_BYTES
@@ -187,6 +187,12 @@ FILES = {
     "big-endian": (lambda path: _zip(path, {"a/data.pkl": b"", "a/byteorder": b"big"}), "big-endian"),
     "a zip of something else": (lambda path: _zip(path, {"word/document.xml": b"x"}), "document.xml is no array"),
     "a zip cut": (_truncated(write_zip), "not a zip file"),
+    "an old file of a doubled version": (
+        lambda path: path.write_bytes(
+            pickled(MAGIC) + b"\x80\x02" + b"K\x01" + b"q\x00h\x00\x86" * 60 + b"." + bytes(40)
+        ),
+        "its version is tuple, not 1001",
+    ),
     "an old file cut": (_truncated(write_legacy), "where 7 bytes are"),
     "an old file longer": (lambda path: write_legacy(path, {"w": SOUND}, {"0": bytes(20)}), "another count"),
     "objects in npz": (_objects, "w: Object arrays"),

@@ -181,6 +181,25 @@ CASES = {
             "channel": np.array([1]),
         },
     ),
+    "split channels read as they are and rectified": (
+        [
+            CONV,
+            ("Split", "v0 sizes", {"axis": 1, "outputs": ["one", "two"]}),
+            ("Relu", "one", {"outputs": ["first"]}),
+            ("Gather", "v0 order", {"axis": 1, "outputs": ["turned"]}),
+            ("Relu", "turned", {"outputs": ["above"]}),
+            ("Concat", "one first two turned above", {"axis": 1}),
+        ],
+        {"sizes": np.array([2, 2]), "order": np.array([3, 1, 0, 2])},
+    ),
+    "classes in another order": (
+        [CONV, ("Flatten", "v0", {}), ("Gemm", "v1 w", {}), ("Gather", "v2 order", {"axis": 1})],
+        {"w": DENSE, "order": np.array([2, 0, 1, 4, 3])},
+    ),
+    "classes in another order behind a mean": (
+        [CONV, ("GlobalAveragePool", "v0", {}), ("Gather", "v1 order", {"axis": 1}), ("Flatten", "v2", {})],
+        {"order": np.array([2, 0, 1, 3])},
+    ),
     "channels last inside": (
         [CONV, ("Transpose", "v0", {"perm": [0, 2, 3, 1]}), ("Reshape", "v1 whole", {}), ("Gemm", "v2 w", {})],
         {"whole": WHOLE, "w": DENSE},

@@ -84,7 +84,7 @@ def _sentence(words: str, flags: Sequence[str]) -> str:
             return f"{given!r} is no flag: they are --NAME=VALUE"
         close = difflib.get_close_matches(given.partition("=")[0].lstrip("-"), flags, 1)
         meant = near or (f"--{close[0]}" if close else "")
-        return f"there is no {given}{f'; {meant} is meant?' if meant else ''}"
+        return f"there is no {given.rstrip(',').partition('=')[0]}{f'; {meant} is meant?' if meant else ''}"
     if found := re.search(r"invalid choice ('.*') for argument '(--[^']*)'. Expected one of \((.*?)\)", words):
         given, flag, choices = found.groups()
         names = sorted(re.findall("'(.*?)'", choices))  # those of a set come in any order

@@ -57,6 +57,7 @@ RANGES: dict[str, Range] = {
     "seed": _SEED,
     "seeds": _SEED,
     "size": _SIDE,
+    "smallest_side": Range(1, 4096),  # of canvases, whose mean image a run keeps
     "step": _FROM_ZERO,
     "test_per_class": _COUNT,
     "top": Range(1, 10**6),

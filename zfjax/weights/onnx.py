@@ -80,7 +80,25 @@ def _translate(graph: Graph, folder: Path) -> tuple[Table, Map]:
     last = values.get(graph.output)
     if not isinstance(last, Map):
         raise InputError(f"its output {shown(graph.output)} does not depend on the image")
-    return table, last if last.pad == VALID else table.maps(last)
+    return table, _ordered(table, last, graph)
+
+
+def _ordered(table: Table, last: Map, graph: Graph) -> Map:
+    """The output as a layer whose numbers, in the order height, width, channels, are the logits.
+
+    Flattened maps may have the channels first or last; any other order is made by a layer, or refused.
+    """
+    if last.pad != VALID:
+        return table.maps(last)
+    if last.places is None:
+        return last
+    count = math.prod(last.shape)
+    if not np.array_equal(np.sort(last.places, axis=None), np.arange(count)):
+        raise InputError(f"its output {shown(graph.output)} is a part of the layer {last.layer}")
+    order, plain = last.places.reshape(-1), dataclasses.replace(last, places=None)
+    if any(np.array_equal(order, each) for each in (np.arange(count), table.places(plain).reshape(-1))):
+        return plain
+    return table.maps(dataclasses.replace(last, ended=False))  # a softmax may come before or after
 
 
 def _value(name: str, values: dict[str, Any], graph: Graph, folder: Path) -> Any:
@@ -106,8 +124,6 @@ def _finished(table: Table, last: Map, graph: Graph, name: str) -> tuple[Arch, d
     count = math.prod(last.shape)
     if last.layer == IMAGE:
         raise InputError("its output is the image itself")
-    if last.places is not None and not np.array_equal(np.sort(last.places, axis=None), np.arange(count)):
-        raise InputError(f"its output {shown(graph.output)} is a part of the layer {last.layer}")
     needed, kept = {last.layer}, []
     for layer in reversed(table.layers.values()):
         if layer.name in needed:

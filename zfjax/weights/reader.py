@@ -21,6 +21,7 @@ from zfjax.checks import whole
 from zfjax.errors import InputError
 from zfjax.runtime.arrays import load_array
 from zfjax.runtime.files import open_to_read, parse_json
+from zfjax.runtime.places import memory
 from zfjax.weights import torch_files
 from zfjax.weights.rebuilt import SHOWN
 from zfjax.weights.torch_files import Named
@@ -73,6 +74,8 @@ def _first_line(error: BaseException) -> str:
 
 def _checked(file: BinaryIO) -> dict[str, np.ndarray]:
     size = file.seek(0, 2)
+    if size > (there := memory()):
+        raise ValueError(f"it has {size:,} bytes, and this machine has {there:,} of memory")
     file.seek(0)
     growth, found = _open(file, size)
     tensors, total = {}, 0

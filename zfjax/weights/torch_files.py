@@ -58,10 +58,14 @@ def read_legacy(file: BinaryIO) -> Named:
 
     Raises ValueError for whatever is wrong with it.
     """
-    if _next_pickle(file)[0] != _MAGIC:
+    magic = _next_pickle(file)[0]
+    if not isinstance(magic, int) or magic != _MAGIC:
         raise ValueError("it is a pickle, but not one of torch.save")
-    if (version := _next_pickle(file)[0]) != _LEGACY_VERSION:
-        raise ValueError(f"its version is {str(version)[:SHOWN]}, not {_LEGACY_VERSION}")
+    version = _next_pickle(file)[0]
+    if not isinstance(version, int) or version != _LEGACY_VERSION:
+        # of nested tuples, which share their parts, even the text would take all memory
+        there = version if isinstance(version, int) else type(version).__name__
+        raise ValueError(f"its version is {there}, not {_LEGACY_VERSION}")
     machine = _next_pickle(file)[0]
     if not isinstance(machine, dict) or machine.get("little_endian") is not True:
         raise ValueError(_BIG_ENDIAN)

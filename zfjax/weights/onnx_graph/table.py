@@ -56,7 +56,8 @@ class Table:
         self.names, self.stored, self.moved = names, Budget(MOST_NUMBERS), Budget(MOST_MOVED)
         self.layers: dict[str, Layer] = {}
         self.params: dict[str, dict[str, np.ndarray]] = {}
-        self._chosen: dict[int, tuple[np.ndarray, Map]] = {}  # by the places that were asked for; several may read them
+        # by the layer and the places that were asked for, which are kept so that their number stays theirs
+        self._chosen: dict[tuple[str, int], tuple[np.ndarray | None, Map]] = {}
 
     def add(self, make: Callable[..., Layer], node: Node | str, *read: Map, **values: Any) -> Map:
         """One more layer, named after the node, or by a name; its output. Raises InputError where it does not fit."""
@@ -120,9 +121,10 @@ class Table:
             raise InputError(what)
         if np.array_equal(chosen, np.arange(channels)):
             return dataclasses.replace(x, places=None)
-        if id(x.places) not in self._chosen:
-            self._chosen[id(x.places)] = places, self._choose(x, chosen)
-        return dataclasses.replace(self._chosen[id(x.places)][1], sole=x.sole)
+        asked = x.layer, id(x.places)
+        if asked not in self._chosen:
+            self._chosen[asked] = x.places, self._choose(x, chosen)
+        return dataclasses.replace(self._chosen[asked][1], sole=x.sole)
 
     def _choose(self, x: Map, chosen: np.ndarray) -> Map:
         """The channels of those numbers, by a convolution."""
