@@ -14,7 +14,9 @@ import pytest
 
 from zfjax.runtime.xla import convolve_with_eigen
 
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and the commands honour that
+# Under nohup the one is ignored, in what a script begins with & the other, and the commands honour that.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 convolve_with_eigen()  # as the commands do, before JAX computes
 
 # The gate draws the same examples every time; at the desk each run looks for new ones.

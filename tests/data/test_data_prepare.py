@@ -367,7 +367,7 @@ def test_check_reads_every_byte(whole, tmp_path, monkeypatch, capsys):
         (["--dataset=folder:/nowhere"], "/nowhere does not exist"),
         (["--dataset=scenes", "--size=0"], "--size must be at least 1, not 0"),
         (["--dataset=scenes", "--num_threads=0"], "--num_threads must be at least 1"),
-        (["--dataset=scenes", "--format=png"], "invalid choice 'png'"),
+        (["--dataset=scenes", "--format=png"], "--format takes one of jpeg, raw, not 'png'"),
     ],
 )
 def test_wrong_flags(flags, message, tmp_path, monkeypatch, capsys):

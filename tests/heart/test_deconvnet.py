@@ -170,7 +170,7 @@ def test_errors_name_what_is_there():
     project = deconvnet.project
     with pytest.raises(InputError, match="unknown layer 'conv9'; custom has conv1, pool1"):
         project(TINY, params, fwd, "conv9", unit)
-    with pytest.raises(InputError, match="conv1 has channel 0 to 7; asked for 9 to 9"):
+    with pytest.raises(InputError, match="conv1 has channel 0 to 7; asked for 9"):
         project(TINY, params, fwd, "conv1", unit._replace(channel=np.array([9])))
     with pytest.raises(InputError, match="seed is 'activation' or 'one', not 'two'"):
         project(TINY, params, fwd, "conv1", unit, seed="two")

@@ -216,7 +216,7 @@ def test_a_training_that_comes_to_nothing_does_not_stop_the_others(stripes, tmp_
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--table=5"], "invalid choice '5'"),
+        (["--table=5"], "--table takes one of 3, None, baselines, not '5'"),
         (["--archs=zf,zfnet"], "unknown architecture 'zfnet'"),
         (["--image_size=20"], "no network of alexnet, "),
         (["--width=0"], "--width must be above 0, not 0"),

@@ -159,7 +159,7 @@ def test_interrupted_continued_and_refused(blots, tmp_path, run_script, monkeypa
         (["--cnn=lenet"], "unknown architecture 'lenet'"),
         (["--image_size=10"], "10x10 is too small"),
         (["--seeds=0,1"], "trains each network once"),
-        (["--split=half"], "invalid choice 'half'"),
+        (["--split=half"], "--split takes one of own, random, not 'half'"),
         (["--dataset=folder:/nowhere"], "/nowhere"),
         (["--out=/proc/table"], "cannot use /proc/table as a folder"),
     ],

@@ -524,7 +524,7 @@ def test_the_untrained_network_is_another(tiny_run, colours, tmp_path, monkeypat
         (["--overlap_threshold=95"], "--overlap_threshold must be at most 1, not 95"),
         (["--seed=-1"], "--seed must be at least 0"),
         (["--exclude=grey"], "--exclude names grey, which is no class of"),
-        (["--crops=3"], "invalid choice '3'"),
+        (["--crops=3"], "--crops takes one of 1, 10, not '3'"),
         (["--ckpt=/nowhere"], "no run folder at /nowhere"),
         (["--dataset=folder:/nowhere"], "folder /nowhere does not exist"),
         (["--out=/proc/x"], "cannot write /proc/x/results.jsonl"),

@@ -112,7 +112,7 @@ def test_they_are_no_flags():
     assert len(arch.recipe.auxiliary) == 2
 
     class Data:
-        name = "scenes"
+        name, train = "scenes", range(100)
         fingerprint = staticmethod(lambda: None)
 
     config = training(Settings(dataset="scenes"), arch, Data(), "somewhere")["config"]  # pyright: ignore
