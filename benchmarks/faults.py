@@ -152,10 +152,21 @@ def _kill(bench: Bench, name: str, rng: random.Random) -> bool:
         through = processes[victim].poll() is not None
         processes[victim].send_signal(signal.SIGKILL)
         for each in processes:  # those that are left notice by themselves
-            each.wait(timeout=120)
+            _leave(bench, name, each)
     if through and any(each.returncode for each in processes):
         raise InputError(f"{workdir} failed: {_said(bench, name)}")
     return not through
+
+
+def _leave(bench: Bench, name: str, left: subprocess.Popen) -> None:
+    """Waits for the end of one whose partner was killed; one that waits for a partner to begin with is stopped."""
+    try:
+        left.wait(timeout=90)
+    except subprocess.TimeoutExpired:
+        if "waiting for" not in _said(bench, name):
+            raise InputError(f"{name} hangs: {_said(bench, name)}") from None
+        left.terminate()
+        left.wait(timeout=30)
 
 
 def _refused(bench: Bench, name: str, rng: random.Random) -> None:
