@@ -80,7 +80,7 @@ COSTLY = {
 @pytest.mark.filterwarnings("ignore:Tag data larger than file")
 @pytest.mark.parametrize("what", COSTLY)
 def test_small_files_that_would_take_minutes_are_refused(what):
-    """No more is read of them than of others: each of these took 3 to 25 s where it had 20 MB, text comments more.
+    """No more is read of them than of others: most of these took 3 to 25 s at 20 MB, text comments more.
 
     Tried beside them, and bounded by pillow: zTXt, iTXt and iCCP that expand, EXIF of PNG, WebP and AVIF with tags that
     hold the whole of it, a hundred thousand frames of a GIF, WebP or APNG (the first is read), PCX and TGA run lengths.
