@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from zfjax.preprocess import Preprocess
 
 File = positional()
-PRESETS = ("torchvision", "caffe", "zero_to_one", "minus_one_to_one")
 STEP = 0  # of the one checkpoint: nothing was trained here
 
 
@@ -58,19 +57,19 @@ def main() -> None:
 
 def run(config: WeightsConfig) -> None:
     """Reads the file, and writes the run folder or finds it made."""
+    from zfjax.weights.presets import PRESETS, default_preset, described, preprocessing, red_first
+
     if config.preset and config.preset not in PRESETS:
         raise InputError(f"--preset is {', '.join(PRESETS)}, not {config.preset!r}")
     path, arch, params = _read(config)
-    from zfjax.weights.presets import default_preset, described, preprocessing, red_first
-
-    preset: Any = config.preset or default_preset(arch)
+    preset = config.preset or default_preset(arch)
     preprocess, params = preprocessing(preset, arch, config.smallest_side), red_first(preset, arch, params)
     names = _class_names(config.classes, arch.num_classes)
     workdir = Path(config.workdir or Path("runs") / arch.name)
     say(f"{path.name}: {arch.name}, {arch.param_count():,} parameters, {arch.num_classes:,} classes")
     chosen = "" if config.preset else " (by default; --preset takes another)"
     say(f"pictures as {preset} has them{chosen}: {described(preprocess)}")
-    _write(workdir, _record(config, path, arch, preprocess, preset), names, arch, params, preprocess)
+    _write(workdir, _record(path, arch, preprocess, preset), names, arch, params, preprocess)
     say(f"wrote {workdir}; next: python visualize.py --ckpt={workdir} --dataset=folder:PATH")
 
 
@@ -137,7 +136,7 @@ def _class_names(asked: str, count: int) -> tuple[str, ...]:
     return names
 
 
-def _record(config: WeightsConfig, path: Path, arch: Arch, preprocess: Preprocess, preset: str) -> dict:
+def _record(path: Path, arch: Arch, preprocess: Preprocess, preset: str) -> dict:
     """What the run folder records."""
     from zfjax.runs.folder import versions
 

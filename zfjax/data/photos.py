@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zfjax.data.dataset import Dataset, canvases_of
+from zfjax.data.source import unreadable_named
 from zfjax.data.sources.cache import cached
 from zfjax.data.sources.folder import FolderSource, list_files, passed_over
 from zfjax.image_files import SUFFIXES
@@ -17,15 +18,17 @@ if TYPE_CHECKING:
 UNKNOWN = -1  # the label of an image of which none is known
 
 
+@unreadable_named()
 def is_flat(name: str | None) -> bool:
     """Whether a data set's name is folder:PATH with images in PATH itself and no train folder. Looks at names only."""
     kind, _, path = (name or "").partition(":")
     root = user_path(path)
-    if kind != "folder" or not root.is_dir() or (root / "train").exists():
+    if kind != "folder" or not path or not root.is_dir() or (root / "train").exists():
         return False
     return any(each.name.lower().endswith(SUFFIXES) for each in root.iterdir() if not each.name.startswith("."))
 
 
+@unreadable_named()
 def open_photos(run: Run, name: str) -> Dataset:
     """The images of such a folder as a run's network takes them: both splits are all of them, and there are no classes.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,8 +10,6 @@ from zfjax.arch import Arch
 from zfjax.errors import InputError
 from zfjax.layers import IMAGE, Conv, Dense
 from zfjax.preprocess import Preprocess
-
-Preset = Literal["torchvision", "caffe", "zero_to_one", "minus_one_to_one"]
 
 
 class _Numbers(NamedTuple):
@@ -26,7 +24,7 @@ class _Numbers(NamedTuple):
     blue_first: bool = False
 
 
-_PRESETS: dict[str, _Numbers] = {
+PRESETS: dict[str, _Numbers] = {
     # the reference training of torchvision: mean and standard deviation of ImageNet in 0..1
     "torchvision": _Numbers((0.485 * 255, 0.456 * 255, 0.406 * 255), 1 / 255, (0.229, 0.224, 0.225)),
     # BVLC's models: the mean pixel (104, 117, 123) of ImageNet, blue first, and no scale
@@ -38,7 +36,7 @@ _PRESETS: dict[str, _Numbers] = {
 _CAFFE = ("bvlc-alexnet", "caffenet", "googlenet", "squeezenet-caffe", "zfnet512")
 
 
-def default_preset(arch: Arch) -> Preset:
+def default_preset(arch: Arch) -> str:
     """What the published weights of an architecture were trained with."""
     if arch.channels == 1:
         return "zero_to_one"
@@ -47,13 +45,13 @@ def default_preset(arch: Arch) -> Preset:
     return "caffe" if arch.name in _CAFFE else "torchvision"
 
 
-def preprocessing(preset: Preset, arch: Arch, smallest_side: int | None = None) -> Preprocess:
+def preprocessing(preset: str, arch: Arch, smallest_side: int | None = None) -> Preprocess:
     """How a network sees pictures: their smallest side resized, the centre cut out, and numbers as the preset has them.
 
     smallest_side: pixels; None: 256 for networks of 224 and 227 pixels, and in proportion for others. A network of one
-    channel takes the mean of the three. Raises InputError for a side below the network's.
+    channel takes the mean of the three. preset: one of PRESETS. Raises InputError for a side below the network's.
     """
-    numbers = _PRESETS[preset]
+    numbers = PRESETS[preset]
     side = smallest_side or (256 if arch.image_size in (224, 227) else round(arch.image_size * 8 / 7))
     mean = np.array(numbers.mean, np.float32)
     std = None if numbers.std is None else np.array(numbers.std, np.float32)
@@ -63,13 +61,13 @@ def preprocessing(preset: Preset, arch: Arch, smallest_side: int | None = None) 
     return Preprocess(side, arch.image_size, mean.mean(keepdims=True), std, numbers.scale, "grey", "torchvision")
 
 
-def red_first(preset: Preset, arch: Arch, params: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, np.ndarray]]:
+def red_first(preset: str, arch: Arch, params: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, np.ndarray]]:
     """The parameters for pictures whose channels are red, green, blue, whatever the preset's weights expect.
 
     Turned once here, filters and projections have the colours of the pictures everywhere. params: as `init_params`
     makes them. Raises InputError where a layer without a kernel for each channel reads the picture.
     """
-    if not _PRESETS[preset].blue_first or arch.channels == 1:
+    if not PRESETS[preset].blue_first or arch.channels == 1:
         return params
     turned = dict(params)
     for row in arch.rows:

@@ -27,7 +27,7 @@ class Published(NamedTuple):
     arch: str
 
 
-# torchvision 0.29's IMAGENET1K_V1 of every network that the zoo has
+# torchvision's first weights for ImageNet (IMAGENET1K_V1) of every network of its that the zoo has
 PUBLISHED = {
     "alexnet": Published("alexnet-owt-7be5be79.pth", "alexnet-torchvision"),
     "googlenet": Published("googlenet-1378be20.pth", "googlenet-bn"),

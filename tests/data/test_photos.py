@@ -1,0 +1,48 @@
+"""Flat folders of photos: which they are, and that they are read without labels."""
+
+import os
+
+import numpy as np
+import pytest
+from nets import TINY, random_params, run_of
+from PIL import Image
+
+from zfjax.data.photos import is_flat, open_photos
+from zfjax.errors import InputError
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for number in range(3):
+        Image.fromarray(np.full((60, 50, 3), 80 * number, np.uint8)).save(tmp_path / f"{number}.png")
+    (tmp_path / "notes.txt").write_text("no image")
+    return tmp_path
+
+
+def test_all_images_are_both_splits_and_have_no_class(photos):
+    run = run_of(TINY, random_params(TINY), np.zeros((46, 46, 3), np.float32), tuple("abcdefg"[: TINY.num_classes]))
+    data = open_photos(run, f"folder:{photos}")
+    assert data.train is data.val and data.class_names == () and "1 .txt" in data.origin
+    assert [(int(data.val[i]["label"]), int(data.val[i]["image"].mean())) for i in range(len(data.val))] == [
+        (-1, 0),
+        (-1, 80),
+        (-1, 160),
+    ]
+
+
+def test_what_is_a_flat_folder(photos, monkeypatch):
+    assert is_flat(f"folder:{photos}")
+    monkeypatch.chdir(photos)
+    assert is_flat("folder:.")
+    assert not any(map(is_flat, (None, "", "folder:", "scenes", f"prepared:{photos}", str(photos), "folder:/nowhere")))
+    (photos / "train").mkdir()
+    assert not is_flat(f"folder:{photos}")
+
+
+def test_a_folder_that_is_closed_to_us_is_named(photos, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.iterdir", refuse)
+    with pytest.raises(InputError, match=rf"{os.path.basename(photos)} cannot be read \(Permission denied\)"):
+        is_flat(f"folder:{photos}")
