@@ -49,6 +49,8 @@ class ConvNet(nn.Module):
         check_images(self.arch, images)
         maps = {IMAGE: images.astype(self.dtype)}
         switches, statistics = {}, {}
+        pooled = {row.inputs[0] for row in self.arch.rows if train and isinstance(row.layer, kinds.MaxPool)}
+        below: dict[str, tuple] = {}  # of what is pooled: the maps before bias and ReLU, and the bias
         first = next((row for row in self.arch.rows if row.param_shapes), None)
         for row in self.arch.rows:
             name, layer, inputs = row.name, row.layer, [maps[each] for each in row.inputs]
@@ -57,8 +59,15 @@ class ConvNet(nn.Module):
                 starts = _initializers(self.arch, row, row is first)
                 params = {name: _Params(row.param_shapes, starts, name=name)()}
             match layer:
+                case kinds.Conv() if name in pooled and layer.relu:
+                    plain = _convolve(layer, params[name], inputs[0])
+                    below[name] = plain, params[name].get("bias")
+                    maps[name] = nn.relu(_add_bias(plain, params[name]))
                 case kinds.MaxPool():
-                    x, switches[name] = ops.max_pool(inputs[0], layer.window, layer.strides, layer.padding)
+                    (of,) = row.inputs
+                    x, bias = below.get(of, (inputs[0], None))
+                    geometry = layer.window, layer.strides, layer.padding
+                    x, switches[name] = ops.max_pool(x, *geometry, bias=bias, relu=of in below)
                     maps[name] = nn.relu(x) if layer.relu else x
                 case kinds.BatchNorm() if train:
                     maps[name], statistics[name] = _normalise_batch(layer, params[name], inputs[0])
@@ -91,8 +100,7 @@ def apply_layer(layer: Layer, params: dict, inputs: Sequence[jax.Array]) -> jax.
     y: Any
     match layer:
         case kinds.Conv():
-            options = {"strides": layer.strides, "padding": layer.padding, "dilation": layer.dilation}
-            y = _add_bias(ops.conv(x, own["kernel"], groups=layer.groups, **options), own)
+            y = _add_bias(_convolve(layer, own, x), own)
         case kinds.Dense():
             kernel = own["kernel"].astype(x.dtype)
             y = _add_bias((x.reshape(len(x), -1) @ kernel).reshape(len(x), 1, 1, kernel.shape[1]), own)
@@ -117,6 +125,11 @@ def apply_layer(layer: Layer, params: dict, inputs: Sequence[jax.Array]) -> jax.
         case _:
             assert_never(layer)
     return nn.relu(y) if layer.relu else y
+
+
+def _convolve(layer: kinds.Conv, own: dict[str, jax.Array], x: jax.Array) -> jax.Array:
+    options = {"strides": layer.strides, "padding": layer.padding, "dilation": layer.dilation}
+    return ops.conv(x, own["kernel"], groups=layer.groups, **options)
 
 
 def _add_bias(y: jax.Array, own: dict[str, jax.Array]) -> jax.Array:

@@ -9,12 +9,15 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from zfjax.blocks import conv_by_blocks
 from zfjax.layers import VALID, Padding, Pair, checked_padding, pair
+from zfjax.platforms import by_platform
 
 # XLA's own transpose on CPU adds the windows up on one core. It takes 1.6 times as long as `_by_planes` for conv1 of
 # ZFNet (3 maps, 67x67 places), but half as long for 7x7 places, and as long for conv2 (96 maps).
 FEW_MAPS = 16
 MANY_PLACES = 256
+OF_A_PICTURE = 4  # maps at most: on a GPU such a convolution is one of many maps (`conv_by_blocks`)
 
 
 def conv(
@@ -25,15 +28,23 @@ def conv(
     x: [N, H, W, I]. kernel: [h, w, I / groups, O]. Result: [N, H', W', O] in the type of x. Raises ValueError for
     padding that is not ((top, bottom), (left, right)), from 0 on.
     """
-    return lax.conv_general_dilated(
-        x,
-        kernel.astype(x.dtype),
-        window_strides=pair(strides),
-        padding=checked_padding(padding),
-        rhs_dilation=pair(dilation),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=groups,
-    )
+    kernel, strides, padding, dilation = kernel.astype(x.dtype), pair(strides), checked_padding(padding), pair(dilation)
+
+    def plain(x, kernel):
+        return lax.conv_general_dilated(
+            x,
+            kernel,
+            window_strides=strides,
+            padding=padding,
+            rhs_dilation=dilation,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=groups,
+        )
+
+    if groups > 1 or dilation != (1, 1) or strides == (1, 1) or x.shape[3] > OF_A_PICTURE or 0 in x.shape:
+        return plain(x, kernel)
+    blocks = functools.partial(conv_by_blocks, strides=strides, padding=padding)
+    return by_platform(x, kernel, cuda=blocks, rocm=blocks, default=plain)
 
 
 def conv_transpose(
@@ -63,7 +74,7 @@ def conv_transpose(
     if groups > 1 or pair(dilation) != (1, 1) or shape[3] >= FEW_MAPS or math.prod(y.shape[1:3]) < MANY_PLACES:
         return plain(y, kernel)
     by_planes = functools.partial(_by_planes, input_shape=shape, strides=pair(strides), padding=padding)
-    return lax.platform_dependent(y, kernel, cpu=by_planes, default=plain)
+    return by_platform(y, kernel, cpu=by_planes, default=plain)
 
 
 def _refuse_misfit(out: tuple[int, ...], kernel: tuple[int, ...], shape: tuple[int, ...], how) -> None:
