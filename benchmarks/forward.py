@@ -94,7 +94,7 @@ def _logits(result):
 
 def run(config: Config) -> None:
     from benchmarks.inputs import crops, network
-    from benchmarks.operations import forward_mult_adds, matmul_rate, peak_sentence
+    from benchmarks.operations import matmul_rate, peak_sentence
 
     arch, params = network(config.image_size)
     images = crops(config.batch_size, arch.image_size)
@@ -102,7 +102,7 @@ def run(config: Config) -> None:
     agreement = compare(sides)
     peaks = matmul_rate()
     seconds = interleave(sides, config.runs, label="forward passes")
-    full = forward_mult_adds(arch) * config.batch_size / max(peaks.values())
+    full = arch.forward_mult_adds() * config.batch_size / max(peaks.values())
     show(
         f"Forward pass of {arch.name} at {arch.image_size}, batch {config.batch_size}, float32",
         ("side", *COLUMNS, "of matmul"),
@@ -110,7 +110,7 @@ def run(config: Config) -> None:
         "Activations and switches: what a projection of any layer needs (ours: one byte a switch; PyTorch: the indices "
         "of max_pool2d, eight). PyTorch in channels_last; torch.compile with frozen weights.",
         agreement,
-        f"of matmul: {forward_mult_adds(arch):,} multiply-adds an image. {peak_sentence(peaks)}",
+        f"of matmul: {arch.forward_mult_adds():,} multiply-adds an image. {peak_sentence(peaks)}",
     )
 
 

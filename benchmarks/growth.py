@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.operations import forward_mult_adds, projection_mult_adds, train_mult_adds
+from benchmarks.operations import projection_mult_adds
 from benchmarks.timing import interleave, machine, show, spread, start
 from zfjax.arch import Arch
 from zfjax.errors import InputError
 
 LAYER = "conv5"  # one unit of it is projected in every image
-KINDS = {"forward": forward_mult_adds, "training step": train_mult_adds}
+KINDS = {"forward": Arch.forward_mult_adds, "training step": Arch.train_mult_adds}
 KINDS |= {"projection": functools.partial(projection_mult_adds, layer=LAYER)}
 
 

@@ -11,18 +11,6 @@ from zfjax.arch import Arch
 from zfjax.layers import AvgPool, Conv, Dense, MaxPool
 
 
-def forward_mult_adds(arch: Arch) -> int:
-    """Of one image up to the logits; convolutions and dense layers, the rest is below one in a hundred."""
-    return sum(row.mult_adds for row in arch.rows)
-
-
-def train_mult_adds(arch: Arch) -> int:
-    """Of one image forward and backward: each layer's product once for its output, once for its weights' gradient and
-    once for its input's - which the first layer does not need."""
-    first = next(row for row in arch.rows if row.params)
-    return 3 * forward_mult_adds(arch) - first.mult_adds
-
-
 def projection_mult_adds(arch: Arch, layer: str) -> int:
     """Of one unit in a window of its receptive field: the unit's own filter once, then every layer below it at the
     places of the window (of the map, where the window has outgrown it)."""

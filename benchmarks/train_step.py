@@ -132,7 +132,7 @@ def compare(arch: Arch, params: dict, batch: dict[str, np.ndarray], compiled: bo
 
 def run(config: Config) -> None:
     from benchmarks.inputs import canvases, network
-    from benchmarks.operations import matmul_rate, peak_sentence, train_mult_adds
+    from benchmarks.operations import matmul_rate, peak_sentence
     from zfjax.preprocess import Preprocess
 
     arch, params = network(config.image_size)
@@ -154,7 +154,7 @@ def run(config: Config) -> None:
         sides["PyTorch, torch.compile"] = torch_step(arch, params, batch, compiled=True)
     peaks = matmul_rate()
     seconds = interleave(sides, config.runs, label="training steps")
-    full = train_mult_adds(arch) * config.batch_size / max(peaks.values())
+    full = arch.train_mult_adds() * config.batch_size / max(peaks.values())
     show(
         f"Training step of {arch.name} at {arch.image_size}, batch {config.batch_size}, float32",
         ("side", *COLUMNS, "of matmul"),
@@ -162,7 +162,7 @@ def run(config: Config) -> None:
         "From uint8 canvases on all sides, with contrast normalisation, dropout, SGD with momentum and weight decay, "
         "filters back to their radius. PyTorch in channels_last, its SGD fused.",
         agreement,
-        f"of matmul: {train_mult_adds(arch):,} multiply-adds an image. {peak_sentence(peaks)}",
+        f"of matmul: {arch.train_mult_adds():,} multiply-adds an image. {peak_sentence(peaks)}",
     )
 
 

@@ -134,6 +134,16 @@ class Arch:
         """How many numbers are trained; the running statistics of BatchNorm are none of them."""
         return sum(row.params for row in self.rows)
 
+    def forward_mult_adds(self) -> int:
+        """Of one image up to the logits; convolutions and dense layers, the rest is below one in a hundred."""
+        return sum(row.mult_adds for row in self.rows)
+
+    def train_mult_adds(self) -> int:
+        """Of one image forward and backward: each layer's product once for its output, once for its weights' gradient
+        and once for its input's - which the first layer does not need."""
+        first = next((row.mult_adds for row in self.rows if row.params), 0)
+        return 3 * self.forward_mult_adds() - first
+
     def to_dict(self) -> dict:
         """Plain data for JSON; `Arch.from_dict` is its inverse."""
         layers = [{"kind": type(layer).__name__, **dataclasses.asdict(layer)} for layer in self.layers]
@@ -158,7 +168,7 @@ class Arch:
         cells = [row[: 8 + branches] for row in (head, *(self._cells(row) for row in self.rows))]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
-        total = f"{self.param_count():,} parameters, {sum(row.mult_adds for row in self.rows):,} multiply-adds an image"
+        total = f"{self.param_count():,} parameters, {self.forward_mult_adds():,} multiply-adds an image"
         title = f"{self.name}: {self.image_size}x{self.image_size}x{self.channels} -> {self.num_classes} classes"
         return "\n".join([title, lines[0], "-" * len(lines[0]), *lines[1:], total])
 

@@ -36,7 +36,7 @@ def _draw(arch: Arch, out: Path, options: Options, origin: str) -> Drawn:
     from zfjax.paper.architecture.draw import draw_architecture
 
     path = out / f"architecture.{options.format}"
-    weighted, work = sum("kernel" in row.param_shapes for row in arch.rows), sum(row.mult_adds for row in arch.rows)
+    weighted, work = sum("kernel" in row.param_shapes for row in arch.rows), arch.forward_mult_adds()
     title = f"{arch.name}: {weighted} layers with weights, {arch.param_count():,} parameters"
     draw_architecture(arch, path, title=title, caption=f"{work:,} multiply-adds an image. {origin}")
     return Drawn([path], arch)
