@@ -128,4 +128,6 @@ def sentence(metrics: dict[str, float], epochs: int) -> str:
     names = {"train top-1": "train_top1", "val top-1": "val_top1", "val top-5": "val_top5"}
     shares = "  ".join(f"{name} {100 * metrics[key]:.1f} %" for name, key in names.items())
     head = f"epoch {metrics['epoch']}/{epochs}  loss {metrics['train_loss']:.3f}"
-    return f"{head}  {shares}  rate {metrics['learning_rate']:.2g}  {metrics['images_per_sec']:.0f} images/s"
+    speed = f"{metrics['images_per_sec']:.0f} images/s, {100 * metrics['data_wait']:.0f} % waiting for data"
+    peak = f", {100 * metrics['peak_share']:.1f} % of peak" if "peak_share" in metrics else ""
+    return f"{head}  {shares}  rate {metrics['learning_rate']:.2g}  {speed}{peak}"

@@ -25,6 +25,7 @@ from zfjax.runtime.signals import exit_code
 from zfjax.train.log import RunWriter, say, sentence
 from zfjax.train.stopping import StopSignal
 from zfjax.train.training import Training
+from zfjax.train.waiting import ADVICE, LONG
 
 
 def train(
@@ -104,7 +105,7 @@ def _loop(
         say(f"{training.writer.workdir} is trained to the end ({epochs} epochs); nothing is left to do")
         return
     training.writer.rewind(start)
-    saved_at = time.monotonic()
+    saved_at, advised = time.monotonic(), False
     with training.progress_bar(start) as bar:
         for step in training.steps(start):
             stopped, metrics = stop.agreed(training.mesh), None
@@ -119,6 +120,9 @@ def _loop(
             bar.update(training.arch.recipe.batch_size)  # after the save: nobody may be left to read it
             if metrics:
                 say(sentence(metrics, epochs))
+                if metrics["data_wait"] > LONG and not advised:
+                    say(ADVICE.format(share=100 * metrics["data_wait"]))
+                    advised = True
                 bar.set_description(f"epoch {min(metrics['epoch'] + 1, epochs)}/{epochs}")
             if stopped and step < training.total_steps:
                 break

@@ -18,9 +18,11 @@ from zfjax.convnet import ConvNet, seed_key
 from zfjax.data import Dataset, eval_batches, train_batches
 from zfjax.preprocess import Preprocess
 from zfjax.runtime.devices import copied, data_mesh, everywhere, on_device
+from zfjax.runtime.peaks import peak_flops
 from zfjax.terminal import Meter
 from zfjax.train.log import RunWriter, progress_bar, say
 from zfjax.train.step import eval_step, init_state, learning_rate, make_optimizer, observe, train_step
+from zfjax.train.waiting import Waiting
 
 DTYPES = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
 
@@ -42,6 +44,8 @@ class Training:
         step = functools.partial(train_step, net=net, tx=self.tx, total_steps=self.total_steps, grad_accum=grad_accum)
         self._train_step = jax.jit(step, donate_argnums=0)
         self._eval_step = jax.jit(functools.partial(eval_step, net=net))
+        self._peak = peak_flops((device.device_kind for device in self.mesh.devices.flat), precision)
+        self._waiting = Waiting()
         self._share: dict[str, Any] = {"process_index": jax.process_index(), "process_count": jax.process_count()}
         self._restart_sums()
 
@@ -72,8 +76,10 @@ class Training:
             **self._share,
         )
         before, numbers = None, range(start + 1, self.total_steps + 1)
-        for step, batch in zip(numbers, on_device(self.mesh, batches, ("image", "label", "crop")), strict=False):
+        coming = on_device(self.mesh, self._waiting.timed(batches), ("image", "label", "crop"))
+        for step, batch in zip(numbers, coming, strict=False):
             self.state, self.sums = self._train_step(self.state, batch, self.preprocess, self.key)
+            self._waiting.computing(self.sums)
             self._totals = _add(self._totals, self.sums)
             if before:  # the step before: waiting for this one would leave the device idle
                 self._check_loss(before, step - 1)
@@ -86,7 +92,9 @@ class Training:
         rate = learning_rate(self.arch.recipe, step - 1, self.state.plateau.drops, self.total_steps)
         assert self._totals is not None, "an epoch has steps"
         train = _averages(self._totals)
-        speed = (float(self._totals["count"]) - self._counted) / (time.monotonic() - self._since)
+        seconds = time.monotonic() - self._since
+        speed = (float(self._totals["count"]) - self._counted) / seconds
+        waited = self._waiting.seconds / seconds
         val = self._evaluate()
         plateau = copied(self.mesh, observe(jax.device_get(self.state.plateau), val["top1"], patience))
         self.state = self.state._replace(plateau=plateau)
@@ -98,7 +106,15 @@ class Training:
             **{f"val_{name}": value for name, value in val.items()},
             "learning_rate": float(rate),
             "images_per_sec": speed,
+            "data_wait": waited,
+            **self._share_of_peak(speed),
         }
+
+    def _share_of_peak(self, images_per_sec: float) -> dict[str, float]:
+        """What part of the products that the devices can do the network's own are; {} for devices not known."""
+        if not self._peak:
+            return {}
+        return {"peak_share": 2 * self.arch.train_mult_adds() * images_per_sec / self._peak}
 
     def save(self, step: int, **options) -> None:
         self._check_loss(self.sums, step)
@@ -132,6 +148,7 @@ class Training:
 
     def _restart_sums(self) -> None:
         self._totals, self._since, self._counted = None, time.monotonic(), 0.0
+        self._waiting.seconds = 0.0
 
 
 @jax.jit
