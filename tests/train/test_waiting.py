@@ -55,10 +55,10 @@ def test_only_time_in_which_nothing_is_computed_is_waited(monkeypatch):
     assert seen == [0, 3, 9, 9] and next(timed, "none") == "none"
 
 
-def trained(workdir, epochs: int) -> list[dict]:
+def trained(workdir, epochs: int, **options) -> list[dict]:
     arch = dataclasses.replace(SMALL, recipe=dataclasses.replace(SMALL.recipe, epochs=epochs))
     config = {"dataset": "scenes", "data_dir": None, **described(arch)}
-    loop.train(arch, Dataset("noise", Noise(), Noise(), Noise.class_names, "noise"), workdir, config=config)
+    loop.train(arch, Dataset("noise", Noise(), Noise(), Noise.class_names, "noise"), workdir, config=config, **options)
     return read_metrics(workdir)
 
 

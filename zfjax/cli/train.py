@@ -29,6 +29,8 @@ class Which:
     """Of the initial weights, the order of images, crops and dropout."""
     keep_epochs: tuple[int, ...] = PAPER_EPOCHS
     """Epochs whose checkpoints are kept for ever (Fig. 4)."""
+    profile: int = 0
+    """Steps of which a trace is written, after the first two, which compile: what the devices and the host do when."""
     coordinator: str | None = None
     """HOST:PORT of process 0 where several processes train together; None: alone, or what a TPU pod or Slurm tells."""
     num_processes: int | None = None
@@ -76,7 +78,7 @@ def _train(config: TrainConfig, arch: Arch) -> None:
             say(left)
     workdir = config.workdir or f"runs/{arch.name}"
     options = {"seed": config.seed, "keep_epochs": config.keep_epochs}
-    train(dataset=dataset, **training(config, arch, dataset, workdir, **options))
+    train(dataset=dataset, profile=config.profile, **training(config, arch, dataset, workdir, **options))
     if leads():
         say(f"draw its figures: {_command('visualize')} --ckpt={shlex.quote(str(workdir))}")
 

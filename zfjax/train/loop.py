@@ -23,6 +23,7 @@ from zfjax.runtime.devices import data_mesh
 from zfjax.runtime.processes import ending_together, from_leader, leads
 from zfjax.runtime.signals import exit_code
 from zfjax.train.log import RunWriter, say, sentence
+from zfjax.train.profiling import profiled
 from zfjax.train.stopping import StopSignal
 from zfjax.train.training import Training
 from zfjax.train.waiting import ADVICE, LONG
@@ -41,10 +42,12 @@ def train(
     patience: int = 5,
     checkpoint_secs: float = 300.0,
     keep_epochs: Collection[int] = (),
+    profile: int = 0,
 ) -> None:
     """Trains by the architecture's recipe into a run folder, or goes on with the run that is there.
 
     config: what the run folder records; a folder of another config is refused (`may_differ`: keys that may change).
+    profile: of how many steps a trace is written, see `zfjax.train.profiling`.
     Of several processes (`zfjax.runtime.processes.join`) all call it alike, and the first one alone writes.
     Ctrl-C, SIGTERM and SIGHUP end it after the current step, with a checkpoint. Raises InputError for data, folders and
     settings that do not fit, and for a folder that another training writes to; SystemExit when it was stopped and
@@ -61,7 +64,8 @@ def train(
             mean = _open(arch, dataset, Path(workdir), config, may_differ)
             with RunWriter(workdir) as writer, StopSignal() as stop:
                 training = Training(arch, dataset, mean, seed, precision, grad_accum, writer)
-                _loop(training, stop, patience=patience, checkpoint_secs=checkpoint_secs, keep_epochs=keep_epochs)
+                times = {"patience": patience, "checkpoint_secs": checkpoint_secs, "profile": profile}
+                _loop(training, stop, keep_epochs=keep_epochs, **times)
         except BadImage as error:
             raise InputError(f"{error}; mend it, take it away, or leave such images out by --bad_images=skip") from None
         finally:
@@ -97,7 +101,13 @@ def _open(arch: Arch, dataset: Dataset, workdir: Path, config: dict, may_differ:
 
 
 def _loop(
-    training: Training, stop: StopSignal, *, patience: int, checkpoint_secs: float, keep_epochs: Collection[int]
+    training: Training,
+    stop: StopSignal,
+    *,
+    patience: int,
+    checkpoint_secs: float,
+    keep_epochs: Collection[int],
+    profile: int,
 ) -> None:
     epochs = training.arch.recipe.epochs
     start = training.begin()
@@ -106,8 +116,9 @@ def _loop(
         return
     training.writer.rewind(start)
     saved_at, advised = time.monotonic(), False
-    with training.progress_bar(start) as bar:
-        for step in training.steps(start):
+    steps = profiled(training.steps(start), profile, training.writer.workdir, training.settle)
+    with training.progress_bar(start) as bar, contextlib.closing(steps):
+        for step in steps:
             stopped, metrics = stop.agreed(training.mesh), None
             if step % training.steps_per_epoch == 0:
                 metrics = training.end_epoch(step, patience)
