@@ -153,6 +153,12 @@ def test_hits_count_ties_once():
     assert hits(logits, jnp.array([0, 0, 1]), 1).tolist() == [1, 1, 0]
     assert hits(logits, jnp.array([1, 2, 1]), 2).tolist() == [0, 0, 1]
     assert hits(logits, jnp.array([1, 2, 1]), 5).tolist() == [1, 1, 1]  # five of three classes
+    rng = np.random.default_rng(0)
+    many, labels = jnp.asarray(rng.integers(0, 4, (200, 7)), jnp.float32), jnp.asarray(rng.integers(0, 7, 200))
+    for k in (1, 3, 7):
+        among = (jax.lax.top_k(many, k)[1] == labels[:, None]).any(axis=1)
+        np.testing.assert_array_equal(hits(many, labels, k), among)
+    assert hits(jnp.full((1, 3), jnp.nan), jnp.array([0]), 1).tolist() == [0]
 
 
 def test_evaluation_counts_real_images_only():

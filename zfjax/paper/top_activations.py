@@ -84,7 +84,7 @@ def update(winners: Winners, activations: jax.Array, index: jax.Array, mask: jax
 
 
 @functools.partial(jax.jit, static_argnames="model")
-def _compete(model: Model, params: Any, winners: dict[str, Winners], batch: dict) -> tuple[dict, dict]:
+def compete(model: Model, params: Any, winners: dict[str, Winners], batch: dict) -> tuple[dict, dict]:
     """`update` of every layer that has winners."""
     seen = model(params, batch["image"]).activations
     found = {layer: update(old, seen[layer], batch["index"], batch["mask"]) for layer, old in winners.items()}
@@ -107,7 +107,7 @@ def mine(
     """
     winners = {name: no_winners(maps, k) for name, maps in layers.items()}
     for batch in batches:
-        winners, maxima = _compete(model, params, winners, {key: batch[key] for key in ("image", "index", "mask")})
+        winners, maxima = compete(model, params, winners, {key: batch[key] for key in ("image", "index", "mask")})
         if watch:
             watch(batch, maxima)
     return jax.tree.map(np.asarray, winners)

@@ -160,9 +160,15 @@ def eval_step(
 
 
 def hits(logits: jax.Array, labels: jax.Array, k: int) -> jax.Array:
-    """Float [N]: 1 where the label is among the k largest logits; of equal ones the first count: ties earn nothing."""
-    _, top = jax.lax.top_k(logits, min(k, logits.shape[1]))
-    return (top == labels[:, None]).any(axis=1).astype(jnp.float32)
+    """Float [N]: 1 where the label is among the k largest logits; of equal ones the first count: ties earn nothing.
+
+    By counting what is ahead of the label: for `lax.top_k` devices send each other all their logits.
+    """
+    own = jnp.take_along_axis(logits, labels[:, None], axis=1)
+    earlier = jnp.arange(logits.shape[1])[None, :] < labels[:, None]
+    others = jnp.arange(logits.shape[1])[None, :] != labels[:, None]
+    ahead = others & jnp.where(earlier, ~(logits < own), ~(logits <= own))  # what is no number is ahead of all
+    return (ahead.sum(axis=1) < k).astype(jnp.float32)
 
 
 def renormalise_filters(params: dict, radius: float) -> dict:
