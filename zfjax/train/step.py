@@ -85,8 +85,9 @@ def train_step(
 
     batch: "image" uint8 [N, S, S, C], "label" int32 [N], "crop" int32 [N, 3]. preprocess, key: the run's;
     the key is folded by the step. grad_accum: the batch goes through the network in so many parts, one after the other,
-    and their gradients are averaged; it must divide N. Devices exchange the gradients of each part. BatchNorm's running statistics are replaced by what the forward
-    pass says. Returns the next state and sums over the batch: "loss", "top1", "count".
+    and their gradients are averaged; it must divide N, and devices exchange the gradients of each part. BatchNorm's
+    running statistics are replaced by what the forward pass says. Returns the next state and sums over the batch:
+    "loss", "top1", "count".
     """
     recipe = net.arch.recipe
     dropout = jax.random.fold_in(key, state.step)
