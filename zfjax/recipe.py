@@ -19,6 +19,7 @@ class Recipe:
     init: str = "paper"  # "paper": N(0, 0.01^2); "he": N(0, 2 / fan_in)
     schedule: str = "plateau"  # "plateau": a tenth whenever validation stalls; "cosine": to zero; "constant"
     warmup_steps: int = 0
+    rate_scale: float = 1.0  # by what the rate is multiplied for a batch of another size than it was chosen for
     crops: str = "ten"  # "ten": corners and centre, flipped or not; "random"; "whole": the image as it is
     subtract_mean: bool = True
     filter_rms: float = 0.1  # radius that convolution filters are scaled back to; 0 turns it off
@@ -28,5 +29,11 @@ class Recipe:
     def __post_init__(self):
         what = 'auxiliary must be a tuple of names of layers, such as ("loss1/classifier",)'
         object.__setattr__(self, "auxiliary", checks.require(checks.names, self.auxiliary, what))
+        checks.require(checks.number(0), self.rate_scale, "rate_scale must be a finite number from 0 on")
         what = "auxiliary_weight must be a finite number from 0 on"
         checks.require(checks.number(0), self.auxiliary_weight, what)
+
+    @property
+    def top_rate(self) -> float:
+        """The learning rate when it has risen and not yet fallen."""
+        return self.learning_rate * self.rate_scale

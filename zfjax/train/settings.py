@@ -20,9 +20,10 @@ from zfjax.zoo import get_arch
 if TYPE_CHECKING:
     from zfjax.data import Dataset
 
-# What may change when a run goes on: none of it touches the numbers that come out, but for the width, and that the
-# layers of the recorded network tell.
-MAY_DIFFER = ("versions", "workdir", "data_dir", "bad_images", "checkpoint_secs", "keep_epochs", "width", "other_data")
+# What may change when a run goes on: none of it touches the numbers that come out, but for the width and the scaled
+# rate, and those the recorded network tells, by its layers and its recipe.
+MAY_DIFFER = ("versions", "workdir", "data_dir", "bad_images", "checkpoint_secs", "keep_epochs", "other_data")
+MAY_DIFFER += ("width", "scale_rate")
 PAPER_EPOCHS = (1, 2, 5, 10, 20, 30, 40, 64)  # those of Fig. 4
 
 
@@ -45,6 +46,10 @@ class Settings:
     """Images per update, over all devices together."""
     learning_rate: float | None = None
     """Initial step size."""
+    scale_rate: bool = False
+    """For a larger --batch_size: multiplies the rate by how many times the recipe's batch it is, risen to over the
+    first 5 epochs (Goyal et al. 2017, who show it up to 8,192 for a ResNet-50). Networks without BatchNorm follow it
+    less far: AlexNet to about 1,024 (You et al. 2017)."""
     optimizer: Literal["sgd", "adam"] | None = None
     """sgd has momentum 0.9."""
     weight_decay: float | None = None
@@ -94,9 +99,20 @@ def resolve(settings: Settings, name: str) -> Arch:
     arch = get_arch(name, image_size=settings.image_size, width=width)
     flags = {name: getattr(settings, name) for name in _recipe_flags()}
     given = {flag: value for flag, value in flags.items() if value is not None}
+    if settings.scale_rate:
+        given["rate_scale"] = _rate_scale(dataclasses.replace(arch.recipe, **given), arch.recipe.batch_size)
     scale = arch.input_scale if settings.input_scale is None else settings.input_scale
     check_size(arch, "to train on one image", "give a smaller --width or --image_size", copies=3)
     return dataclasses.replace(arch, recipe=dataclasses.replace(arch.recipe, **given), input_scale=scale)
+
+
+def _rate_scale(recipe: Recipe, batch_size: int) -> float:
+    """By what the rate is multiplied that was chosen for batches of that size."""
+    if recipe.optimizer != "sgd":
+        raise InputError(
+            f"--scale_rate is a rule for sgd, and the optimizer is {recipe.optimizer}; give a --learning_rate instead"
+        )
+    return recipe.batch_size / batch_size
 
 
 def _recipe_flags() -> list[str]:

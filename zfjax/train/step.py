@@ -16,6 +16,7 @@ from zfjax.errors import InputError
 from zfjax.preprocess import Preprocess
 from zfjax.recipe import Recipe
 
+SCALING_EPOCHS = 5  # over which the rate of a larger batch rises
 MAX_DROPS = 3  # the rate falls to a thousandth at most
 SUMS = ("loss", "top1", "count")  # over a batch, by `train_step`
 MIN_GAIN = 1e-3  # of validation top-1: less than a tenth of a percent is no progress
@@ -57,7 +58,11 @@ def init_state(key: jax.Array, arch: Arch, tx: optax.GradientTransformation) -> 
 
 
 def learning_rate(recipe: Recipe, step: jax.Array | int, drops: jax.Array, total_steps: int) -> jax.Array:
-    """The rate of one step: linear warm-up, then a tenth for every drop, a cosine to zero, or no change."""
+    """The rate of one step: linear warm-up, then a tenth for every drop, a cosine to zero, or no change.
+
+    Times `rate_scale`, which it rises to from 1, by as much with every step, over SCALING_EPOCHS (Goyal et al. 2017,
+    section 2.2, "gradual warmup"); one below 1 holds from the first step.
+    """
     match recipe.schedule:
         case "plateau":
             factor = 0.1**drops
@@ -67,7 +72,11 @@ def learning_rate(recipe: Recipe, step: jax.Array | int, drops: jax.Array, total
             factor = 1.0
         case other:
             raise InputError(f"schedule is 'plateau', 'cosine' or 'constant', not {other!r}")
-    return recipe.learning_rate * factor * jnp.minimum(1, (step + 1) / (recipe.warmup_steps + 1))
+    rate = recipe.learning_rate * factor * jnp.minimum(1, (step + 1) / (recipe.warmup_steps + 1))
+    if recipe.rate_scale == 1:
+        return rate
+    first, rising = min(1.0, recipe.rate_scale), SCALING_EPOCHS * total_steps / recipe.epochs
+    return rate * (first + (recipe.rate_scale - first) * jnp.minimum(1, step / rising))
 
 
 def train_step(

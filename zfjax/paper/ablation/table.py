@@ -149,7 +149,7 @@ def _reach(measured: Sequence[Errors]) -> float:
 def _recipe(arch: Arch) -> str:
     recipe = arch.recipe
     return (
-        f"{recipe.optimizer}, rate {recipe.learning_rate:g} ({recipe.schedule}, {recipe.warmup_steps} warm-up steps), "
+        f"{recipe.optimizer}, rate {recipe.top_rate:g} ({recipe.schedule}, {recipe.warmup_steps} warm-up steps), "
         f"batch {recipe.batch_size}, weight decay {recipe.weight_decay:g}, initial weights {recipe.init!r}, "
         f"pixels x {arch.input_scale:g}, filters within {recipe.filter_rms:g}, crops {recipe.crops!r}"
     )

@@ -136,7 +136,7 @@ def _conditions(plan: Plan, seconds: float, error: float) -> dict[str, str]:
         f"{arch.param_count():,} parameters, {arch.num_classes} classes",
         "its validation error": f"{100 * error:.1f} % (guessing: {100 - 100 / arch.num_classes:.1f} %)",
         "rival": f"{RIVAL}, trained alike" if RIVAL in plan.archs else "none",
-        "recipe": f"{recipe.epochs} epochs, {recipe.optimizer}, rate {recipe.learning_rate:g}, batch "
+        "recipe": f"{recipe.epochs} epochs, {recipe.optimizer}, rate {recipe.top_rate:g}, batch "
         f"{recipe.batch_size}, weight decay {recipe.weight_decay:g}, pixels x {arch.input_scale:g}, filter radius "
         f"{recipe.filter_rms:g}",
         "seeds": ", ".join(map(str, plan.seeds)),
