@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from zfjax.averages import avg_pool, avg_unpool
 from zfjax.convolution import conv, conv_transpose
 from zfjax.normalisation import local_response_norm
-from zfjax.pooling import Overlap, max_pool, max_unpool
+from zfjax.pooling import max_pool
+from zfjax.unpooling import Overlap, max_unpool
 
 __all__ = [
     "Overlap",
