@@ -1,18 +1,21 @@
-"""Batches for training and evaluation: Grain, threads only, the same on any number of processes."""
+"""Batches for training and evaluation: Grain, threads only, the same on any number of processes.
+
+Grain is handed whole batches: what it does for each of its elements takes longer than reading an image.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import sys
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from zfjax.canvas import ten_crop_offsets
+from zfjax.data.pipeline.order import Crop, Order
+from zfjax.data.pipeline.rows import Batch, read_rows
 from zfjax.data.source import Source
 from zfjax.errors import InputError
 from zfjax.runtime.places import cores
-
-Batch = dict[str, np.ndarray]
 
 CROPS = ("ten", "random", "whole", "centre")
 
@@ -44,12 +47,13 @@ def train_batches(
 
     check_batch(source, batch_size, process_count)
     draw_crop = crop_drawer(crops, canvas_size=source[0]["image"].shape[0], image_size=image_size)
-    records = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
-    # Crops are drawn before the division: after it, every process would draw the same numbers.
-    records = records.random_map(lambda record, rng: {**record, "crop": draw_crop(rng)})
-    if process_count > 1:
-        records = grain.MapDataset.source(_Rows(records, batch_size, process_index, process_count))
-    batches = records.batch(batch_size // process_count)
+    order = Order(len(source), seed)
+
+    def read(number: int) -> Batch:
+        places = _places(number, batch_size, process_index, process_count)
+        return {**read_rows(source, order.indices(places)), "crop": order.crops(places, draw_crop)}
+
+    batches = grain.MapDataset.range(sys.maxsize // batch_size).map(read)
     iterator = iter(batches.to_iter_dataset(_read_options(num_threads)))
     grain.experimental.set_next_index(iterator, start_step)
     return iterator
@@ -89,47 +93,39 @@ def _padded_batches(source: Source, chosen: np.ndarray, rows: tuple, num_threads
     padding = -len(chosen) % rows[0]
     filled = np.concatenate([chosen, np.repeat(chosen[-1], padding)])
     counted = np.arange(len(filled)) < len(chosen)
-    mine = _Rows(range(len(filled)), *rows)
 
-    def read(row: int) -> dict[str, np.ndarray]:
-        record = dict(source[int(filled[row])])
-        return {**record, "mask": counted[row] & record.pop("sound", True)}
+    def read(number: int) -> Batch:
+        places = _places(number, *rows)
+        batch = read_rows(source, filled[places].tolist())
+        sound = batch.pop("sound", True)
+        return {**batch, "mask": counted[places] & sound}
 
-    records = grain.MapDataset.source(mine).map(read)
-    yield from records.batch(mine.size).to_iter_dataset(_read_options(num_threads))
-
-
-class _Rows:
-    """The rows of each batch that belong to one process, as a sequence: consecutive, in the order of its devices."""
-
-    def __init__(self, records: Any, batch_size: int, process_index: int, process_count: int):
-        self.records, self.batch_size, self.process_count = records, batch_size, process_count
-        self.size = batch_size // process_count
-        self.first = process_index * self.size
-
-    def __len__(self) -> int:
-        return len(self.records) // self.process_count
-
-    def __getitem__(self, index: int):
-        batch, row = divmod(int(index), self.size)
-        return self.records[batch * self.batch_size + self.first + row]
+    batches = grain.MapDataset.range(len(filled) // rows[0]).map(read)
+    yield from batches.to_iter_dataset(_read_options(num_threads))
 
 
-def crop_drawer(crops: str, *, canvas_size: int, image_size: int):
-    """A function of a random generator that returns int32 [3]: (top, left, flip) of one crop."""
+def _places(number: int, batch_size: int, process_index: int, process_count: int) -> range:
+    """The rows of a batch that belong to one process: consecutive, in the order of its devices."""
+    size = batch_size // process_count
+    first = number * batch_size + process_index * size
+    return range(first, first + size)
+
+
+def crop_drawer(crops: str, *, canvas_size: int, image_size: int) -> Callable[[np.random.Generator], Crop]:
+    """A function of a random generator that returns (top, left, flip) of one crop."""
     room = canvas_size - image_size
     if crops not in CROPS:
         raise InputError(f"unknown crops {crops!r}; choose one of {', '.join(CROPS)}")
     if room < 0:
         raise InputError(f"image_size {image_size} is larger than the stored images of {canvas_size}x{canvas_size}")
-    ten = np.array(ten_crop_offsets(canvas_size, image_size), np.int32)
+    ten = ten_crop_offsets(canvas_size, image_size)
 
-    def draw(rng: np.random.Generator) -> np.ndarray:
+    def draw(rng: np.random.Generator) -> Crop:
         match crops:
             case "ten":
                 return ten[rng.integers(10)]
-            case "random":
-                return rng.integers(0, (room + 1, room + 1, 2), dtype=np.int32)
+            case "random":  # one by one: the same numbers for all three together take four times as long
+                return rng.integers(room + 1), rng.integers(room + 1), rng.integers(2)
         return ten[4]
 
     return draw

@@ -1,0 +1,27 @@
+"""Records of a source as the rows of one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from zfjax.data.source import Source
+
+Batch = dict[str, np.ndarray]
+
+
+def read_rows(source: Source, indices: Sequence[int]) -> Batch:
+    """Every entry of these records as an array with one row a record; raises InputError for a broken image.
+
+    Each image goes to its row when it is read: as a heap of single images a batch would be in memory twice, and leave
+    the processor's cache before it is copied.
+    """
+    images, entries = np.empty(0, np.uint8), []
+    for row, index in enumerate(indices):
+        record = source[index]
+        if not row:
+            images = np.empty((len(indices), *record["image"].shape), record["image"].dtype)
+        images[row] = record["image"]
+        entries.append({key: value for key, value in record.items() if key != "image"})
+    return {"image": images, **{key: np.array([entry[key] for entry in entries]) for key in entries[0]}}
