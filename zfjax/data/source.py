@@ -17,7 +17,10 @@ Record = dict[str, Any]  # of NumPy arrays and scalars
 
 
 class Source(Protocol):
-    """Grain's random-access protocol: images by number, each a record of its own; safe to read from many threads."""
+    """Grain's random-access protocol: images by number, each a record of its own; safe to read from many threads.
+
+    A source may have `read_into(index, image)` too: the record without its image, which is stored in the array given.
+    """
 
     class_names: tuple[str, ...]
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 import google_crc32c
 import numpy as np
 
+from zfjax.canvas import to_canvas
 from zfjax.data.prepared import reader as prepared
 from zfjax.data.source import Source
 from zfjax.errors import BadImage, InputError
@@ -104,7 +105,7 @@ class Work:
         image, label = record["image"], int(record["label"])
         data = prepared.encode(image, self.format)
         if self.format != "raw":  # the mean must be that of the images as they will be read
-            image = prepared.decode(data, self.format, size=self.size, channels=self.channels)
+            image = to_canvas(data, self.size, self.channels)
         return Item(data, image, label, "")
 
 
