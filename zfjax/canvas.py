@@ -204,6 +204,8 @@ def _centre_square(image: Image.Image, size: int, resampling: Resampling) -> Ima
     if resampling == "torchvision":
         return image.resize((size, size), Image.Resampling.BILINEAR, box=_published_box(*image.size, size))
     width, height = image.size
+    if width == height == size:
+        return image  # of a prepared set: a copy takes 20 of 500 us
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
     box = (left, top, left + side, top + side)
