@@ -1,6 +1,7 @@
 """Every operator against autodiff, an identity, or arithmetic by hand."""
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import pytest
 from flax import linen as nn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax import lax
 
 from zfjax import convolution, ops
 
@@ -61,6 +63,39 @@ def test_conv_and_its_gradients_equal_a_product_with_patches(geometry, groups):
 
     for own, other in zip(*both(), strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_a_convolution_changes_by_the_product_rule(groups):
+    x, dx = normal((2, 7, 7, 4)), normal((2, 7, 7, 4), 1)
+    kernel, dkernel = normal((3, 3, 4 // groups, 8), 2), normal((3, 3, 4 // groups, 8), 3)
+    conv = functools.partial(ops.conv, strides=2, padding=((1, 1), (1, 1)), groups=groups, dilation=(1, 2))
+    _, both = jax.jit(lambda *values: jax.jvp(conv, values, (dx, dkernel)))(x, kernel)
+    np.testing.assert_allclose(both, conv(dx, kernel) + conv(x, dkernel), rtol=1e-5, atol=1e-5)
+    _, alone = jax.jvp(lambda kernel: conv(x, kernel), (kernel,), (dkernel,))
+    np.testing.assert_allclose(alone, conv(x, dkernel), rtol=1e-5, atol=1e-5)
+    _, none = jax.jvp(lambda number: conv(x, kernel) + number, (1.0,), (1.0,))
+    assert (none == 1).all()
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_gradients_in_a_loop_find_their_arrays_as_eigen_takes_them(groups):
+    """In another order XLA on CPU computes them number by number; outside of loops it turns them itself."""
+    conv = functools.partial(ops.conv, strides=2, padding=((1, 1), (1, 1)), groups=groups)
+    xs, kernel = normal((3, 2, 9, 9, 4)), normal((3, 3, 4 // groups, 8), 1)
+
+    def gradients(kernel, x):
+        own = jax.grad(lambda x, kernel: (conv(x, kernel) ** 2).sum(), argnums=(0, 1))(x, kernel)
+        return *own, ops.conv_transpose(
+            conv(x, kernel), kernel, x.shape, strides=2, padding=((1, 1), (1, 1)), groups=groups
+        )
+
+    loop = jax.jit(lambda: lax.scan(lambda kernel, x: (kernel, gradients(kernel, x)), kernel, xs)[1])
+    text = loop.lower().compile().as_text()
+    orders = re.findall(r" convolution\(.*dim_labels=([^,]*)", text)
+    assert " while(" in text and len(orders) >= 3 * groups and set(orders) == {"b01f_01io->b01f"}
+    for looped, each in zip(loop(), jax.vmap(gradients, (None, 0))(kernel, xs), strict=True):
+        np.testing.assert_allclose(looped, each, rtol=1e-5, atol=1e-5)
 
 
 @given(windows(), st.sampled_from([1, 3]))
