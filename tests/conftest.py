@@ -11,6 +11,7 @@ os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_p
 import hypothesis
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from zfjax.runtime.xla import convolve_with_eigen
 
@@ -35,3 +36,18 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"needs the photo collection at {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    """What the tests of this module compile they compile once, though each training has steps of its own."""
+    settings = {"jax_compilation_cache_dir": None, "jax_persistent_cache_min_compile_time_secs": 0.0}
+    settings["jax_compilation_cache_max_size"] = -1
+    before = {name: getattr(jax.config, name) for name in settings}
+    for name, value in {**settings, "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("programs"))}.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()  # it looks at its folder once
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()

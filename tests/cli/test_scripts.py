@@ -127,7 +127,7 @@ def test_pictures_from_a_run(trained, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_all_pictures_of_a_run(trained, tmp_path, monkeypatch, capsys):
-    flags = [f"--ckpt={trained}", f"--out={tmp_path}", "--layers=conv2,fc7", "--num_maps=2", "--num_images=1"]
+    flags = [f"--ckpt={trained}", f"--out={tmp_path}", "--layers=conv2,fc8", "--num_maps=3", "--num_images=1"]
     quick = ["--invariance.num_images=1", "--occlusion.stride=16", "--maximal_activations.units=2"]
     run_script(visualize, [*flags, *quick, "--top=4", "--batch_size=8"], monkeypatch)
     said = capsys.readouterr()
@@ -258,7 +258,7 @@ def test_another_setting_in_the_same_folder_is_refused(flag, message, trained, s
 
 def test_a_loss_that_is_not_finite_stops_the_run(stripes, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(jax, "device_count", lambda: 1)
-    flags = [*FLAGS, f"--dataset=folder:{stripes}", f"--workdir={tmp_path}/run", "--optimizer=sgd", "--filter_rms=0"]
+    flags = [*FLAGS, "--arch=lenet5", f"--dataset=folder:{stripes}", f"--workdir={tmp_path}/run", "--optimizer=sgd"]
     with pytest.raises(SystemExit) as stop:
         run_script(train, [*flags, "--learning_rate=1e30", "--warmup_steps=0"], monkeypatch)
     assert "try a lower --learning_rate" in str(stop.value.code)
