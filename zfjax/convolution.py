@@ -19,7 +19,7 @@ from zfjax.platforms import by_platform
 # ZFNet (3 maps, 67x67 places), but half as long for 7x7 places, and as long for conv2 (96 maps).
 FEW_MAPS = 16
 MANY_PLACES = 256
-OF_A_PICTURE = 4  # maps at most: on a GPU such a convolution is one of many maps (`conv_by_blocks`)
+OF_A_PICTURE, SMALL = 4, 1024  # maps at most, and pixels at least, of what is convolved in blocks on a GPU
 
 
 def conv(
@@ -59,7 +59,8 @@ def _on_platform(plain: Callable, x, kernel, how: _How) -> jax.Array:
     """plain(x, kernel, how), or on a GPU, of a picture, the same in blocks."""
     strides, padding, groups, dilation = how
     default = functools.partial(plain, how=how)
-    if groups > 1 or dilation != (1, 1) or strides == (1, 1) or x.shape[3] > OF_A_PICTURE or 0 in x.shape:
+    few = x.shape[3] <= OF_A_PICTURE and x.shape[1] * x.shape[2] >= SMALL and len(x)
+    if groups > 1 or dilation != (1, 1) or strides == (1, 1) or not few:
         return default(x, kernel)
     blocks = functools.partial(conv_by_blocks, strides=strides, padding=padding)
     return by_platform(x, kernel, cuda=blocks, rocm=blocks, default=default)
