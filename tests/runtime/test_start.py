@@ -41,14 +41,18 @@ def test_a_file_of_flags_that_has_ours_or_is_not_there(tmp_path, monkeypatch):
             xla.convolve_with_eigen()
 
 
-def test_commands_compute_in_32_bits(monkeypatch):
+def test_commands_compute_in_32_bits_and_all_but_a_training_make_products_of_them(monkeypatch):
     monkeypatch.setattr(start, "tune_cpu", lambda: None)
     jax.config.update("jax_enable_x64", True)
     try:
-        start.start("off")
-        assert jax.numpy.ones(1).dtype == np.float32
+        for training in (True, False):
+            start.start("off", training=training)
+            assert jax.numpy.ones(1).dtype == np.float32
+            product = str(jax.make_jaxpr(lambda x: x @ x)(np.ones((2, 2), np.float32)))
+            assert ("HIGHEST" in product) == (not training)
     finally:
         jax.config.update("jax_enable_x64", False)
+        jax.config.update("jax_default_matmul_precision", None)
 
 
 HEEDED = {

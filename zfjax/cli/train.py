@@ -50,7 +50,7 @@ class TrainConfig(Programs, Settings, Which):
 def run(config: TrainConfig) -> None:
     """Finds the other processes, opens the data and trains."""
     arch = resolve(config, config.arch)  # before the imports that take seconds: a wrong flag is answered at once
-    start(config.programs)
+    start(config.programs, training=True)
     from zfjax.runtime.processes import ending_together, join
 
     join(config.coordinator, config.num_processes, config.process_id)
