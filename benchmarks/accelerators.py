@@ -39,12 +39,15 @@ class Config:
 
 
 def chosen(names: list[str], wanted: str) -> list[str]:
-    """The programs that the flag means; raises InputError where it means none."""
-    parts = [part for part in wanted.split(",") if part]
-    found = [name for name in names if wanted == "all" or any(name.startswith(part) for part in parts)]
-    found = [name for name in parts if name in names] if all(part in names for part in parts) else found
-    if not found:
-        raise InputError(f"--programs: {wanted} is none of {', '.join(names)}")
+    """The programs that the flag means; raises InputError for a part of it that means none."""
+    found: list[str] = []
+    for part in wanted.split(","):
+        meant = (
+            names if part == "all" else [part] if part in names else [name for name in names if name.startswith(part)]
+        )
+        if not part or not meant:
+            raise InputError(f"--programs: {part!r} is none of {', '.join(names)}")
+        found += [name for name in meant if name not in found]
     return found
 
 
@@ -78,7 +81,7 @@ def estimate(name: str, target: Target, program: Any) -> tuple[tuple[str, ...], 
         costs.sort(key=lambda c: c.cycles / TPU_HERTZ or c.bytes / target.peak.bytes_per_sec, reverse=True)
     else:
         moved = sum(c.bytes for c in costs)
-        flops = 2 * program.mult_adds * program.images / target.peak.bf16
+        flops = 2 * program.mult_adds * program.images / target.peak.flops(program.precision)
         milliseconds, said = 1e3 * max(moved / target.peak.bytes_per_sec, flops), f"{moved / 1e9:.2f} GB moved"
         costs.sort(key=lambda c: c.bytes, reverse=True)
     exchanged = Counter()
@@ -139,7 +142,7 @@ def timed(name: str, program: Any, runs: int, top: int) -> tuple[tuple[str, ...]
     known = peak(jax.devices()[0].device_kind)
     share = "-"
     if known and program.mult_adds:
-        full = known.flops("fp32" if "fp32" in name else "bf16") * jax.device_count()
+        full = known.flops(program.precision) * jax.device_count()
         share = f"{100 * 2e3 * program.mult_adds * program.images / middle / full:.0f} %"
     row = (
         name,
@@ -193,11 +196,10 @@ def run(config: Config) -> None:
     for name in chosen(list(made), config.programs):
         if target:
             row, costs = estimate(name, target, made[name]())
-            rows.append(row)
             details[name] = shares(costs, target, config.top)
         else:
             row, details[name] = timed(name, made[name](), max(1, config.runs), config.top)
-            rows.append(row)
+        rows.append(row)
     versions = f"jax {jax.__version__}; {config.arch}; the number in a name: images a chip."
     if target:
         show(
@@ -234,7 +236,7 @@ def bound_note(target: Target) -> str:
         )
     return (
         f"bound: the bytes of every kernel's operands and results at {target.peak.bytes_per_sec / 1e9:.0f} GB/s, or "
-        "the multiply-adds at the peak of bfloat16, whichever is more. Compiled without autotuning."
+        "the multiply-adds at the peak of their type, whichever is more. Compiled without autotuning."
     )
 
 

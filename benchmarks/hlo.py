@@ -77,11 +77,15 @@ class Module:
 
     def collectives(self) -> list[tuple[str, int]]:
         """[(kind, bytes of its result on one device)] of every exchange between devices."""
+        types = {each.name: each.type for computation in self.computations.values() for each in computation}
         found = []
         for cost in self.costs():
             kind = cost.operation.code.removesuffix("-start")
             if kind in COLLECTIVES:
-                found.append((kind, cost.turns * size(cost.operation.type)))
+                amount = size(cost.operation.type)
+                if kind != cost.operation.code and kind != "all-reduce":  # begun, it has its operand beside the result
+                    amount -= sum(size(types.get(name, "")) for name in cost.operation.operands)
+                found.append((kind, cost.turns * amount))
         return found
 
 

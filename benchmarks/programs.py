@@ -32,6 +32,7 @@ class Program(NamedTuple):
     images: int  # that one call works on; units, where units are projected
     mult_adds: int = 0  # of one image; 0: not counted
     donated: tuple[int, ...] = ()
+    precision: str = "fp32"
 
 
 def programs(arch: Arch, chips: int = 1) -> dict[str, Callable[[], Program]]:
@@ -77,7 +78,7 @@ def _train(arch: Arch, precision: str, batch: int, parts: int) -> Program:
 
     net = ConvNet(arch, DTYPES[precision])
     step = functools.partial(train_step, net=net, tx=tx, total_steps=1000, grad_accum=parts)
-    return Program(step, arguments, (False, True, False, False), batch, arch.train_mult_adds(), (0,))
+    return Program(step, arguments, (False, True, False, False), batch, arch.train_mult_adds(), (0,), precision)
 
 
 def _evaluate(arch: Arch, precision: str, batch: int) -> Program:
@@ -86,7 +87,7 @@ def _evaluate(arch: Arch, precision: str, batch: int) -> Program:
         return init_params(_key(), arch), images, _preprocess(arch)
 
     step = functools.partial(eval_step, net=ConvNet(arch, DTYPES[precision]))
-    return Program(step, arguments, (False, True, False), batch, arch.forward_mult_adds())
+    return Program(step, arguments, (False, True, False), batch, arch.forward_mult_adds(), (), precision)
 
 
 def _mine(arch: Arch, batch: int) -> Program:

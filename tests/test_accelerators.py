@@ -11,6 +11,7 @@ import pytest
 from benchmarks.accelerators import chosen, compiled, main
 from benchmarks.hlo import parse, size
 from benchmarks.programs import programs
+from zfjax.errors import InputError
 from zfjax.zoo import get_arch
 
 TEXT = """HloModule jit_step, is_scheduled=true
@@ -45,6 +46,9 @@ def test_bytes_cycles_turns_and_exchanges_by_hand():
     assert found == {"twice": (64, 0, 1), "fusion.1": (3 * 64, 150, 3), "all-reduce.1": (2 * 48, 0, 1)}
     assert module.collectives() == [("all-reduce", 48)]
     assert next(module.costs()).operation.origin == "jit(step)/conv"
+    gather = "(f32[4,2]{1,0}, f32[8,2]{1,0}) all-gather-start(%a.1)"
+    begun = TEXT.replace("(f32[4,2]{1,0}, bf16[8]{0}) all-reduce(%a.1, %b.1)", gather)
+    assert parse(begun).collectives() == [("all-gather", 64)]  # its operand stands beside the result
 
 
 def test_sizes_of_types():
@@ -55,8 +59,10 @@ def test_sizes_of_types():
 def test_programs_are_chosen_by_name_or_by_how_they_begin():
     names = ["train-bf16-128", "train-bf16-128-accum4", "project-conv1", "project-conv3"]
     assert chosen(names, "train-bf16-128") == names[:1]
-    assert chosen(names, "project,train-bf16-128-accum4") == names[1:]
+    assert chosen(names, "train-bf16-128-accum4,project,project-conv1") == names[1:]
     assert chosen(names, "all") == names
+    with pytest.raises(InputError, match="'bogus' is none of"):
+        chosen(names, "train-bf16-128,bogus")
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,11 @@ _pretended: ContextVar[str | None] = ContextVar("platform", default=None)
 def by_platform(*operands: Any, default: Callable, **forms: Callable) -> Any:
     """Calls the form for the platform ("cpu", "cuda", "rocm", "tpu"), or the default, on arrays (and pytrees of them).
 
-    All forms return arrays of the same shapes and types.
+    All forms return arrays of the same shapes and types. Arrays that are divided along explicit axes of a mesh get the
+    default: JAX traces every form, and asks at every reshape of one how its parts lie.
     """
+    if any(any(jax.typeof(each).sharding.spec) for each in jax.tree.leaves(operands)):
+        return default(*operands)
     if (platform := _pretended.get()) is not None:
         return forms.get(platform, default)(*operands)
     return lax.platform_dependent(*operands, default=default, **forms)

@@ -29,14 +29,16 @@ def max_pool(
     x: [N, H, W, C]. Returns the maxima [N, h, w, C] and the switches, uint8 [N, h, w, C]: the maximum's offset in its
     window, row-major; of equal values the first counts. The gradient flows through the switches. Padding never wins;
     it must be smaller than the window, and a window may have at most 256 cells. Raises ValueError otherwise. A NaN
-    anywhere in a window is its maximum. In bfloat16 values that float32 tells apart are equal: 0.2 to 0.9 % of the
-    switches are others (zf-mini, 64 scenes). Only reverse-mode differentiation: `jax.jvp`, `jax.jacfwd` and
-    `jax.hessian` raise TypeError.
+    anywhere in a window is its maximum (whose gradient a TPU gives to another cell). In bfloat16 values that float32
+    tells apart are equal: 0.2 to 0.9 % of the switches are others (zf-mini, 64 scenes). Only reverse-mode
+    differentiation: `jax.jvp`, `jax.jacfwd` and `jax.hessian` raise TypeError.
     bias [C], relu: pools x + bias, and max(x + bias, 0), to the bit. On GPUs and TPUs the gradients never read the
     large map: the largest of rectified values is the rectified largest, and what comes back to the pooled map adds up
     to the bias'.
     """
     geometry = checked_geometry(window, strides, padding)
+    if bias is not None:  # inside shard_map it differs along the same axes as x from here on: its gradients add up
+        bias = bias + lax.full_like(x, 0, shape=bias.shape, dtype=bias.dtype)
     fused = functools.partial(_max_pool, geometry=geometry, relu=relu)
     if bias is None and not relu:
         both: Any = fused(x, bias)  # custom_vjp hides what it returns
@@ -64,6 +66,10 @@ def _max_pool(x, bias, geometry: Geometry, relu: bool):
         switches = jnp.where(best <= 0, jnp.asarray(_first_cells(x.shape[1:3], geometry)), switches)
         best = jnp.maximum(best, 0)
     return apart(best, switches)
+
+
+def _sum_of_places(g):
+    return g.sum((0, 1, 2), jnp.promote_types(g.dtype, jnp.float32))
 
 
 def _biased(x, bias):
@@ -107,11 +113,11 @@ def _max_pool_backward(geometry, relu, residuals, gradients):
     # Each form needs x or the switches, and XLA drops the other; of equal values both take the first.
     def by_search(x, switches, g):
         del switches
-        return jax.vjp(lambda x: _window_max(x, geometry), _biased(x, bias))[1](g)[0], g.sum((0, 1, 2), jnp.float32)
+        return jax.vjp(lambda x: _window_max(x, geometry), _biased(x, bias))[1](g)[0], _sum_of_places(g)
 
     def by_switches(x, switches, g):
         g, switches = bordered(g, switches, x.shape[1:3], geometry)
-        return unpool_bordered(g, switches, x.shape[1:3], geometry, "sum"), g.sum((0, 1, 2), jnp.float32)
+        return unpool_bordered(g, switches, x.shape[1:3], geometry, "sum"), _sum_of_places(g)
 
     of_x, of_bias = by_platform(x, switches, g, tpu=by_search, default=by_switches)
     return of_x, None if bias is None else of_bias.astype(bias.dtype)

@@ -123,7 +123,7 @@ def _unpool_by_phases(values, switches, size, geometry: Geometry, overlap: Overl
         return jnp.broadcast_to(result, (len(values), *blocks, values.shape[3]))  # where windows leave pixels out
 
     rows = [jnp.stack([phase(row, col) for col in range(strides[1])], axis=3) for row in range(strides[0])]
-    return jnp.stack(rows, axis=2).reshape(len(values), blocks[0] * strides[0], blocks[1] * strides[1], -1)
+    return jnp.stack(rows, axis=2).reshape(len(values), blocks[0] * strides[0], blocks[1] * strides[1], values.shape[3])
 
 
 def _unpool_by_blocks(values, switches, size, geometry: Geometry, overlap: Overlap) -> jax.Array:
@@ -141,7 +141,7 @@ def _unpool_by_blocks(values, switches, size, geometry: Geometry, overlap: Overl
         result = _COMBINE[overlap](result, switches[shifted] == place, values[shifted])
     result = jnp.where(result == -jnp.inf, 0, result) if overlap == "max" else result
     shape = (len(values), blocks[0], strides[0], blocks[1], strides[1], values.shape[3])
-    return jnp.broadcast_to(result, shape).reshape(len(values), shape[1] * shape[2], shape[3] * shape[4], -1)
+    return jnp.broadcast_to(result, shape).reshape(len(values), shape[1] * shape[2], shape[3] * shape[4], shape[5])
 
 
 _NO_WINDOW, _NO_PLACE = 255, 254  # of a block beyond the last window, and of a pixel outside a window: never equal

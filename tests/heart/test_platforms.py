@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.export import export
+from jax.sharding import AxisType
+from jax.sharding import PartitionSpec as P
 
 import zfjax
 from zfjax import ops
@@ -195,3 +197,27 @@ def test_borders_change_nothing_and_every_platform_can_be_compiled_for():
     }
     assert ["select_and_scatter" in texts[platform] for platform in texts] == [False, False, True]
     assert ["optimization_barrier" in texts[platform] for platform in texts] == [False, True, False]
+
+
+def test_gradients_of_a_biased_pool_add_up_over_a_mesh_and_no_images_have_some():
+    x, bias = normal((2, 9, 9, 3)), normal((3,), 1)
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
+
+    def gradients(x, bias):
+        return jax.grad(lambda x, bias: ops.max_pool(x, bias=bias, relu=True)[0].sum(), (0, 1))(x, bias)
+
+    shared = jax.shard_map(gradients, mesh=mesh, in_specs=(P("data"), P()), out_specs=(P("data"), P()))
+    expected = gradients(x, bias)
+    for platform in ("cpu", *OTHERS):
+        jax.tree.map(np.testing.assert_allclose, on(platform, shared, x, bias), expected)
+        assert on(platform, gradients, x[:0], bias)[0].shape == (0, 9, 9, 3)
+        assert on(platform, lambda x: ops.max_unpool(*ops.max_pool(x), x.shape), x[:0]).shape == (0, 9, 9, 3)
+
+
+def test_arrays_divided_along_explicit_axes_take_the_default_form():
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Explicit,))
+    x, kernel = normal((2, 37, 37, 3)), normal((3, 3, 3, 4), 1)
+    with jax.set_mesh(mesh):
+        divided = jax.device_put(x, jax.NamedSharding(mesh, P("data")))
+        found = jax.jit(lambda x: ops.conv(x, kernel, strides=2))(divided)
+    np.testing.assert_allclose(found, ops.conv(x, kernel, strides=2), rtol=1e-5, atol=1e-5)

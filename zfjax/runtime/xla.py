@@ -62,7 +62,8 @@ def _known() -> bool:
 
 def _kept(path: Path) -> str | None:
     try:
-        answer, age = path.read_text(encoding="utf-8"), time.time() - path.stat().st_mtime
+        answer = files.read_bytes(path, limit=100).decode()
+        age = time.time() - path.stat().st_mtime
     except (OSError, UnicodeError):
         return None
     return answer if answer == "yes" or (answer == "no" and age < _DOUBT_SECS) else None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from zfjax.data.source import Source
+from zfjax.errors import InputError
 
 Batch = dict[str, np.ndarray]
 
@@ -27,6 +28,12 @@ def read_rows(source: Source, indices: Sequence[int]) -> Batch:
         record = source[index]
         if not row:
             images = np.empty((len(indices), *record["image"].shape), record["image"].dtype)
-        images[row] = record["image"]
+        image = record["image"]
+        if (image.shape, image.dtype) != (images.shape[1:], images.dtype):
+            raise InputError(
+                f"image {index} is {image.dtype} {list(image.shape)}, and the first one of its batch {images.dtype} "
+                f"{list(images.shape[1:])}: all images of a source must be alike"
+            )
+        images[row] = image
         entries.append({key: value for key, value in record.items() if key != "image"})
     return {"image": images, **{key: np.array([entry[key] for entry in entries]) for key in entries[0]}}
