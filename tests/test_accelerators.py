@@ -11,8 +11,9 @@ import pytest
 from benchmarks.accelerators import chosen, compiled, main
 from benchmarks.hlo import parse, size
 from benchmarks.programs import programs
+from zfjax.arch import Arch
 from zfjax.errors import InputError
-from zfjax.zoo import get_arch
+from zfjax.layers import LRN, Conv, Dense, MaxPool
 
 TEXT = """HloModule jit_step, is_scheduled=true
 
@@ -85,7 +86,8 @@ def test_refused_in_one_sentence(monkeypatch, capsys, flags, sentence):
 
 @pytest.mark.parametrize("name", ["train-fp32-128", "train-bf16-256-accum4", "eval-fp32-256"])
 def test_devices_exchange_gradients_and_sums_and_nothing_else(name):
-    arch = get_arch("lenet5")
+    layers = Conv("conv1", 4, kernel=5, strides=2, relu=True), MaxPool("pool1"), LRN("norm1"), Dense("fc", 10)
+    arch = Arch(layers, image_size=16)
     code, _ = compiled(programs(arch, chips=2)[name](), jax.devices()[:2])
     exchanged = parse(code.as_text()).collectives()
     assert {kind for kind, _ in exchanged} == {"all-reduce"}

@@ -94,6 +94,8 @@ def _part(for_cpu: Callable, x, kernel, how: _How) -> jax.Array:
         return plain(x, kernel)
 
     def arranged(x, kernel):
+        if how.groups == 1:
+            return for_cpu(x, kernel, how)
         groups = zip(*(jnp.split(each, how.groups, axis=3) for each in (x, kernel)), strict=True)
         return jnp.concatenate([for_cpu(*each, how._replace(groups=1)) for each in groups], axis=3)
 
