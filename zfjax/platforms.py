@@ -4,6 +4,7 @@ The form is chosen when a program is compiled, by the platform that it is compil
 """
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -24,7 +25,14 @@ def by_platform(*operands: Any, default: Callable, **forms: Callable) -> Any:
         return default(*operands)
     if (platform := _pretended.get()) is not None:
         return forms.get(platform, default)(*operands)
-    return lax.platform_dependent(*operands, default=default, **forms)
+    named = {name: functools.partial(_within, name, form) for name, form in forms.items()}
+    return lax.platform_dependent(*operands, default=default, **named)
+
+
+def _within(platform: str, form: Callable, *operands: Any) -> Any:
+    """The form of a platform, and its forms alone of what it calls: the others would be traced for nothing."""
+    with forms_of(platform):
+        return form(*operands)
 
 
 def apart(*arrays: jax.Array) -> Any:
