@@ -20,11 +20,16 @@ def local_response_norm(x: jax.Array, n: int = 5, k: float = 2.0, alpha: float =
     """
     if n % 2 == 0:
         raise ValueError(f"n must be odd, not {n}")
-    forms = {
-        name: functools.partial(_normalise, neighbour_sum=each, n=n, k=k, alpha=alpha, beta=beta)
-        for name, each in _SUMS.items()
-    }
-    return by_platform(x, **forms)
+    return _by_sum(_normalise, x, n=n, k=k, alpha=alpha, beta=beta)
+
+
+def _by_sum(function, *operands, **constants):
+    """The function with the sum over n neighbouring maps, float32 [..., C], that suits the platform."""
+    return by_platform(
+        *operands,
+        tpu=functools.partial(function, neighbour_sum=_sum_by_product, **constants),
+        default=functools.partial(function, neighbour_sum=_sum_by_slices, **constants),
+    )
 
 
 def _normalise(x, neighbour_sum, n, k, alpha, beta):
@@ -37,11 +42,7 @@ def _forward(x, n, k, alpha, beta):
 
 
 def _backward(n, k, alpha, beta, x, g):
-    forms = {
-        name: functools.partial(_gradient, neighbour_sum=each, n=n, k=k, alpha=alpha, beta=beta)
-        for name, each in _SUMS.items()
-    }
-    return (by_platform(x, g, **forms),)
+    return (_by_sum(_gradient, x, g, n=n, k=k, alpha=alpha, beta=beta),)
 
 
 def _gradient(x, g, neighbour_sum, n, k, alpha, beta):
@@ -69,11 +70,7 @@ def _sum_by_product(x, n):
     along maps. HIGH splits a float32 into two bfloat16, which hold the square of a bfloat16 exactly."""
     maps = np.arange(x.shape[-1])
     band = jnp.asarray(np.abs(maps[:, None] - maps) <= n // 2, jnp.float32)
-    return lax.dot_general(x, band, (((x.ndim - 1,), (0,)), ((), ())), precision=PRECISION)
-
-
-PRECISION = lax.Precision.HIGH
-_SUMS = {"default": _sum_by_slices, "tpu": _sum_by_product}  # over n neighbouring maps: float32 [..., C]
+    return lax.dot_general(x, band, (((x.ndim - 1,), (0,)), ((), ())), precision=lax.Precision.HIGH)
 
 
 def _negative_power(scale, beta):

@@ -70,7 +70,7 @@ def bordered(values, switches, size, geometry: Geometry) -> tuple[jax.Array, jax
     """Both with windows that do not exist all round, so that every block lies in as many: zeros, and no place.
 
     On a GPU they are written out, being small: else each cell of the large map looks where the border is, which takes
-    half as long again (H200, conv1's maps).
+    a quarter longer (H200, conv1's maps: 0.47 instead of 0.38 ms).
     """
     blocks, reach = _blocks(size, geometry)
     edges = [
