@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from zfjax import convnet, data, deconvnet, layers, ops, preprocess, zoo
     from zfjax.arch import Arch
     from zfjax.attribution.correspondence import correspondence
+    from zfjax.attribution.deconvolve import deconvolve, guided_backprop
     from zfjax.attribution.invariance import invariance_curves
     from zfjax.attribution.occlusion import network_occlusion_map, occlusion_map
     from zfjax.convnet import ConvNet, Forward, forward, init_params
@@ -53,6 +54,7 @@ _HOMES = {
         "MaxPool",
     ),
     "attribution.correspondence": ("correspondence",),
+    "attribution.deconvolve": ("deconvolve", "guided_backprop"),
     "attribution.invariance": ("invariance_curves",),
     "attribution.occlusion": ("network_occlusion_map", "occlusion_map"),
     "preprocess": ("Preprocess",),
@@ -91,8 +93,10 @@ __all__ = [
     "correspondence",
     "data",
     "deconvnet",
+    "deconvolve",
     "forward",
     "get_arch",
+    "guided_backprop",
     "init_params",
     "invariance_curves",
     "layers",

@@ -1,0 +1,205 @@
+"""The deconvnet of any JAX function (section 2.1), and guided backpropagation, its sister of 2014."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jax.extend import core
+
+from zfjax.attribution.relus.program import Problem, Program, Relu
+from zfjax.attribution.relus.reading import read
+from zfjax.attribution.relus.rectifier import Rule
+from zfjax.attribution.relus.running import run
+from zfjax.attribution.relus.value import Value, uniform
+from zfjax.errors import InputError
+
+Others = Literal["error", "gradient"]
+
+
+def deconvolve(
+    f: Callable,
+    argnums: int | Sequence[int] = 0,
+    *,
+    unit: tuple | None = None,
+    cotangent: Any = None,
+    others: Others = "error",
+) -> Callable:
+    """A function of f's arguments that takes one of f's results down to them by a deconvnet.
+
+    It is what `jax.grad` would give, but that every ReLU lets the positive part of the signal through, whatever it has
+    seen itself (Zeiler & Fergus 2013, section 2.1, "Rectification"; gradient libraries call it Deconvolution):
+
+        signal = zfjax.deconvolve(lambda image: model(image)[0, 207])(image)
+
+    f: any traceable function of arrays or pytrees of them; it is not changed. argnums: what to explain. unit: an index
+    of the result, of which a signal of 1 starts; arrays of numbers in it start several at once. cotangent: what starts
+    instead, as `jax.vjp` takes it. Neither: f's result is one number. The signal has the shape of the argument.
+
+    ReLUs are found in f's jaxpr, by what they compute: jax.nn.relu, jnp.maximum(x, 0), jnp.where(x > 0, x, 0),
+    x * (x > 0), jnp.clip(x, 0) and so on, moved or scaled too; through jit, vmap, pmap, shard_map, checkpoint, scan,
+    cond, and custom derivatives (of which a rule is dropped where there is a ReLU below it). What else there is:
+
+    * leaky_relu: the signal goes through the leaky ReLU itself. relu6, clip(x, 0, 6): as ReLU, the ceiling lets all
+      through. hard_tanh, clip(x, -1, 1), which rectify nothing: the gradient.
+    * max pooling: the gradient, which goes to the maximum. Of several equal ones lax.reduce_window's takes the first
+      on most platforms and `jnp.max`'s divides it among all; `zfjax.project`'s switches are always the first.
+    * all else that is not linear (GELU, softmax, a normalisation by the image's own statistics, a gate): InputError
+      that names the primitive and its place; others="gradient" lets its gradient through.
+    * while loops: InputError, since JAX has no gradient of them; fori_loop with fixed bounds has one.
+
+    On networks of this package it is `zfjax.project` with seed="one", on the whole image at once. Compile it with
+    jax.jit like any function; under jax.vmap over units the forward pass is shared. Warns if there is no ReLU.
+    """
+    return _signal(f, argnums, "deconvolve", unit, cotangent, others)
+
+
+def guided_backprop(
+    f: Callable,
+    argnums: int | Sequence[int] = 0,
+    *,
+    unit: tuple | None = None,
+    cotangent: Any = None,
+    others: Others = "error",
+) -> Callable:
+    """As `deconvolve`, but that a ReLU which was off itself lets nothing through either.
+
+    Springenberg, Dosovitskiy, Brox & Riedmiller 2014, "Striving for Simplicity" (arXiv 1412.6806), section 3.4. A leaky
+    ReLU gives the signal that went through it its own slope; a ceiling that was reached lets nothing through.
+    """
+    return _signal(f, argnums, "guided", unit, cotangent, others)
+
+
+def relus(
+    f: Callable, argnums: int | Sequence[int] = 0, *, others: Others = "error"
+) -> Callable[..., tuple[Relu, ...]]:
+    """A function of f's arguments that lists the activations whose gradient `deconvolve` replaces: kind, place, shape.
+
+    What is in a loop's body is listed once. Arguments may be `jax.ShapeDtypeStruct`s. Raises InputError as it does.
+    """
+
+    def found(*args: Any) -> tuple[Relu, ...]:
+        return _trace(f, argnums, others, args).program.relus
+
+    return found
+
+
+def _signal(f: Callable, argnums, rule: Rule, unit, cotangent, others: Others) -> Callable:
+    if unit is not None and cotangent is not None:
+        raise InputError("a unit and a cotangent are two ways of saying where the signal starts: give one")
+    if others not in ("error", "gradient"):
+        raise InputError(f"others is 'error' or 'gradient', not {others!r}")
+
+    def signal(*args: Any) -> Any:
+        traced = _trace(f, argnums, others, args)
+        if not traced.program.relus:
+            warnings.warn(f"{_name(f)} has no ReLU: what comes down is its plain gradient", stacklevel=2)
+        start = _start(f, traced, unit, cotangent)
+        signals = traced.pulls[rule]([*traced.consts, *jax.tree.leaves(args)], start)
+        _, tree = jax.tree.flatten(_chosen(argnums, args))
+        return jax.tree.unflatten(tree, signals)
+
+    return signal
+
+
+class _Traced(NamedTuple):
+    program: Program  # of the jaxpr's constants and the arguments' leaves
+    pulls: dict[Rule, Callable]  # (those, signals at the results) -> signals at what is explained
+    consts: list[Any]
+    results: Any  # what f returns, as shapes
+
+
+def _trace(f: Callable, argnums: int | Sequence[int], others: Others, args: tuple) -> _Traced:
+    """Raises InputError for what is not to be explained, and for what cannot be rewritten."""
+    numbers = [argnums] if isinstance(argnums, int) else list(argnums)
+    if wrong := [number for number in numbers if not -len(args) <= number < len(args)]:
+        raise InputError(f"argnums asks for argument {wrong[0]} of {_name(f)}, which was given {len(args)}")
+    numbers = [number % len(args) for number in numbers]
+    marks = jax.tree.leaves([jax.tree.map(lambda _, n=n: n in numbers, arg) for n, arg in enumerate(args)])
+    for leaf in jax.tree.leaves([args[number] for number in numbers]):
+        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+            raise InputError(f"{_name(f)}: what is explained must be floating-point numbers, not {leaf.dtype}")
+    jaxpr, results = jax.make_jaxpr(f, return_shape=True)(*args)
+    program, pulls = _read(jaxpr, tuple(marks))
+    for problem in program.problems:
+        if others == "error" or problem.fatal:
+            raise InputError(_refusal(f, problem))
+    return _Traced(program, pulls, list(jaxpr.consts), results)
+
+
+_kept: weakref.WeakKeyDictionary[core.Jaxpr, dict[tuple[bool, ...], tuple[Program, dict[Rule, Callable]]]]
+_kept = weakref.WeakKeyDictionary()
+
+
+def _read(closed: core.ClosedJaxpr, marks: tuple[bool, ...]) -> tuple[Program, dict[Rule, Callable]]:
+    """Once a jaxpr, which JAX makes once a function and shapes: what is compiled goes when that does."""
+    kept, jaxpr = _kept.setdefault(closed.jaxpr, {}), closed.jaxpr
+    if marks not in kept:
+        lifted = core.ClosedJaxpr(jaxpr.replace(constvars=(), invars=[*jaxpr.constvars, *jaxpr.invars]), ())
+        consts = zip(jaxpr.constvars, closed.consts, strict=True)
+        known = [Value(var.aval, constant=uniform(array)) for var, array in consts]
+        known += [Value(var.aval, mark, mark) for var, mark in zip(jaxpr.invars, marks, strict=True)]
+        program, _ = read(lifted, known)
+        explained = tuple(len(jaxpr.constvars) + number for number, mark in enumerate(marks) if mark)
+        rules: tuple[Rule, ...] = ("deconvolve", "guided")
+        kept[marks] = program, {rule: jax.jit(functools.partial(_pull, program, rule, explained)) for rule in rules}
+    return kept[marks]
+
+
+def _refusal(f: Callable, problem: Problem) -> str:
+    place = f" at {problem.where}" if problem.where else ""
+    choice = "" if problem.fatal else "; others='gradient' lets its gradient through"
+    return f"{_name(f)}: {problem.primitive}{place} cannot be rewritten ({problem.reason}){choice}"
+
+
+def _name(f: Callable) -> str:
+    return getattr(f, "__name__", type(f).__name__)
+
+
+def _chosen(argnums: int | Sequence[int], args: tuple) -> Any:
+    return args[argnums] if isinstance(argnums, int) else tuple(args[number] for number in argnums)
+
+
+def _start(f: Callable, traced: _Traced, unit: tuple | None, cotangent: Any) -> list[jax.Array]:
+    """The signal at f's results, leaf by leaf."""
+    results, tree = jax.tree.flatten(traced.results)
+    if cotangent is not None:
+        given, there = jax.tree.flatten(cotangent)
+        shapes = [jnp.shape(each) for each in given]
+        if there != tree or shapes != [each.shape for each in results]:
+            raise InputError(f"{_name(f)} returns {_shapes(results)}; the cotangent has {shapes}")
+        return [jnp.asarray(each, there.dtype) for each, there in zip(given, results, strict=True)]
+    if len(results) != 1 or (unit is None and results[0].shape != ()):
+        raise InputError(f"{_name(f)} returns {_shapes(results)}: give a unit of one array, or a cotangent")
+    (result,) = results
+    if unit is None:
+        return [jnp.ones((), result.dtype)]
+    index = unit if isinstance(unit, tuple) else (unit,)
+    if len(index) != len(result.shape):
+        raise InputError(f"unit {unit!r} has {len(index)} numbers; {_name(f)} returns {list(result.shape)}")
+    for number, size in zip(index, result.shape, strict=True):
+        if not isinstance(number, Tracer) and not ((-size <= np.asarray(number)) & (np.asarray(number) < size)).all():
+            raise InputError(f"unit {unit!r} is outside of what {_name(f)} returns, {list(result.shape)}")
+    return [jnp.zeros(result.shape, result.dtype).at[index].set(1)]
+
+
+def _shapes(results: Sequence[Any]) -> str:
+    return ", ".join(f"{each.dtype}{list(each.shape)}" for each in results)
+
+
+def _pull(program: Program, rule: Rule, explained: tuple[int, ...], inputs: list, start: list) -> list[jax.Array]:
+    def results(*chosen: jax.Array) -> list[jax.Array]:
+        given = list(inputs)
+        for number, value in zip(explained, chosen, strict=True):
+            given[number] = value
+        return run(program, rule, given)
+
+    _, pull = jax.vjp(results, *(inputs[number] for number in explained))
+    return list(pull(start))
