@@ -86,5 +86,6 @@ def in_batches(function: Callable[..., Any], arrays: Any, batch_size: int) -> An
         return function(*arrays)
     batches = -(-count // batch_size)
     rows = np.minimum(np.arange(batches * -(-count // batches)), count - 1).reshape(batches, -1)
+    arrays = jax.tree.map(jnp.asarray, arrays)
     answers = jax.lax.map(lambda some: function(*jax.tree.map(lambda array: array[some], arrays)), rows)
     return jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:])[:count], answers)
