@@ -40,6 +40,13 @@ def check_images(arch: Arch, images: Any) -> None:
         )
 
 
+def check_given(arch: Arch, images: jax.Array, given: Mapping[str, Any]) -> None:
+    """Raises InputError unless they are activations [N, h, w, C] of these images, by the names of layers."""
+    for name, maps in given.items():
+        if getattr(maps, "shape", None) != (wanted := (len(images), *arch.row(name).shape)):
+            raise InputError(f"{name} of these images is {list(wanted)}, not {_kind(maps)}")
+
+
 def check_params(arch: Arch, params: Any, rows: Iterable[Row] | None = None) -> None:
     """Raises InputError, by the first layer that does not fit, for parameters of another network. rows: None: all."""
     if not isinstance(params, Mapping):

@@ -1,7 +1,7 @@
 """The convnet: images up to logits, with every activation and every switch on the way (section 2, Fig. 3)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, assert_never
 
 import jax
@@ -12,7 +12,7 @@ from jax.nn import initializers
 from zfjax import layers as kinds
 from zfjax import ops
 from zfjax.arch import Arch
-from zfjax.arguments import check_arch, check_images, check_key, check_params
+from zfjax.arguments import check_arch, check_given, check_images, check_key, check_params
 from zfjax.errors import InputError
 from zfjax.layers import IMAGE, Layer, pair
 from zfjax.rows import STATISTICS, Row
@@ -37,6 +37,7 @@ class ConvNet(nn.Module):
     images: float [N, size, size, channels], mean removed. `train=True` turns dropout on, has BatchNorm use the batch's
     own statistics and return the running ones as `Forward.statistics`; rngs={"dropout": key}.
     dtype: type of the computation, float32 or bfloat16; parameters and logits stay float32.
+    given: activations of layers that are not computed but taken, as in `forward`.
     Forward-mode differentiation raises TypeError where there is max pooling or contrast normalisation (`ops.max_pool`).
     Raises InputError when the images are not floats of the architecture's size.
     """
@@ -45,8 +46,12 @@ class ConvNet(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, *, train: bool = False) -> Forward:
+    def __call__(
+        self, images: jax.Array, *, train: bool = False, given: Mapping[str, jax.Array] | None = None
+    ) -> Forward:
         check_images(self.arch, images)
+        given = given or {}
+        check_given(self.arch, images, given)
         maps = {IMAGE: images.astype(self.dtype)}
         switches, statistics = {}, {}
         pooled = {row.inputs[0] for row in self.arch.rows if train and isinstance(row.layer, kinds.MaxPool)}
@@ -54,6 +59,9 @@ class ConvNet(nn.Module):
         first = next((row for row in self.arch.rows if row.param_shapes), None)
         for row in self.arch.rows:
             name, layer, inputs = row.name, row.layer, [maps[each] for each in row.inputs]
+            if name in given:
+                maps[name] = given[name].astype(self.dtype)
+                continue
             params = {}
             if row.param_shapes:
                 starts = _initializers(self.arch, row, row is first)
@@ -192,11 +200,13 @@ def init_params(key: jax.Array, arch: Arch) -> dict:
     return dict(variables.get("params", {}))  # a network of pools has none
 
 
-def forward(arch: Arch, params: dict, images: jax.Array) -> Forward:
+def forward(arch: Arch, params: dict, images: jax.Array, *, given: Mapping[str, jax.Array] | None = None) -> Forward:
     """Runs the network as in evaluation: no dropout, running statistics. images: float32 [N, size, size, channels], as
-    `Preprocess` makes them. Raises InputError for other images, and for the parameters of another network."""
+    `Preprocess` makes them. given: {layer: activation [N, h, w, C]}, taken in place of what the layers would compute
+    (a pool among them has no switches): gradients to it, and what follows when it is changed. Raises InputError for
+    other images, for the parameters of another network, and for an activation of no layer or of another shape."""
     check_arch(arch)
     check_params(arch, params)
-    out = ConvNet(arch).apply({"params": params}, images)
+    out = ConvNet(arch).apply({"params": params}, images, given=given)
     assert isinstance(out, Forward)  # and no pair with state, which the network has none of
     return out
