@@ -1,6 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
-BENCHMARKS := forward train_step projection figure2 occlusion startup growth
+BENCHMARKS := forward train_step projection figure2 occlusion attribution startup growth
 
 .PHONY: install demo test lint bench bench-accelerators
 

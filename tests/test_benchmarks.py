@@ -1,8 +1,13 @@
 """The parts of the benchmarks that need no other library: counting, taking turns, the table."""
 
+import functools
+
+import jax
 import numpy as np
 import pytest
+from nets import TINY, pixels, random_params
 
+from benchmarks import attribution
 from benchmarks.forward import Config
 from benchmarks.inputs import canvases, network, without_dropout
 from benchmarks.operations import projection_mult_adds
@@ -91,3 +96,17 @@ def test_inputs_are_the_same_every_time_and_fit_the_network():
     assert set(params) == {*CONVOLUTIONS, "fc6", "fc7", "fc8"}
     assert not [name for name in without_dropout(arch).layer_names if "drop" in name]
     assert canvases(2, 40).shape == (2, 40, 40, 3) and canvases(2, 40).std() > 20
+
+
+@pytest.mark.parametrize("method", attribution.METHODS)
+def test_every_method_of_attribution_gives_maps_of_the_images(method):
+    config = attribution.Config(samples=3, layer="conv3")
+    images = pixels(TINY, 5)
+    variables = random_params(TINY), images, np.arange(5), images[:2]
+    shape = jax.eval_shape(functools.partial(attribution.explain, method, TINY, config=config, batch=2), *variables)
+    assert shape.shape == (images.shape[:3] if method == "grad_cam" else images.shape)
+
+
+def test_memory_is_what_a_run_takes_at_its_highest_and_gives_back():
+    assert 60 < attribution.memory(lambda: np.ones(2**26, np.uint8).sum()) < 80
+    assert attribution.memory(lambda: None) < 8
