@@ -102,13 +102,13 @@ def descend(walk: Descent, layer: str, signal: jax.Array) -> jax.Array:
         if walk.units is not None and walk.is_whole(row.name) and row.name == layer:
             signal = put(signal, walk.units, row.shape[:2])
         signal = jax.nn.relu(signal) if row.layer.relu else signal
-        for name, part in zip(row.inputs, _adjoint(walk, row, signal), strict=True):
+        for name, part in zip(row.inputs, adjoint(walk, row, signal), strict=True):
             part = _placed(walk, row, name, part)
             signals[name] = signals[name] + part if name in signals else part
     return signals[IMAGE]
 
 
-def _adjoint(walk: Descent, row: Row, signal: jax.Array) -> Sequence[jax.Array]:
+def adjoint(walk: Descent, row: Row, signal: jax.Array) -> Sequence[jax.Array]:
     """What a layer's signal says of each of its inputs: whole maps, or windows as large as the layer's own reach."""
     layer, own = row.layer, walk.params.get(row.name, {})
     match layer:
