@@ -19,6 +19,7 @@ def test_each_image_has_a_target_of_its_own():
     traced = jax.jit(lambda targets: scores(lambda images: images[:, 0, 0], targets)(IMAGES))
     np.testing.assert_array_equal(traced(np.array([1, 4])), [1, 64])
     np.testing.assert_array_equal(scores(lambda images: images[:, 0, 0, 0], None)(IMAGES), [0, 60])
+    assert scores(lambda images: images, np.zeros((0, 3), int))(IMAGES[:0]).shape == (0,)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def scores(f: Function, targets: Targets) -> Function:
         check_targets(outputs, len(images), targets)
         if targets is None:
             return outputs
-        index = jnp.asarray(targets).reshape(len(outputs), -1)
+        index = jnp.asarray(targets).reshape(len(outputs), outputs.ndim - 1)
         return jnp.asarray(outputs)[(jnp.arange(len(outputs)), *index.T)]
 
     return picked
@@ -67,7 +67,7 @@ def check_targets(outputs: Any, count: int, targets: Targets) -> None:
         fit = " or ".join(f"int {list(each)}" for each in wanted) or "None"
         raise InputError(f"targets for outputs {list(shape)} must be {fit}, not {kind} {list(wide)}")
     if not isinstance(targets, Tracer):
-        index = targets.reshape(count, -1)
+        index = targets.reshape(count, len(shape) - 1)
         if ((index < 0) | (index >= shape[1:])).any():
             worst = index[((index < 0) | (index >= shape[1:])).any(axis=1)][0]
             raise InputError(f"targets must lie within outputs {list(shape[1:])} of an image, not at {worst.tolist()}")
