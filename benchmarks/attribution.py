@@ -18,7 +18,8 @@ from zfjax.layers import Conv
 
 # A method's random numbers are each side's own: its maps are not compared, and both take as many gradients.
 RANDOM = ("smoothgrad", "vargrad", "expected_gradients")
-METHODS = ("gradient", "gradient_x_input", *RANDOM, "integrated_gradients", "grad_cam", "deconvolution")
+AVERAGES = (*RANDOM, "integrated_gradients")
+METHODS = ("gradient", "gradient_x_input", "deconvolve", "guided_backprop", *AVERAGES, "grad_cam", "guided_grad_cam")
 TOLERANCE = 2e-2  # where rounding turns a switch or a rectifier, one path of many changes
 NOISE, REFERENCES = 0.15, 4
 COLUMNS = ("method", "Captum", "zfjax", "ratio", "batches", "Captum's memory", "zfjax's", "difference")
@@ -58,23 +59,22 @@ def our_side(method: str, arch: Arch, variables: tuple, config: Config, batch: i
 def explain(method: str, arch: Arch, params: dict, images, targets, references, *, config: Config, batch: int):
     """One method as a function of arrays."""
     import jax
-    import jax.numpy as jnp
 
-    from zfjax.attribution import gradients
-    from zfjax.attribution.grad_cam import grad_cam, halves
-    from zfjax.attribution.targets import in_batches
+    from zfjax.attribution import deconvolve, gradients
+    from zfjax.attribution.grad_cam import grad_cam, guided_grad_cam, halves
+    from zfjax.attribution.targets import in_batches, scores
     from zfjax.convnet import forward
-    from zfjax.deconvnet import Units, project
 
     def logits(images):
         return forward(arch, params, images).logits
 
-    def project_some(images, targets):
-        zeros = jnp.zeros_like(targets)
-        units = Units(jnp.arange(len(images)), targets, zeros, zeros)
-        top = arch.layer_names[-1]
-        return project(arch, params, forward(arch, params, images), top, units, norm="vjp", seed="one").pixels
+    def signals(images, targets, rule):
+        return rule(lambda images: scores(logits, targets)(images).sum(), others="gradient")(images)
 
+    def by_rule(name):
+        return in_batches(functools.partial(signals, rule=getattr(deconvolve, name)), (images, targets), batch)
+
+    cut = (*halves(arch, params, config.layer), images, targets)
     given, noise = (logits, images, targets), {"key": jax.random.key(0), "samples": config.samples}
     match method:
         case "gradient" | "gradient_x_input":
@@ -86,9 +86,11 @@ def explain(method: str, arch: Arch, params: dict, images, targets, references, 
         case "integrated_gradients":
             return gradients.integrated_gradients(*given, steps=config.samples, batch_size=batch).attributions
         case "grad_cam":
-            return grad_cam(*halves(arch, params, config.layer), images, targets, batch_size=batch)
-        case "deconvolution":
-            return in_batches(project_some, (images, targets), batch)
+            return grad_cam(*cut, batch_size=batch)
+        case "guided_grad_cam":
+            return guided_grad_cam(*cut, by_rule("guided_backprop"), batch_size=batch)
+        case "deconvolve" | "guided_backprop":
+            return by_rule(method)
     raise AssertionError(method)
 
 
@@ -166,7 +168,7 @@ def run(config: Config) -> None:
         f"copies at a time, Captum's and ours, the best of {', '.join(map(str, config.batches))} for each. Memory: by "
         "how much a run enlarges resident memory at its highest. Captum in channels_last: Saliency, InputXGradient, "
         "NoiseTunnel, GradientShap (all copies of an image at once), IntegratedGradients, LayerGradCam and its "
-        f"interpolation of {config.layer}, Deconvolution.",
+        f"interpolation of {config.layer}, GuidedGradCam of it, Deconvolution and GuidedBackprop.",
         "difference: of all maps, compared first; where rounding turns a switch or a rectifier a path of many changes. "
         "None where the methods draw random numbers.",
     )

@@ -95,13 +95,21 @@ def _grad_cam(of: Task, batch: int) -> Iterator[torch.Tensor]:
         yield captum.attr.LayerAttribution.interpolate(cam, images.shape[2:], "bilinear")
 
 
+def _guided_grad_cam(of: Task, batch: int) -> Iterator[torch.Tensor]:
+    explain = captum.attr.GuidedGradCam(of.net, of.layer)
+    for images, targets in _some(of, batch):
+        yield explain.attribute(images, target=targets, interpolate_mode="bilinear")
+
+
 METHODS: dict[str, Method] = {
     "gradient": _plain("Saliency", abs=False),
     "gradient_x_input": _plain("InputXGradient"),
+    "deconvolve": _plain("Deconvolution"),
+    "guided_backprop": _plain("GuidedBackprop"),
     "smoothgrad": _noisy("smoothgrad"),
     "vargrad": _noisy("vargrad"),
     "integrated_gradients": _integrated,
     "expected_gradients": _expected,
     "grad_cam": _grad_cam,
-    "deconvolution": _plain("Deconvolution"),
+    "guided_grad_cam": _guided_grad_cam,
 }
