@@ -1,0 +1,1 @@
+"""Activation maximisation: pictures made so that an output of a function becomes as large as can be."""
