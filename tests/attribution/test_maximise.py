@@ -196,6 +196,13 @@ def test_a_picture_depends_on_the_key_and_on_its_place_alone():
     np.testing.assert_allclose(traced.values, found.values[:, :2], rtol=1e-2)
 
 
+def test_each_step_moves_each_picture_anew():
+    """A picture that no step changes, whose middle pixel changes with the moves alone."""
+    options = {"size": 8, "key": KEY, "steps": 8, "learning_rate": 0.0, "moves": Moves(0.5, 0, 0, 0)}
+    values = maximise(lambda pictures: pictures[:, 4, 4], np.array([0, 0]), **options).values
+    assert [len(np.unique(each)) > 3 for each in np.asarray(values).T] == [True, True]
+
+
 def test_diversity_makes_pictures_of_one_target_differ():
     same = np.array([3, 3, 3])
 

@@ -90,8 +90,9 @@ def maximise(
     key: of the noise and of the moves; a picture depends on it and on its place among the N. decay: of the spectrum,
     `fourier.scales`. mixing: [C, C], `colours.mixing_of(pictures)`; None: ImageNet's colours for three channels, each
     channel by itself for others. moves: None: `Moves()`. diversity: what the likeness of a picture to others of the
-    same target costs (`objectives.likeness`; repeat a target to have several), measured in the maps [N, h, w, K] of
-    `features`, by default f's. Steps are Adam's; more of them, or larger ones, give more contrast than sense.
+    same target costs, in units of the output (`objectives.likeness`; repeat a target to have several; far above what
+    outputs reach it puts out the maps instead), measured in the maps [N, h, w, K] of `features`, by default f's. Steps
+    are those of Adam; more of them, or larger ones, give more contrast than sense.
     batch_size: pictures at a time, which bounds the memory. progress: is told, now and then, how many steps are done;
     not while JAX traces the whole.
 
