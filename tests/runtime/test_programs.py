@@ -13,6 +13,12 @@ from runs import finish, start
 from zfjax.errors import InputError
 from zfjax.runtime.compile_cache import keep_programs
 
+# What these tests tell JAX about the others' programs.
+SETTINGS = (
+    "JAX_COMPILATION_CACHE_DIR",
+    "JAX_COMPILATION_CACHE_MAX_SIZE",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS",
+)
 CHILD = """
 import sys
 from zfjax.runtime.compile_cache import keep_programs
@@ -27,7 +33,8 @@ print(hits.count("/jax/compilation_cache/cache_hits"), hits.count("/jax/compilat
 
 def run(*arguments: str, **environment: str) -> tuple[int, int]:
     """(programs found, programs compiled) of a process."""
-    code, said, errors = finish(start("-W", "error", "-c", CHILD, *arguments, env={**os.environ, **environment}))
+    untold = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    code, said, errors = finish(start("-W", "error", "-c", CHILD, *arguments, env={**untold, **environment}))
     assert code == 0 and not errors, errors
     return tuple(map(int, said.split()))
 
@@ -130,5 +137,6 @@ def test_folders_that_cannot_be_made(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="--programs: cannot make .*file/.* .Not a directory.; give another folder"):
         keep_programs(str(tmp_path / "file"))
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     keep_programs()  # a home that is read-only stops nobody

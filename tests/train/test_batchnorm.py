@@ -25,8 +25,6 @@ from zfjax.train.settings import described
 from zfjax.train.step import init_state, make_optimizer, train_step
 from zfjax.train.stopping import StopSignal
 
-pytestmark = pytest.mark.usefixtures("programs")
-
 RESIDUAL = Arch(
     (
         Conv("conv1", 8, kernel=5, strides=2, padding=pad(2), bias=None, relu=False),

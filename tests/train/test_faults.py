@@ -6,6 +6,7 @@ from benchmarks.faults import REFUSED, Bench, survive
 
 
 @pytest.mark.slow
-def test_ten_kills_change_no_bit(tmp_path):
+def test_ten_kills_change_no_bit(tmp_path, monkeypatch):
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")  # programs are kept as a user's are
     trainings, moments = survive(Bench(tmp_path, epochs=12), kills=10)
     assert trainings and moments.total() - moments[REFUSED] == 10

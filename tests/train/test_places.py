@@ -24,8 +24,6 @@ from zfjax.train.loop import train
 from zfjax.train.settings import described
 from zfjax.train.stopping import StopSignal
 
-pytestmark = pytest.mark.usefixtures("programs")
-
 RECIPE = Recipe(batch_size=4, epochs=1, init="he", learning_rate=1e-4, schedule="constant")
 SMALL = Arch((Dense("fc1", relu=False),), image_size=6, num_classes=2, recipe=RECIPE)
 

@@ -17,8 +17,6 @@ from zfjax.runs.run import load_run
 from zfjax.train.profiling import profiled
 from zfjax.train.settings import training
 
-pytestmark = pytest.mark.usefixtures("programs")
-
 
 def traced(workdir: Path) -> list[int]:
     """The steps that the training in a folder has a trace of."""

@@ -15,8 +15,6 @@ from zfjax.train import loop, waiting
 from zfjax.train.settings import described
 from zfjax.train.waiting import Waiting
 
-pytestmark = pytest.mark.usefixtures("programs")
-
 
 def test_only_time_in_which_nothing_is_computed_is_waited(monkeypatch):
     """By hand: four batches, each asked for and there at a time of its own, and steps that end before, while and after
