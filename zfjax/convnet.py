@@ -56,16 +56,12 @@ class ConvNet(nn.Module):
         switches, statistics = {}, {}
         pooled = {row.inputs[0] for row in self.arch.rows if train and isinstance(row.layer, kinds.MaxPool)}
         below: dict[str, tuple] = {}  # of what is pooled: the maps before bias and ReLU, and the bias
-        first = next((row for row in self.arch.rows if row.param_shapes), None)
+        params = _drawn(self.arch)
         for row in self.arch.rows:
             name, layer, inputs = row.name, row.layer, [maps[each] for each in row.inputs]
             if name in given:
                 maps[name] = given[name].astype(self.dtype)
                 continue
-            params = {}
-            if row.param_shapes:
-                starts = _initializers(self.arch, row, row is first)
-                params = {name: _Params(row.param_shapes, starts, name=name)()}
             match layer:
                 case kinds.Conv() if name in pooled and layer.relu:
                     plain = _convolve(layer, params[name], inputs[0])
@@ -86,6 +82,23 @@ class ConvNet(nn.Module):
                     maps[name] = apply_layer(layer, params, inputs)
         last, activations = maps[self.arch.layer_names[-1]], {name: maps[name] for name in self.arch.layer_names}
         return Forward(last.reshape(len(last), -1).astype(jnp.float32), activations, switches, statistics)
+
+
+class _Weights(nn.Module):
+    """The parameters of a ConvNet without its layers: to draw them nothing of these need be traced."""
+
+    arch: Arch
+
+    @nn.compact
+    def __call__(self) -> dict[str, dict[str, jax.Array]]:
+        return _drawn(self.arch)
+
+
+def _drawn(arch: Arch) -> dict[str, dict[str, jax.Array]]:
+    """{layer: {name: array}} of the module that calls this, drawn or given."""
+    rows = [row for row in arch.rows if row.param_shapes]
+    starts = [_initializers(arch, row, row is rows[0]) for row in rows]
+    return {row.name: _Params(row.param_shapes, each, name=row.name)() for row, each in zip(rows, starts, strict=True)}
 
 
 class _Params(nn.Module):
@@ -195,9 +208,8 @@ def init_params(key: jax.Array, arch: Arch) -> dict:
     """
     check_arch(arch)
     check_key(key)
-    images = jax.ShapeDtypeStruct((1, arch.image_size, arch.image_size, arch.channels), jnp.float32)
-    variables: Any = ConvNet(arch).lazy_init(key, images)
-    return dict(variables.get("params", {}))  # a network of pools has none
+    variables: Any = _Weights(arch).init(key)
+    return jax.tree.map(jnp.asarray, dict(variables.get("params", {})))  # a network of pools has none
 
 
 def forward(arch: Arch, params: dict, images: jax.Array, *, given: Mapping[str, jax.Array] | None = None) -> Forward:

@@ -13,12 +13,15 @@ from oracle import plain_forward
 from zfjax import convnet
 from zfjax.arch import Arch
 from zfjax.convnet import ConvNet, init_params
-from zfjax.layers import Dense, Dropout
+from zfjax.layers import BatchNorm, Conv, Dense, Dropout
 from zfjax.recipe import Recipe
 from zfjax.rows import STATISTICS
+from zfjax.runtime.xla import options_for_one_run
 from zfjax.zoo import ARCHS, get_arch
 
 forward = jax.jit(convnet.forward, static_argnums=0)
+# As trainings draw weights: operation by operation each array would be compiled with all care.
+draw = jax.jit(init_params, static_argnums=1, compiler_options=options_for_one_run("cpu"))
 
 
 @pytest.mark.parametrize("name", [name for name in ARCHS if len(ARCHS[name].layers) < 60])  # the long ones take seconds
@@ -66,7 +69,7 @@ def test_dropout_is_for_training_only():
 
 def test_paper_initialisation():
     arch = get_arch("alexnet", image_size=67, num_classes=10)
-    params = init_params(jax.random.key(0), arch)
+    params = draw(jax.random.key(0), arch)
     assert np.std(params["conv3"]["kernel"]) == pytest.approx(0.01, rel=0.01)
     starts = {layer: float(values["bias"][0]) for layer, values in params.items()}
     assert starts == {"conv1": 0, "conv2": 1, "conv3": 0, "conv4": 1, "conv5": 1, "fc6": 1, "fc7": 1, "fc8": 0}
@@ -74,17 +77,26 @@ def test_paper_initialisation():
 
 def test_biases_start_at_zero_where_the_weights_carry_the_signal():
     arch = get_arch("alexnet", image_size=67, num_classes=10, width=1 / 48)
-    params = init_params(jax.random.key(0), dataclasses.replace(arch, recipe=Recipe(init="he")))
+    params = draw(jax.random.key(0), dataclasses.replace(arch, recipe=Recipe(init="he")))
     assert all((layer["bias"] == 0).all() for layer in params.values())
 
 
 @pytest.mark.parametrize(("init", "scale"), [("he", 1.0), ("he", 1 / 255), ("glorot", 1 / 255)])
 def test_activations_neither_explode_nor_vanish_at_the_start(init, scale):
     arch = dataclasses.replace(TINY, recipe=Recipe(init=init), input_scale=scale)
-    fwd = forward(arch, init_params(jax.random.key(0), arch), pixels(arch) * scale)
+    fwd = forward(arch, draw(jax.random.key(0), arch), pixels(arch) * scale)
     assert 1e-2 < jnp.std(fwd.activations["fc4"]) < 10
 
 
 def test_images_of_another_size_are_named():
     with pytest.raises(ValueError, match=r"takes images \[N, 40, 40, 3\], not float32 \[2, 33, 33, 1\]"):
         forward(TINY, random_params(TINY), pixels(ODD))
+
+
+def test_weights_are_drawn_without_the_layers_and_compiled_in_a_hurry_to_the_same_bits():
+    """Those of a training are; as ConvNet alone would draw them, and as what is compiled with all care."""
+    layers = (Conv("conv1", 9, kernel=3, strides=2, relu=False), BatchNorm("bn1"))
+    arch = Arch(layers, image_size=9, recipe=Recipe(init="he"))
+    whole = jax.jit(ConvNet(arch).init)(jax.random.key(5), pixels(arch))["params"]
+    jax.tree.map(np.testing.assert_array_equal, draw(jax.random.key(5), arch), whole)
+    assert not options_for_one_run("cuda")

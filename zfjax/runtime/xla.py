@@ -1,4 +1,4 @@
-"""What the compiler is told before it starts: which convolutions to use on CPU."""
+"""What the compiler is told: which convolutions to use on CPU, and where its trouble would be lost."""
 
 import hashlib
 import os
@@ -32,6 +32,15 @@ def convolve_with_eigen() -> None:
     """
     if FLAG not in (flags := _flags()) and _on_cpu() and _known():
         os.environ["XLA_FLAGS"] = f"{flags} {_SETTING}".strip()
+
+
+def options_for_one_run(platform: str) -> dict[str, int]:
+    """What the compiler is told of a program that will run once: on CPU to take less trouble over the machine code.
+
+    The initial weights of zf-mini are compiled in 1.3 s of processor time instead of 5.3, those of resnet18 in 3.0
+    instead of 8.5; drawn they are as fast, and to the same bits.
+    """
+    return {"xla_backend_optimization_level": 1} if platform == "cpu" else {}
 
 
 def _on_cpu() -> bool:

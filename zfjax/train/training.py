@@ -19,6 +19,7 @@ from zfjax.data import Dataset, eval_batches, train_batches
 from zfjax.preprocess import Preprocess
 from zfjax.runtime.devices import copied, data_mesh, everywhere, on_device
 from zfjax.runtime.peaks import peak_flops
+from zfjax.runtime.xla import options_for_one_run
 from zfjax.terminal import Meter
 from zfjax.train.log import RunWriter, progress_bar, say
 from zfjax.train.step import eval_step, init_state, learning_rate, make_optimizer, observe, train_step
@@ -60,7 +61,9 @@ class Training:
                 self._counted = restored.sums["count"]
             say(f"going on from step {start} of {self.total_steps}")
         else:
-            self.state, start = jax.jit(create, out_shardings=everywhere(self.mesh))(seed_key(self.seed)), 0
+            options = options_for_one_run(self.mesh.devices.flat[0].platform)
+            create = jax.jit(create, out_shardings=everywhere(self.mesh), compiler_options=options)
+            self.state, start = create(seed_key(self.seed)), 0
         return start
 
     def steps(self, start: int):
