@@ -30,7 +30,8 @@ from zfjax.runs.folder import CHECKPOINTS, read_metrics
 from zfjax.runs.steps import steps
 
 ROOT = Path(__file__).resolve().parents[1]
-FLAGS = ("--arch=zf-mini", "--image_size=48", "--width=0.25", "--batch_size=8", "--init=he", "--keep_epochs", "1", "5")
+FLAGS = ("--batch_size=8", "--init=he", "--keep_epochs", "1", "5")
+NETWORK = ("--arch=zf-mini", "--image_size=48", "--width=0.25")
 STEPS_PER_EPOCH = 6
 EARLY = 0.2  # share of kills that may come before the first step
 LIFE_SECS = 1.5  # the others come so long after it at most
@@ -69,11 +70,12 @@ REFUSED = "refused"
 
 
 class Bench(NamedTuple):
-    """Where trainings run, how long they are, and of how many processes."""
+    """Where trainings run, how long they are, of how many processes, and of what network."""
 
     folder: Path
     epochs: int
     processes: int = 1
+    network: tuple[str, ...] = NETWORK
 
     @property
     def images(self) -> Path:
@@ -115,7 +117,8 @@ def _draw_images(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _started(bench: Bench, name: str) -> Iterator[list[subprocess.Popen]]:
-    flags = [*FLAGS, f"--dataset=folder:{bench.images}", f"--epochs={bench.epochs}", "--checkpoint_secs=0"]
+    length = (f"--epochs={bench.epochs}", "--checkpoint_secs=0")
+    flags = [*FLAGS, *bench.network, f"--dataset=folder:{bench.images}", *length]
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -22,7 +22,10 @@ from zfjax.runtime.processes import join
 
 # 54 training images in batches of 8: the sixth batch of every epoch but the first begins within the one before;
 # 21 validation images: the last batch is short, and its halves differ.
-FLAGS = ["--arch=zf-mini", "--image_size=48", "--batch_size=8", "--init=he", "--checkpoint_secs=3600"]
+FLAGS = ["--batch_size=8", "--init=he", "--checkpoint_secs=3600"]
+ZF = ("--arch=zf-mini", "--image_size=48")
+# What processes share - gradients, crops, dropout, sums - has no need of more layers, which each of them would trace.
+DENSE = ("--arch=sign-mlp", "--image_size=32", "--width=0.25", "--crops=ten")
 
 
 @pytest.fixture(scope="module")
@@ -50,20 +53,23 @@ def start_two(stripes: Path, workdir: Path, *flags: str) -> list[subprocess.Pope
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     place = [f"--coordinator=127.0.0.1:{port}", "--num_processes=2"]
-    return [start(stripes, workdir, *flags, *place, f"--process_id={index}") for index in (0, 1)]
+    return [start(stripes, workdir, *DENSE, *flags, *place, f"--process_id={index}") for index in (0, 1)]
 
 
 def finish(*processes: subprocess.Popen) -> list[runs.Ended]:
     return [runs.finish(process) for process in processes]
 
 
-@pytest.fixture(scope="module")
-def alone(stripes, tmp_path_factory) -> Path:
-    """Two epochs, 12 steps, on one device."""
-    workdir = tmp_path_factory.mktemp("alone") / "run"
-    [(code, _, errors)] = finish(start(stripes, workdir, "--epochs=2"))
+def trained(stripes: Path, workdir: Path, *network: str, devices: int = 1) -> Path:
+    """Two epochs, 12 steps, of one process."""
+    [(code, _, errors)] = finish(start(stripes, workdir, *network, "--epochs=2", devices=devices))
     assert code == 0, errors
     return workdir
+
+
+@pytest.fixture(scope="module")
+def alone(stripes, tmp_path_factory) -> Path:
+    return trained(stripes, tmp_path_factory.mktemp("alone") / "run", *DENSE)
 
 
 def assert_same_training(one: Path, other: Path) -> None:
@@ -86,10 +92,9 @@ def assert_same_training(one: Path, other: Path) -> None:
 
 
 @pytest.mark.slow
-def test_eight_devices_train_as_one(stripes, alone, tmp_path):
-    [(code, _, errors)] = finish(start(stripes, tmp_path / "eight", "--epochs=2", devices=8))
-    assert code == 0, errors
-    assert_same_training(alone, tmp_path / "eight")
+def test_eight_devices_train_as_one(stripes, tmp_path):
+    one, eight = (trained(stripes, tmp_path / str(devices), *ZF, devices=devices) for devices in (1, 8))
+    assert_same_training(one, eight)
 
 
 @pytest.mark.slow
@@ -142,8 +147,8 @@ def test_a_process_without_data_ends_both(stripes, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         place = [f"--coordinator=127.0.0.1:{free.getsockname()[1]}", "--num_processes=2"]
-    leader = start(stripes, tmp_path / "run", *place, "--process_id=0")
-    other = start(tmp_path / "nothing", tmp_path / "run", *place, "--process_id=1")
+    leader = start(stripes, tmp_path / "run", *DENSE, *place, "--process_id=0")
+    other = start(tmp_path / "nothing", tmp_path / "run", *DENSE, *place, "--process_id=1")
     (code, _, errors), (other_code, _, other_errors) = finish(leader, other)
     assert (code, other_code) == (1, 2)
     assert "error: process 0 of 2 lost another one" in errors
