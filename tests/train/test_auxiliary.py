@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from nets import HE, canvas_side, random_params
 from oracle import plain_forward
+from states import begun
 
 from zfjax.arch import Arch
 from zfjax.convnet import ConvNet, forward
@@ -17,7 +18,7 @@ from zfjax.layers import Conv, Dense, GlobalAvgPool, pad
 from zfjax.preprocess import Preprocess
 from zfjax.recipe import Recipe
 from zfjax.train.settings import Settings, resolve, training
-from zfjax.train.step import eval_step, init_state, train_step
+from zfjax.train.step import eval_step, train_step
 from zfjax.zoo import ARCHS
 
 SGD = dataclasses.replace(HE, filter_rms=0.0, weight_decay=0.0, schedule="constant", auxiliary=("head",))
@@ -66,7 +67,7 @@ def test_the_step_follows_the_sum_of_the_losses(weight):
         return own + weight * head, own
 
     (_, own), gradients = jax.jit(jax.value_and_grad(by_hand, has_aux=True))(params)
-    state = init_state(jax.random.key(0), arch, Plain)._replace(params=params)
+    state = begun(arch, Plain)._replace(params=params)
     options = {"net": ConvNet(arch), "tx": Plain, "total_steps": 9}
     after, sums = jax.jit(functools.partial(train_step, **options))(state, batch, PREPROCESS, jax.random.key(1))
     assert float(sums["loss"]) == pytest.approx(6 * float(own), rel=1e-5)

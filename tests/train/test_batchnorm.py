@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from nets import canvas_side, random_params
 from oracle import plain_forward
+from states import begun
 
 from zfjax.arch import Arch
 from zfjax.convnet import ConvNet, forward
@@ -22,7 +23,7 @@ from zfjax.runs.run import load_run
 from zfjax.runtime.devices import data_mesh, everywhere, share
 from zfjax.train.loop import train
 from zfjax.train.settings import described
-from zfjax.train.step import init_state, make_optimizer, train_step
+from zfjax.train.step import make_optimizer, train_step
 from zfjax.train.stopping import StopSignal
 
 RESIDUAL = Arch(
@@ -105,7 +106,7 @@ def test_the_step_replaces_statistics_and_does_not_train_them(optimizer):
     recipe = dataclasses.replace(RESIDUAL.recipe, optimizer=optimizer, learning_rate=0.05)
     arch = dataclasses.replace(RESIDUAL, recipe=recipe)
     tx, batch, key = make_optimizer(recipe), a_batch(), jax.random.key(2)
-    state = init_state(jax.random.key(0), arch, tx)
+    state = begun(arch, tx)
     step = jax.jit(functools.partial(train_step, net=ConvNet(arch), tx=tx, total_steps=9))
     images = GREY.crops(batch["image"], batch["crop"])
     measure = jax.jit(lambda params: ConvNet(arch).apply({"params": params}, images, train=True).statistics)
@@ -121,7 +122,7 @@ def test_the_step_replaces_statistics_and_does_not_train_them(optimizer):
 
 def test_a_batch_in_parts_averages_their_statistics():
     tx, batch, key = make_optimizer(RESIDUAL.recipe), a_batch(), jax.random.key(2)
-    state = init_state(jax.random.key(0), RESIDUAL, tx)
+    state = begun(RESIDUAL, tx)
     step = functools.partial(train_step, net=ConvNet(RESIDUAL), tx=tx, total_steps=9)
     whole, in_parts = jax.jit(step), jax.jit(functools.partial(step, grad_accum=2))
     parts = [jax.tree.map(lambda rows, first=first: rows[first::2], batch) for first in (0, 1)]
@@ -134,7 +135,7 @@ def test_two_devices_measure_the_whole_batch():
     """And not each its own half: the statistics are those of numpy over all rows."""
     tx, batch, key = make_optimizer(RESIDUAL.recipe), a_batch(), jax.random.key(2)
     batch["image"][::2] //= 4  # so that the halves differ, whichever way the rows are dealt
-    state, mesh = init_state(jax.random.key(0), RESIDUAL, tx), data_mesh(8)
+    state, mesh = begun(RESIDUAL, tx), data_mesh(8)
     assert mesh.size > 1
     step = jax.jit(functools.partial(train_step, net=ConvNet(RESIDUAL), tx=tx, total_steps=9))
     there = jax.device_put((state, GREY, key), everywhere(mesh))

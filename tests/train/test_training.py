@@ -10,6 +10,7 @@ import numpy as np
 import optax
 import pytest
 from nets import TINY, canvas_side, middle, random_params
+from states import begun
 
 from zfjax.arch import Arch
 from zfjax.convnet import ConvNet, forward
@@ -50,7 +51,7 @@ def a_batch(count: int = 8, seed: int = 0) -> dict[str, np.ndarray]:
 
 def stepper(arch: Arch, total_steps: int = 100):
     tx = make_optimizer(arch.recipe)
-    state = init_state(jax.random.key(0), arch, tx)
+    state = begun(arch, tx)
     step = jax.jit(functools.partial(train_step, net=ConvNet(arch), tx=tx, total_steps=total_steps))
     return state, lambda state, batch: step(state, batch, GREY, jax.random.key(7))
 
@@ -69,9 +70,10 @@ def test_two_steps_of_momentum_by_hand():
 
         return jax.grad(loss)(params)
 
-    params, velocity = state.params, jax.tree.map(jnp.zeros_like, state.params)
+    params = jax.device_get(state.params)  # what NumPy computes need not be compiled
+    velocity = jax.tree.map(np.zeros_like, params)
     for _ in range(2):
-        slopes = gradient(params)
+        slopes = jax.tree.map(np.array, gradient(params))
         for layer in params:  # the penalty is on kernels only
             slopes[layer]["kernel"] += 0.1 * params[layer]["kernel"]
         velocity = jax.tree.map(lambda v, g: 0.9 * v + g, velocity, slopes)
@@ -92,7 +94,7 @@ def test_training_fits_a_batch():
 
 def test_bfloat16_step_follows_float32():
     tx = make_optimizer(TINY.recipe)
-    state = init_state(jax.random.key(0), TINY, tx)
+    state = begun(TINY, tx)
     after = {}
     for dtype in (jnp.float32, jnp.bfloat16):
         step = jax.jit(functools.partial(train_step, net=ConvNet(TINY, dtype), tx=tx, total_steps=9))
@@ -166,7 +168,7 @@ def test_evaluation_counts_real_images_only():
     preprocess = GREY
     batch["mask"][5:] = False
     sums = jax.jit(functools.partial(eval_step, net=ConvNet(TINY)))(params, batch, preprocess)
-    logits = forward(TINY, params, middle(batch["image"], preprocess.mean, 40)).logits
+    logits = jax.jit(forward, static_argnums=0)(TINY, params, middle(batch["image"], preprocess.mean, 40)).logits
     expected = optax.softmax_cross_entropy_with_integer_labels(logits, batch["label"])[:5]
     assert sums["count"] == 5 and sums["loss"] == pytest.approx(float(expected.sum()), rel=1e-4)
     assert sums["top1"] == (np.argmax(logits, 1) == batch["label"])[:5].sum()
@@ -177,7 +179,7 @@ def test_two_devices_make_the_step_of_one():
     tx, key = make_optimizer(arch.recipe), jax.random.key(3)
     preprocess = GREY
     step = jax.jit(functools.partial(train_step, net=ConvNet(arch), tx=tx, total_steps=9))
-    alone = divided = init_state(jax.random.key(0), arch, tx)
+    alone = divided = begun(arch, tx)
     mesh = data_mesh(8)
     divided = jax.device_put(divided, everywhere(mesh))
     assert mesh.size == 2
@@ -200,7 +202,7 @@ def test_a_batch_in_parts_makes_the_step_of_the_whole(parts):
     mesh = data_mesh(8)
     step = functools.partial(train_step, net=ConvNet(TINY), tx=tx, total_steps=9)
     whole, in_parts = jax.jit(step), jax.jit(functools.partial(step, grad_accum=parts))
-    once = bit_by_bit = copied(mesh, init_state(jax.random.key(0), TINY, tx))
+    once = bit_by_bit = copied(mesh, begun(TINY, tx))
     for seed in range(3):
         batch = a_batch(seed=seed)
         shared = share(mesh, batch, batch)
@@ -218,7 +220,7 @@ def test_parts_draw_dropout_of_their_own():
     layers = (Dropout("drop4"), dataclasses.replace(TINY.layers[-1]))
     arch = with_recipe(Arch((*TINY.layers[:-1], *layers), 40, 5, recipe=TINY.recipe), filter_rms=0.0)
     tx, preprocess = make_optimizer(arch.recipe), GREY
-    start, batch = init_state(jax.random.key(0), arch, tx), a_batch(2)
+    start, batch = begun(arch, tx), a_batch(2)
     twice = jax.tree.map(lambda rows: np.repeat(rows[:1], 2, axis=0), batch)  # two parts of the same image
     step = functools.partial(train_step, net=ConvNet(arch), tx=tx, total_steps=9)
     after = jax.jit(functools.partial(step, grad_accum=2))(start, twice, preprocess, jax.random.key(5))[0]
