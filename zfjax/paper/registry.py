@@ -8,7 +8,9 @@ from zfjax.paper.evolution import command as evolution
 from zfjax.paper.features import command as features
 from zfjax.paper.first_layers import command as first_layers
 from zfjax.paper.invariance import command as invariance
+from zfjax.paper.methods import command as methods
 from zfjax.paper.occlusion import command as occlusion
+from zfjax.paper.sanity import command as sanity
 from zfjax.paper.units import command as units
 from zfjax.paper.view import Figure
 
@@ -22,5 +24,7 @@ FIGURES: dict[str, Figure] = {
     "maximal_activations": units.FIGURES["maximal_activations"],
     "activations": units.FIGURES["activations"],
     "occlusion": occlusion.FIGURE,
+    "compare_methods": methods.FIGURE,
+    "sanity": sanity.FIGURE,
     "selection": first_layers.FIGURES["selection"],
 }

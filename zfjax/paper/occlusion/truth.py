@@ -84,10 +84,16 @@ def against_scenes(
     images: Sequence[Occlusion], numbers: Sequence[int], split: str, preprocess: Preprocess
 ) -> list[Truth]:
     """`against_truth` of the embedded scenes of these numbers, whose objects' boxes are known."""
+    boxes = scene_boxes(numbers, split, preprocess)
+    return [against_truth(image, box) for image, box in zip(images, boxes, strict=True)]
+
+
+def scene_boxes(numbers: Sequence[int], split: str, preprocess: Preprocess) -> list[Box]:
+    """The objects' boxes of embedded scenes, in pixels of the image as the network sees it."""
     canvas = preprocess.smallest_side
     margin = (canvas - preprocess.crop) // 2
-    truths = []
-    for image, number in zip(images, numbers, strict=True):
+    found = []
+    for number in numbers:
         top, left, bottom, right = (edge - margin for edge in render(number, size=canvas, split=split).box)
-        truths.append(against_truth(image, (top, left, bottom, right)))
-    return truths
+        found.append((top, left, bottom, right))
+    return found

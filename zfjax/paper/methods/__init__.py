@@ -1,0 +1,1 @@
+"""The methods of attribution beside one another: what each says of the same images."""
