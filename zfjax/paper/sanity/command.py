@@ -86,7 +86,7 @@ def _trial(view: View, options: Options, pictures: Pictures) -> tuple[Trial, dic
     effort = Effort(options.samples, options.masks, batch_size=view.batch_size, overlap=view.overlap, norm=view.norm)
     asked = Question(run.arch, run.params, "", references, jax.random.key(view.seed), effort)
     in_scenes = view.has_dataset and view.dataset.name == "scenes" and pictures.numbers
-    boxes = np.array(scene_boxes(pictures.numbers, view.split, run.preprocess)) if in_scenes else None
+    boxes = jnp.asarray(scene_boxes(pictures.numbers, view.split, run.preprocess)) if in_scenes else None
     images = run.preprocess.centre(jnp.asarray(pictures.canvases))
     settings = {
         "run": view.name,
@@ -139,15 +139,11 @@ def _notes(view: View, options: Options, pictures: Pictures, trial: Trial) -> tu
     spent = f"{options.samples} samples, {options.masks:,} masks."
     said = [f"{len(trial.images):,} images, {kinds}; {spent} In brackets: 95 % intervals of the mean.", view.origin]
     if trial.boxes is not None:
-        size = trial.images.shape[1:3]
-        area = float(np.mean([_area(box, size) for box in trial.boxes]))
-        said.append(f"The boxes are {100 * area:.0f} % of the images: what lies in them of a map that knows nothing.")
+        from zfjax.attribution.measures.localisation import area
+
+        share = float(area(trial.boxes, (view.run.arch.image_size,) * 2).mean())
+        said.append(f"The boxes are {100 * share:.0f} % of the images: what lies in them of a map that knows nothing.")
     return tuple(said)
-
-
-def _area(box: np.ndarray, size: tuple[int, ...]) -> float:
-    top, left, bottom, right = box
-    return (bottom - top) * (right - left) / (size[0] * size[1])
 
 
 FIGURE = Figure("tests of these methods: do their maps depend on what was learnt, and matter to it?", Options, draw)

@@ -32,7 +32,8 @@ def draw_sanity(
     above_in, below_in = 2.6, 0.35 + 0.16 * len(means)
     with matplotlib.rc_context(CHART_STYLE):
         figure, part = chart(above_in + below_in, title=title, caption=f"{_caption()} {caption}")
-        upper, lower = part.subfigures(2, 1, height_ratios=(above_in, below_in))
+        halves = part.add_gridspec(2, 1, height_ratios=(above_in, below_in), hspace=0)
+        upper, lower = (part.add_subfigure(half) for half in (halves[0], halves[1]))
         axes = upper.subplots(1, len(CURVES), sharey=True)
         upper.subplots_adjust(left=0.06, right=0.99, top=0.93, bottom=0.38, wspace=0.08)
         for each, (kind, head) in zip(axes, CURVES.items(), strict=True):

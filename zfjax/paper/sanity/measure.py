@@ -45,7 +45,7 @@ class Trial(NamedTuple):
     asked: Question
     images: jax.Array  # [N, S, S, C] as the network takes them
     labels: jax.Array  # int [N]
-    boxes: np.ndarray | None
+    boxes: jax.Array | None
     stages: int  # of the cascade: so many of the layers, from the top one to the lowest
     unlearnt: Run | None
 
@@ -98,20 +98,27 @@ def _networks(trial: Trial) -> dict[str, dict]:
     # (rank correlation of gradients 0.98 with the top layer drawn so).
     every = list(cascade(trial.asked.arch, trial.asked.params, jax.random.fold_in(trial.asked.key, ANEW)))
     chosen = np.unique(np.linspace(0, len(every) - 1, min(trial.stages, len(every))).round().astype(int))
-    return dict(every[number] for number in chosen) | ({"labels": trial.unlearnt.params} if trial.unlearnt else {})
+    networks = dict(every[number] for number in chosen) | ({"labels": trial.unlearnt.params} if trial.unlearnt else {})
+    place = jax.tree.leaves(trial.asked.params)[0].sharding  # where arrays lie is part of what is compiled for them
+    return {name: jax.device_put(params, place) for name, params in networks.items()}
 
 
 def _changed(maps: jax.Array, others: jax.Array, layer: str) -> Values:
+    return {f"{kind}:{layer}": _numbers(values) for kind, values in _likeness(maps, others).items()}
+
+
+@jax.jit
+def _likeness(maps: jax.Array, others: jax.Array) -> dict[str, jax.Array]:
     return {
-        f"rank:{layer}": _numbers(rank_correlation(maps, others)),
-        f"size:{layer}": _numbers(rank_correlation(maps, others, values="absolute")),
-        f"ssim:{layer}": _numbers(structural_similarity(maps, others, values="absolute")),
+        "rank": rank_correlation(maps, others),
+        "size": rank_correlation(maps, others, values="absolute"),
+        "ssim": structural_similarity(maps, others, values="absolute"),
     }
 
 
 def _intact(trial: Trial, method: str, intact: Any) -> Values:
     """What a map, or a baseline, says of the places of its image."""
-    count, size = len(trial.images), (trial.asked.arch.image_size,) * 2
+    count, size = len(trial.images), (trial.asked.arch.image_size, trial.asked.arch.image_size)
     match method:
         case "random places":
             weights = random_order(trial.asked.key, count, size)
@@ -125,13 +132,23 @@ def _intact(trial: Trial, method: str, intact: Any) -> Values:
     falls, rises = _curves(trial.asked.arch, trial.asked.effort.batch_size, *arrays)
     values = {"deletion": _numbers(falls), "insertion": _numbers(rises)}
     if method in METHODS:
-        values["edges"] = _numbers(rank_correlation(weights, edges(trial.images)))
+        values["edges"] = _numbers(_outlines(weights, trial.images))
     if trial.boxes is not None:
-        values["inside"] = _numbers(share_inside(weights, trial.boxes))
-        values["hit"] = _numbers(pointing_game(weights, trial.boxes))
-        counts = inside_boxes(trial.boxes, size).sum(axis=(1, 2))
-        values["drop"] = _numbers(_drop(trial, strongest(weights, counts)))
+        inside, hit, kept = _placed(weights, trial.boxes)
+        values |= {"inside": _numbers(inside), "hit": _numbers(hit), "drop": _numbers(_drop(trial, kept))}
     return values
+
+
+@jax.jit
+def _outlines(weights: jax.Array, images: jax.Array) -> jax.Array:
+    return rank_correlation(weights, edges(images))
+
+
+@jax.jit
+def _placed(weights: jax.Array, boxes: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The share of each map in its box, whether its peak hits it, and its strongest places, as many as the box has."""
+    counts = inside_boxes(boxes, (weights.shape[1], weights.shape[2])).sum(axis=(1, 2))
+    return share_inside(weights, boxes), pointing_game(weights, boxes), strongest(weights, counts)
 
 
 def _drop(trial: Trial, kept: jax.Array) -> jax.Array:
