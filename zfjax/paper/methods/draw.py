@@ -59,6 +59,8 @@ def draw_methods(
                 axes = _cell(part, left, top + line * line_in, CELL_IN, height_in)
                 axes.imshow(rgb8(_shown(method, row.maps[method], percentile)), interpolation="antialiased")
                 _above(axes, text)
+                if not row.maps[method].any():
+                    axes.text(0.5, 0.5, "zero\neverywhere", fontsize=LABEL_PT, color="1", **_centred(axes, "center"))
         save(figure, path)
 
 

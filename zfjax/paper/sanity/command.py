@@ -98,7 +98,6 @@ def _trial(view: View, options: Options, pictures: Pictures) -> tuple[Trial, dic
         "effort": effort._asdict(),
         "stages": options.stages,
         "seed": view.seed,
-        "unlearnt": [options.unlearnt, unlearnt.step] if unlearnt else None,
     }
     return Trial(asked, images, jnp.asarray(pictures.labels), boxes, options.stages, unlearnt), settings
 
@@ -122,13 +121,14 @@ def _unlearnt(view: View, path: str) -> Run | None:
 
 def _means(found: dict, seed: int) -> Means:
     import jax
+    import jax.numpy as jnp
 
     from zfjax.attribution.measures.bootstrap import confidence
     from zfjax.paper.sanity.table import Mean
 
     means: Means = {}
     for method, measures in found.items():
-        spread = confidence(np.stack([*measures.values()], axis=1), jax.random.key(seed))
+        spread = confidence(jnp.asarray([*measures.values()]).T, jax.random.key(seed))
         columns = zip(measures, *(np.asarray(each, float).tolist() for each in spread[:3]), strict=True)
         means[method] = {name: Mean(*values) for name, *values in columns}
     return means
@@ -141,7 +141,7 @@ def _notes(view: View, options: Options, pictures: Pictures, trial: Trial) -> tu
     if trial.boxes is not None:
         from zfjax.attribution.measures.localisation import area
 
-        share = float(area(trial.boxes, (view.run.arch.image_size,) * 2).mean())
+        share = float(area(trial.boxes, (view.run.arch.image_size, view.run.arch.image_size)).mean())
         said.append(f"The boxes are {100 * share:.0f} % of the images: what lies in them of a map that knows nothing.")
     return tuple(said)
 

@@ -62,18 +62,31 @@ def measure(trial: Trial, methods: Sequence[str], ledger: Ledger, *, progress: b
     """
     known = {(record["method"], record["part"]): record["values"] for record in ledger.records}
     networks = _networks(trial)
+    # another such network is measured anew, and all else stays
+    names = (
+        {"labels": f"labels of {trial.unlearnt.config.get('workdir')}, {trial.unlearnt.step}"} if trial.unlearnt else {}
+    )
     parts = [(method, part) for part in (*networks, "intact", "classes") for method in methods]
     parts += [(baseline, "intact") for baseline in (*BASELINES, *([BOX] if trial.boxes is not None else []))]
     found: dict[str, Values] = {}
     with meter(total=len(parts), desc="testing", unit=" parts", disable=not progress) as bar:
-        for (method, part), values in _parts(trial, networks, [pair for pair in parts if pair not in known]):
-            ledger.append({"method": method, "part": part, "values": values})
-            known[method, part] = values
+        for (method, part), values in _parts(
+            trial, networks, [pair for pair in parts if _record(names, pair) not in known]
+        ):
+            kept = _record(names, (method, part))
+            ledger.append({"method": method, "part": kept[1], "values": values})
+            known[kept] = values
             bar.update()
         bar.update(len(parts) - bar.n)
     for method, part in parts:
-        found.setdefault(method, {}).update(known[method, part])
+        found.setdefault(method, {}).update(known[_record(names, (method, part))])
     return found
+
+
+def _record(names: dict[str, str], pair: tuple[str, str]) -> tuple[str, str]:
+    """The method and the name under which a part's values are kept."""
+    method, part = pair
+    return method, names.get(part, part)
 
 
 def _parts(
