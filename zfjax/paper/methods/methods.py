@@ -13,10 +13,10 @@ from zfjax.arch import Arch
 from zfjax.attribution import grad_cam, gradients
 from zfjax.attribution.deconvolve import guided_backprop
 from zfjax.attribution.lrp import Rule, lrp
-from zfjax.attribution.occlusion import occlusion_map
+from zfjax.attribution.occlusion import network_occlusion_map
 from zfjax.attribution.rise import rise
 from zfjax.attribution.targets import in_batches
-from zfjax.convnet import forward
+from zfjax.convnet import Forward, forward
 from zfjax.deconvnet import Units, paste, project
 from zfjax.descent import Norm
 from zfjax.errors import InputError, near
@@ -47,12 +47,18 @@ class Question(NamedTuple):
 
     def outputs(self, images: jax.Array) -> jax.Array:
         """[N, K] logits, or the layer's [N, ...]."""
-        passed = forward(self.arch, self.params, images)
-        return passed.activations[self.layer] if self.layer else passed.logits
+        return self._outputs_of(forward(self.arch, self.params, images))
 
     def answers(self, images: jax.Array) -> jax.Array:
         """Probabilities in place of the logits: for methods that weigh what they are told."""
-        return self.outputs(images) if self.layer else jax.nn.softmax(self.outputs(images))
+        return self.answers_of(forward(self.arch, self.params, images))
+
+    def answers_of(self, passed: Forward) -> jax.Array:
+        outputs = self._outputs_of(passed)
+        return outputs if self.layer else jax.nn.softmax(outputs)
+
+    def _outputs_of(self, passed: Forward) -> jax.Array:
+        return passed.activations[self.layer] if self.layer else passed.logits
 
 
 Explain = Callable[[Question, jax.Array, jax.Array], jax.Array]
@@ -140,19 +146,17 @@ def _lrp(rule: Rule) -> Explain:
 def _occlusion(asked: Question, images: jax.Array, targets: jax.Array) -> jax.Array:
     """What the answer loses under a square, for every place of its centre, enlarged to the image bilinearly."""
     side = asked.arch.image_size
-    options = {
-        "size": max(1, round(side / 4)),
-        "stride": max(1, side // asked.effort.places),
-        "batch_size": asked.effort.batch_size,
-    }
+    options = {"size": max(1, round(side / 4)), "stride": max(1, side // asked.effort.places)}
+    options["batch_size"] = asked.effort.batch_size
 
     def one(pair: tuple[jax.Array, jax.Array]) -> jax.Array:
         image, target = pair
 
-        def answer(images: jax.Array) -> jax.Array:
-            return asked.answers(images)[(slice(None), *jnp.atleast_1d(target))]
+        def answer(passed: Forward) -> jax.Array:
+            return asked.answers_of(passed)[(slice(None), *jnp.atleast_1d(target))]
 
-        lost = answer(image[None]) - occlusion_map(answer, image, **options)
+        scores = network_occlusion_map(asked.arch, asked.params, image, answer, **options)
+        lost = answer(forward(asked.arch, asked.params, image[None])) - scores
         return jax.image.resize(lost, image.shape[:2], "bilinear")
 
     return jax.lax.map(one, (images, targets))
