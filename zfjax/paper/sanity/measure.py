@@ -62,31 +62,27 @@ def measure(trial: Trial, methods: Sequence[str], ledger: Ledger, *, progress: b
     """
     known = {(record["method"], record["part"]): record["values"] for record in ledger.records}
     networks = _networks(trial)
-    # another such network is measured anew, and all else stays
-    names = (
-        {"labels": f"labels of {trial.unlearnt.config.get('workdir')}, {trial.unlearnt.step}"} if trial.unlearnt else {}
-    )
     parts = [(method, part) for part in (*networks, "intact", "classes") for method in methods]
     parts += [(baseline, "intact") for baseline in (*BASELINES, *([BOX] if trial.boxes is not None else []))]
-    found: dict[str, Values] = {}
-    with meter(total=len(parts), desc="testing", unit=" parts", disable=not progress) as bar:
-        for (method, part), values in _parts(
-            trial, networks, [pair for pair in parts if _record(names, pair) not in known]
-        ):
-            kept = _record(names, (method, part))
-            ledger.append({"method": method, "part": kept[1], "values": values})
-            known[kept] = values
+    kept = {pair: (pair[0], _kept_as(trial, pair[1])) for pair in parts}
+    missing = [pair for pair in parts if kept[pair] not in known]
+    there = len(parts) - len(missing)
+    with meter(total=len(parts), initial=there, desc="testing", unit=" parts", disable=not progress) as bar:
+        for pair, values in _parts(trial, networks, missing):
+            method, part = kept[pair]
+            ledger.append({"method": method, "part": part, "values": values})
+            known[kept[pair]] = values
             bar.update()
-        bar.update(len(parts) - bar.n)
-    for method, part in parts:
-        found.setdefault(method, {}).update(known[_record(names, (method, part))])
+    found: dict[str, Values] = {}
+    for pair in parts:
+        found.setdefault(pair[0], {}).update(known[kept[pair]])
     return found
 
 
-def _record(names: dict[str, str], pair: tuple[str, str]) -> tuple[str, str]:
-    """The method and the name under which a part's values are kept."""
-    method, part = pair
-    return method, names.get(part, part)
+def _kept_as(trial: Trial, part: str) -> str:
+    """The name under which a part is kept: with another unlearnt network that part alone is measured anew."""
+    other = trial.unlearnt
+    return f"labels of {other.config.get('workdir')}, step {other.step}" if other and part == "labels" else part
 
 
 def _parts(
