@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zfjax.attribution.deconvolve import deconvolve, guided_backprop
     from zfjax.attribution.invariance import invariance_curves
     from zfjax.attribution.occlusion import network_occlusion_map, occlusion_map
+    from zfjax.attribution.window import receptive_window
     from zfjax.convnet import ConvNet, Forward, forward, init_params
     from zfjax.deconvnet import Projection, Units, paste, project, project_map, strongest
     from zfjax.layers import (
@@ -57,6 +58,7 @@ _HOMES = {
     "attribution.deconvolve": ("deconvolve", "guided_backprop"),
     "attribution.invariance": ("invariance_curves",),
     "attribution.occlusion": ("network_occlusion_map", "occlusion_map"),
+    "attribution.window": ("receptive_window",),
     "preprocess": ("Preprocess",),
     "recipe": ("Recipe",),
     "rows": ("ReceptiveField",),
@@ -108,6 +110,7 @@ __all__ = [
     "preprocess",
     "project",
     "project_map",
+    "receptive_window",
     "strongest",
     "tune_cpu",
     "zoo",

@@ -10,6 +10,7 @@ from jax.extend.core import ClosedJaxpr, JaxprEqn
 
 from zfjax.attribution.reach.boxes import Box, hull
 from zfjax.attribution.reach.equation import Look, shape_of
+from zfjax.attribution.scanned import scan_counts
 
 Walk = Callable[..., list[Box]]
 Round = Callable[[Sequence[Box]], list[Box]]  # boxes of the state after it -> of all that a round is given
@@ -21,8 +22,8 @@ def scan(equation: JaxprEqn, asked: Sequence[Box], look: Look, walk: Walk) -> li
 
     What is stacked along the first axis is asked of all rounds alike, and read of all of them.
     """
-    options = equation.params
-    body, held, state, rounds = (options[name] for name in ("jaxpr", "num_consts", "num_carry", "length"))
+    body, rounds = equation.params["jaxpr"], equation.params["length"]
+    held, state = scan_counts(equation)
     outs = [None if part is None else part[1:] for part in asked[state:]]
     constants = equation.invars[:held]
 

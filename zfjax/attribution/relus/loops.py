@@ -10,6 +10,7 @@ from jax.extend import core
 
 from zfjax.attribution.relus.program import Problem, Program
 from zfjax.attribution.relus.value import Value, settled
+from zfjax.attribution.scanned import scan_counts
 
 # (jaxpr, what is known of its arguments, place) -> its program and what is known of its results
 Read = Callable[[core.ClosedJaxpr, Sequence[Value], str], tuple[Program, list[Value]]]
@@ -29,9 +30,8 @@ def read(eqn: core.JaxprEqn, values: Sequence[Value], where: str, reader: Read) 
 
 
 def _scan(eqn: core.JaxprEqn, values: Sequence[Value], where: str, reader: Read) -> Inner:
-    jaxpr, fixed = eqn.params["jaxpr"], eqn.params["num_consts"]
-    carried = range(fixed, fixed + eqn.params["num_carry"])
-    program, results = _fixed_point(jaxpr, values, carried, where, reader)
+    fixed, carried = scan_counts(eqn)
+    program, results = _fixed_point(eqn.params["jaxpr"], values, range(fixed, fixed + carried), where, reader)
     return Inner((program,), results)
 
 

@@ -11,6 +11,7 @@ from jax.extend import core
 
 from zfjax.attribution.relus.program import Equation, Program, Rectify, Structured
 from zfjax.attribution.relus.rectifier import Rule, through
+from zfjax.attribution.scanned import scan_counts
 
 
 def run(program: Program, rule: Rule, args: Sequence[Any]) -> list[Any]:
@@ -46,7 +47,7 @@ def _structured(step: Structured, rule: Rule, operands: Sequence[Any]) -> Sequen
 
 def _scan(eqn: core.JaxprEqn, inner: Sequence[Callable], operands: Sequence[Any]) -> Sequence[Any]:
     params, (body,) = eqn.params, inner
-    fixed, carried = params["num_consts"], params["num_carry"]
+    fixed, carried = scan_counts(eqn)
     consts, carry, xs = operands[:fixed], operands[fixed : fixed + carried], operands[fixed + carried :]
 
     def one(carry: Any, x: Any) -> tuple[Any, Any]:
