@@ -175,7 +175,7 @@ REFUSED = {
     "silu": (jax.nn.silu, "logistic at silu"),
     "softplus": (jax.nn.softplus, "exp at softplus"),
     "elu": (jax.nn.elu, "expm1 at elu"),
-    "hard_silu": (jax.nn.hard_silu, "mul at hard_silu"),
+    "hard_silu": (jax.nn.hard_silu, "hard_sigmoid at hard_silu"),
     "softmax": (jax.nn.softmax, "exp"),
     "a normalisation": (norm, "square|mul|sqrt|integer_pow"),
     "the size": (jnp.abs, "abs"),

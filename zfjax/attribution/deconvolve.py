@@ -53,7 +53,11 @@ def deconvolve(
       on most platforms and `jnp.max`'s divides it among all; `zfjax.project`'s switches are always the first.
     * all else that is not linear (GELU, softmax, a normalisation by the image's own statistics, a gate): InputError
       that names the primitive and its place; others="gradient" lets its gradient through.
+      So does what a normalisation keeps from zero by max(v, 0) before its root or quotient, which is no ReLU.
     * while loops: InputError, since JAX has no gradient of them; fori_loop with fixed bounds has one.
+
+    f is traced once for its shapes, as by jax.jit: what it closes over is not read again. Weights that change, and NNX
+    modules that learn in place, are to be handed over as arguments, or closed over by a new function.
 
     On networks of this package it is `zfjax.project` with seed="one", on the whole image at once. Compile it with
     jax.jit like any function; under jax.vmap over units the forward pass is shared. Warns if there is no ReLU.

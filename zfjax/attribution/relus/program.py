@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -68,3 +69,17 @@ class Program:
     constants: dict[int, Any] = field(repr=False)
     relus: tuple[Relu, ...]
     problems: tuple[Problem, ...]
+
+
+def needed(steps: Sequence[Step], outputs: Sequence[int]) -> tuple[tuple[Step, ...], set[int]]:
+    """The steps that the outputs need, or that do something besides, and the values that these make."""
+    live, found = set(outputs), []
+    for step in reversed(steps):
+        if isinstance(step, Rectify):
+            if step.value in live:
+                live.add(step.below)
+                found.append(step)
+        elif live & set(step.outputs) or step.eqn.effects:
+            live.update(step.inputs, step.outputs)
+            found.append(step)
+    return tuple(reversed(found)), live

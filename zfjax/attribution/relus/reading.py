@@ -11,8 +11,9 @@ from jax.extend import core
 
 from zfjax.attribution.relus import loops, piecewise
 from zfjax.attribution.relus.functions import NOWHERE, function, functions_of
+from zfjax.attribution.relus.guards import guards
 from zfjax.attribution.relus.primitives import COMPARISONS, CURVES, STEPS, UNIFORM, refusal
-from zfjax.attribution.relus.program import Equation, Problem, Program, Rectify, Relu, Step, Structured
+from zfjax.attribution.relus.program import Equation, Problem, Program, Rectify, Relu, Step, Structured, needed
 from zfjax.attribution.relus.rectifier import Rectifier, ceiling, is_relu, recognised
 from zfjax.attribution.relus.value import Value, settled, uniform
 
@@ -29,6 +30,8 @@ _CALLS = {  # primitives that only call, and which of their parameters is what t
 }
 _CUSTOM = frozenset(name for name in _CALLS if name.startswith(("custom_jvp", "custom_vjp")))
 
+_GATES = ("hard_sigmoid", "sparse_sigmoid")  # jax.nn's, of which a relu6 moved and scaled is a part
+
 
 def read(jaxpr: core.ClosedJaxpr, args: Sequence[Value], where: str = "") -> tuple[Program, list[Value]]:
     """The steps of a jaxpr, and what is known of its results, given what is known of its arguments.
@@ -42,25 +45,12 @@ def read(jaxpr: core.ClosedJaxpr, args: Sequence[Value], where: str = "") -> tup
         for var, value in zip(jaxpr.jaxpr.invars, args, strict=True)
     ]
     outputs = [reading.settle(number) for number in reading.walk(jaxpr.jaxpr, consts, inputs, where)]
-    steps, live = _needed(reading.steps, outputs)
+    reading.drop_guards(outputs)
+    steps, live = needed(reading.steps, outputs)
     relus = tuple(relu for number, relu in reading.relus if number in live)
     problems = tuple(problem for number, problem in reading.problems if number in live)
     program = Program(tuple(inputs), tuple(outputs), steps, reading.constants, relus, problems)
     return program, [reading.values[number] for number in outputs]
-
-
-def _needed(steps: Sequence[Step], outputs: Sequence[int]) -> tuple[tuple[Step, ...], set[int]]:
-    """The steps that the outputs need, or that do something besides, and the values that these make."""
-    live, needed = set(outputs), []
-    for step in reversed(steps):
-        if isinstance(step, Rectify):
-            if step.value in live:
-                live.add(step.below)
-                needed.append(step)
-        elif live & set(step.outputs) or step.eqn.effects:
-            live.update(step.inputs, step.outputs)
-            needed.append(step)
-    return tuple(reversed(needed)), live
 
 
 @dataclass
@@ -72,6 +62,7 @@ class Reading:
     steps: list[Step] = field(default_factory=list)
     relus: list[tuple[int, Relu]] = field(default_factory=list)  # with the number of a value that stands or falls
     problems: list[tuple[int, Problem]] = field(default_factory=list)  # with it
+    named: set[int] = field(default_factory=set)  # results of functions with a gradient of their own, as jax.nn.relu
 
     def add(self, make: Callable[[int], Value]) -> int:
         self.values.append(make(len(self.values)))
@@ -175,6 +166,13 @@ class Reading:
         rectified = rectifier.kind in ("relu", "leaky_relu")
         self.values[number] = settled(number, value.aval, True, value.differentiable, rectified)
 
+    def drop_guards(self, outputs: Sequence[int]) -> None:
+        """Takes back the ReLUs that what followed has shown to be none."""
+        steps, _ = needed(self.steps, outputs)
+        dropped = guards(steps, self.values, outputs, self.named)
+        self.steps = [step for step in self.steps if not (isinstance(step, Rectify) and step.value in dropped)]
+        self.relus = [(number, relu) for number, relu in self.relus if number not in dropped]
+
     def _note(self, eqn: core.JaxprEqn, inputs: Sequence[int], where: str) -> None:
         """Notes a problem unless what comes down the equation is its gradient in the deconvnet too."""
         if reason := refusal(eqn.primitive.name, [self.values[number] for number in inputs], inputs):
@@ -194,8 +192,12 @@ class Reading:
         inside = f"{where}/{eqn.params.get('name', '')}".strip("/")
         consts = self.closed_over(jaxpr)
         outputs = child.walk(jaxpr.jaxpr, consts, inputs, inside)
+        if eqn.params.get("name") in _GATES:
+            child.problems.append((outputs[0], Problem(eqn.params["name"], where, "a gate, and no ReLU")))
         if custom:
             outputs = [child.settle(number) for number in outputs]
+            self.named.update(outputs)
+            child.drop_guards(outputs)
         one_function = child.problems and child.is_one_function(inputs, outputs)
         if outputs and (one_function or (custom and not child.relus)):
             told = [self.values[number] for number in outputs]
