@@ -14,7 +14,7 @@ from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.runtime.compile_cache import Programs
 from zfjax.runtime.start import start
 from zfjax.terminal import say
-from zfjax.train.settings import PAPER_EPOCHS, Settings, resolve, training
+from zfjax.train.settings import PAPER_EPOCHS, Settings, resolve, training, without_dropout
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,10 @@ class Which:
     """Run folder; None: runs/ARCH."""
     seed: int = 0
     """Of the initial weights, the order of images, crops and dropout."""
+    random_labels: bool = False
+    """Trains on labels drawn by the seed, which mean nothing, and without dropout: the other network of
+    visualize.py --figure=sanity. Validation keeps its own labels. To learn images by heart takes many --epochs,
+    --crops=whole and --weight_decay=0."""
     keep_epochs: tuple[int, ...] = PAPER_EPOCHS
     """Epochs whose checkpoints are kept for ever (Fig. 4)."""
     profile: int = 0
@@ -61,6 +65,7 @@ def run(config: TrainConfig) -> None:
 def _train(config: TrainConfig, arch: Arch) -> None:
     from zfjax.data import default_dataset, open_dataset
     from zfjax.data.pipeline.batches import left_over
+    from zfjax.data.random_labels import with_random_labels
     from zfjax.preprocess import Preprocess
     from zfjax.runtime.processes import leads
     from zfjax.train.loop import train
@@ -70,6 +75,8 @@ def _train(config: TrainConfig, arch: Arch) -> None:
     name = config.dataset or default_dataset(config.data_dir)
     options = {"data_dir": config.data_dir, "bad_images": config.bad_images}
     dataset = open_dataset(name, canvas_size=Preprocess.of(arch).smallest_side, channels=arch.channels, **options)
+    if config.random_labels:
+        dataset, arch = with_random_labels(dataset, config.seed), without_dropout(arch)
     arch = dataclasses.replace(arch, num_classes=len(dataset.class_names))
     reason = "" if config.dataset else f" ({_why(name)}; choose with --dataset)"
     if leads():
@@ -78,6 +85,7 @@ def _train(config: TrainConfig, arch: Arch) -> None:
             say(left)
     workdir = config.workdir or f"runs/{arch.name}"
     options = {"seed": config.seed, "keep_epochs": config.keep_epochs}
+    options |= {"random_labels": True} if config.random_labels else {}  # runs of before do not have the key
     train(dataset=dataset, profile=config.profile, **training(config, arch, dataset, workdir, **options))
     if leads():
         say(f"draw its figures: {_command('visualize')} --ckpt={shlex.quote(str(workdir))}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zfjax.arch import Arch
 from zfjax.errors import InputError
+from zfjax.layers import Dropout
 from zfjax.recipe import Recipe
 from zfjax.runs.config import placed, whole_path
 from zfjax.runs.folder import versions
@@ -104,6 +105,15 @@ def resolve(settings: Settings, name: str) -> Arch:
     scale = arch.input_scale if settings.input_scale is None else settings.input_scale
     check_size(arch, "to train on one image", "give a smaller --width or --image_size", copies=3)
     return dataclasses.replace(arch, recipe=dataclasses.replace(arch.recipe, **given), input_scale=scale)
+
+
+def without_dropout(arch: Arch) -> Arch:
+    """The network as it is when it answers, in training too: its Dropout layers stay, and drop nothing.
+
+    With dropout zf-mini does not begin to learn 1,000 random labels in 25 epochs; without, in 6.
+    """
+    layers = (dataclasses.replace(each, rate=0.0) if isinstance(each, Dropout) else each for each in arch.layers)
+    return dataclasses.replace(arch, layers=tuple(layers))
 
 
 def _rate_scale(recipe: Recipe, batch_size: int) -> float:

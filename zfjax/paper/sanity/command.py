@@ -110,9 +110,10 @@ def _unlearnt(view: View, path: str) -> Run | None:
     if not path:
         return None
     from zfjax.runs.run import load_run
+    from zfjax.train.settings import without_dropout
 
     other = load_run(path)
-    if [layer for layer in other.arch.layers] != [layer for layer in view.run.arch.layers]:
+    if without_dropout(other.arch).layers != without_dropout(view.run.arch).layers:
         raise InputError(f"--sanity.unlearnt={path} is a {other.arch.name} of other layers than the run {view.name}")
     if not other.config.get("random_labels"):
         raise InputError(f"--sanity.unlearnt={path} was not trained with --random_labels")
