@@ -12,7 +12,9 @@ from zfjax.paper.correspondence.measure import Result
 from zfjax.paper.evolution.measure import Evolution, LayerEvolution, Moment
 from zfjax.paper.first_layers.measure import Selection
 from zfjax.paper.invariance.measure import Invariance
+from zfjax.paper.methods.measure import Explained
 from zfjax.paper.occlusion.measure import Occlusion
+from zfjax.paper.sanity.table import Mean
 from zfjax.paper.top_activations import FeatureMap
 from zfjax.paper.units.measure import Strongest
 
@@ -44,6 +46,9 @@ def arguments(name: str) -> dict[str, tuple]:
     boxes = np.array([[1, 2, 4, 4], [-2, 3, 5, 5]])
     parts = Result([name], {name: {}}, {}, {}, {}, [name], 3, 1, PATCHES.reshape(2, 2, 9, 9, 3))
     selection = Selection((name, name), FILTERS, 2, 0.0, 0.0, 0.0, np.ones(3) / 3, 1.0, 0.5, [0], SIGNED)
+    tested = {f"{kind}:{name}": Mean(0.5, 0.4, 0.6) for kind in ("rank", "size", "ssim")} | {
+        "edges": Mean(0.5, 0.4, 0.6)
+    }
     return {
         "draw_activations": (PATCHES[0], np.abs(SIGNED[0])),
         "draw_architecture": (nets.TINY,),
@@ -55,7 +60,9 @@ def arguments(name: str) -> dict[str, tuple]:
         "draw_filters": (FILTERS,),
         "draw_invariance": ({"shift": moved}, [name, "cat"]),
         "draw_maximal_activations": ([Strongest(name, PATCHES[:2], boxes, np.array([2.0, 1.0]), np.arange(2))],),
+        "draw_methods": ([Explained(PATCHES[0], name, name, {"rise": SIGNED[0, ..., 0]})], {"rise": name}),
         "draw_occlusion": ([covered], [SIGNED[1:]], [name], [name, "cat", "dog"]),
+        "draw_sanity": ({name: tested}, {name: name}, [name]),
         "draw_selection": ({name: selection, "other": selection},),
         "draw_transfer": ({f"svm ({name})": {5: (10.0, 0.5), 15: (20.0, 1.0)}},),
     }

@@ -35,7 +35,8 @@ def draw(view: View, options: Options) -> Drawn:
     maps = view.chosen_maps(layer) if layer else []
     effort = Effort(options.samples, options.masks, batch_size=view.batch_size, overlap=view.overlap, norm=view.norm)
     pictures = choose_pictures(view)
-    started = references_of(view.run, view.dataset.train if view.has_dataset else None, view.seed)
+    read = view.has_dataset and "expected_gradients" in methods  # the data may be elsewhere, and files be explained
+    started = references_of(view.run, view.dataset.train if read else None, view.seed)
     common = {"references": started, "effort": effort, "seed": view.seed, "progress": view.progress}
     rows = explain_pictures(view.run, pictures, layer=layer, maps=maps, methods=methods, **common)
     path = view.path(f"compare_methods_{layer}" if layer else "compare_methods")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +46,7 @@ def draw_methods(
     row_in = max(lines * line_in, 2 * CELL_IN + 2 * LABEL_IN + GAP_IN) + 0.06
     height_in = row_in * len(rows)
     with matplotlib.rc_context(CHART_STYLE):
-        figure, part = chart(height_in, title=title, caption=f"{_caption(percentile)} {caption}")
+        figure, part = chart(height_in, title=title, caption=f"{_caption(percentile, titles)} {caption}")
         for number, row in enumerate(rows):
             top = number * row_in + LABEL_IN
             image = _cell(part, 0, top, 2 * CELL_IN, height_in)
@@ -90,10 +90,11 @@ def _short(name: str, length: int) -> str:
     return name if len(name) <= length else f"{name[: length - 1]}…"
 
 
-def _caption(percentile: float) -> str:
-    return (
+def _caption(percentile: float, methods: Collection[str]) -> str:
+    said = (
         "Left: the image as the network sees it, and what is explained of it. All maps are drawn by one rule: mid-grey "
         f"is zero, each is scaled by the {percentile:g} percentile of its own non-zero magnitudes, so strengths cannot "
         "be compared between cells; those of colour have a value for each channel of the image, grey ones for each "
-        "place alone. RISE's map, a mean over masks, is drawn less its own mean."
+        "place alone."
     )
+    return said + " RISE's map, a mean over masks, is drawn less its own mean." * ("rise" in methods)

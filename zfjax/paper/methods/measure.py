@@ -88,8 +88,6 @@ def _questions(
     which, channel = np.repeat(np.arange(count), chosen.shape[1]), chosen.ravel()
     pairs = zip(which, channel, strict=True)
     about = [f"{layer} map {number}, {peaks[image, number]:.3g}" for image, number in pairs]
-    if found.ndim == 2:
-        return which, jnp.asarray(channel), about
     units = strongest(passed, layer, jnp.arange(channels))
     row, col = (place.reshape(count, channels)[which, channel] for place in (units.row, units.col))
     return which, jnp.stack([row, col, jnp.asarray(channel)], axis=1), about

@@ -13,7 +13,7 @@ from zfjax.arch import Arch
 from zfjax.attribution import grad_cam, gradients
 from zfjax.attribution.deconvolve import guided_backprop
 from zfjax.attribution.lrp import Rule, lrp
-from zfjax.attribution.occlusion import network_occlusion_map
+from zfjax.attribution.occlusion import centres, network_occlusion_map
 from zfjax.attribution.rise import rise
 from zfjax.attribution.targets import in_batches
 from zfjax.convnet import Forward, forward
@@ -65,8 +65,8 @@ Explain = Callable[[Question, jax.Array, jax.Array], jax.Array]
 
 
 class Method(NamedTuple):
-    """title: for captions. source: who and when. explain: images [N, S, S, C] and targets (int [N], of units of maps
-    [N, 3]) -> [N, S, S, C] or, of places alone, [N, S, S]. classes_alone: it explains no units."""
+    """title: for captions. source: who and when. explain: images [N, S, S, C] and targets (int [N], of units [N, 3])
+    -> [N, S, S, C] or, of places alone, [N, S, S]. classes_alone: it explains no units."""
 
     title: str
     source: str
@@ -144,10 +144,13 @@ def _lrp(rule: Rule) -> Explain:
 
 
 def _occlusion(asked: Question, images: jax.Array, targets: jax.Array) -> jax.Array:
-    """What the answer loses under a square, for every place of its centre, enlarged to the image bilinearly."""
+    """What the answer loses under a square, for every place of its centre, and bilinearly between those."""
     side = asked.arch.image_size
     options = {"size": max(1, round(side / 4)), "stride": max(1, side // asked.effort.places)}
     options["batch_size"] = asked.effort.batch_size
+    places = centres(side, options["stride"])
+    pixels = jnp.arange(side, dtype=jnp.float32)
+    between = jax.vmap(jnp.interp, (None, None, 0))(pixels, places.astype(jnp.float32), jnp.eye(len(places)))
 
     def one(pair: tuple[jax.Array, jax.Array]) -> jax.Array:
         image, target = pair
@@ -156,8 +159,8 @@ def _occlusion(asked: Question, images: jax.Array, targets: jax.Array) -> jax.Ar
             return asked.answers_of(passed)[(slice(None), *jnp.atleast_1d(target))]
 
         scores = network_occlusion_map(asked.arch, asked.params, image, answer, **options)
-        lost = answer(forward(asked.arch, asked.params, image[None])) - scores
-        return jax.image.resize(lost, image.shape[:2], "bilinear")
+        lost = answer(forward(asked.arch, asked.params, image[None]))[0] - scores
+        return between.T @ lost @ between
 
     return jax.lax.map(one, (images, targets))
 
@@ -202,8 +205,8 @@ def chosen_methods(text: str, *, layer: str) -> list[str]:
 def explain(name: str, asked: Question, images: jax.Array, targets: jax.Array) -> jax.Array:
     """What a method says: float32 [N, S, S, C], signed, or of places alone [N, S, S]; compiled once a network.
 
-    images: [N, S, S, C] as the network takes them. targets: int [N], classes or units of a fully connected layer, or
-    [N, 3], row, column and channel of units of maps.
+    images: [N, S, S, C] as the network takes them. targets: int [N], classes, or [N, 3], row, column and channel of
+    units (of a fully connected layer 0, 0 and its number).
     """
     arrays = asked.params, asked.references, asked.key, images, targets
     return _explain(name, asked.arch, asked.layer, asked.effort, *arrays)

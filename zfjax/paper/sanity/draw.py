@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from zfjax.draw.page import CAPTION_PT, CHART_STYLE, LABEL_PT, chart, own_parameters, save
 from zfjax.paper.sanity.table import Means, named
+from zfjax.terminal import visible
 
 CURVES = {"rank": "rank correlation", "size": "rank correlation of sizes", "ssim": "SSIM of sizes"}
 DOTS = {"deletion": "deletion (low)", "insertion": "insertion (high)", "inside": "in the box (high)"}
@@ -56,7 +57,7 @@ def _curves(axes: Axes, kind: str, head: str, means: Means, titles: dict[str, st
         axes.fill_between(places, values[:, 1], values[:, 2], color=colour, alpha=0.12, linewidth=0)
     axes.axhline(0, color="0.7", linewidth=0.4)
     axes.set_title(head)
-    axes.set_xticks(places, ["as learnt", *layers], rotation=60, ha="right", rotation_mode="anchor")
+    axes.set_xticks(places, ["as learnt", *map(visible, layers)], rotation=60, ha="right", rotation_mode="anchor")
 
 
 def _dots(axes: Axes, measure: str, head: str, means: Means, titles: dict[str, str]) -> None:
@@ -66,7 +67,7 @@ def _dots(axes: Axes, measure: str, head: str, means: Means, titles: dict[str, s
             axes.plot([low, high], [place, place], color="0.5", linewidth=0.8)
             axes.plot([mean], [place], "o", color=CHART_STYLE["axes.prop_cycle"].by_key()["color"][0], markersize=2.5)
     axes.set_title(head, fontsize=CAPTION_PT)
-    axes.set_yticks(range(len(means)), [titles.get(method, method) for method in means])
+    axes.set_yticks(range(len(means)), [visible(titles.get(method, method)) for method in means])
     axes.set_ylim(len(means) - 0.5, -0.5)
     axes.grid(axis="y", color="0.92", linewidth=0.4)
 
