@@ -41,7 +41,7 @@ def draw(view: View, options: Options) -> Drawn:
     rows = explain_pictures(view.run, pictures, layer=layer, maps=maps, methods=methods, **common)
     path = view.path(f"compare_methods_{layer}" if layer else "compare_methods")
     what = f"the strongest unit of {layer}" if layer else "the class"
-    title = f"{view.run.arch.name}: {what}, explained by {len(methods)} methods"
+    title = f"{view.run.arch.name}: {what}, explained by {len(methods)} method{'s' * (len(methods) > 1)}"
     caption = f"{_choices(options, methods, len(started))} {view.origin}"
     titles = {name: METHODS[name].title for name in methods}
     draw_methods(rows, titles, path, title=title, caption=caption, percentile=view.percentile)

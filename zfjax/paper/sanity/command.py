@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def draw(view: View, options: Options) -> Drawn:
     check_flags(options, "sanity")
     methods = chosen_methods(options.methods, layer="")
     pictures = choose_pictures(view, options.images)
-    trial, settings = _trial(view, options, pictures)
+    trial, settings = _trial(view, options, pictures, methods)
     ledger = Ledger(view.out / "sanity.jsonl", settings)
     found = measure(trial, methods, ledger, progress=view.progress)
     means = _means(found, view.seed)
@@ -60,7 +61,7 @@ def draw(view: View, options: Options) -> Drawn:
     layers = [name for name in layers if name != "labels"]
     path = view.path("sanity")
     titles = {name: METHODS[name].title for name in methods}
-    title = f"{view.run.arch.name}: what {len(methods)} methods of attribution depend on"
+    title = f"{view.run.arch.name}: what methods of attribution depend on"
     notes = _notes(view, options, pictures, trial)
     draw_sanity(means, titles, layers, path, title=title, caption=" ".join(notes))
     table = markdown(sanity_table(means, titles, layers, title=title, notes=notes))
@@ -69,7 +70,7 @@ def draw(view: View, options: Options) -> Drawn:
     return Drawn([path, path.with_suffix(".md")], means)
 
 
-def _trial(view: View, options: Options, pictures: Pictures) -> tuple[Trial, dict]:
+def _trial(view: View, options: Options, pictures: Pictures, methods: list[str]) -> tuple[Trial, dict]:
     """What is tested, and the settings that its results are kept under."""
     import jax
     import jax.numpy as jnp
@@ -81,19 +82,20 @@ def _trial(view: View, options: Options, pictures: Pictures) -> tuple[Trial, dic
 
     run = view.run
     unlearnt = _unlearnt(view, options.unlearnt)
-    started = references_of(run, view.dataset.train if view.has_dataset else None, view.seed)
+    read = view.has_dataset and "expected_gradients" in methods  # the data may be elsewhere, and files be explained
+    started = references_of(run, view.dataset.train if read else None, view.seed)
     references = run.preprocess.centre(jnp.asarray(started)) if len(started) else jnp.zeros((1, *_image_shape(run)))
     effort = Effort(options.samples, options.masks, batch_size=view.batch_size, overlap=view.overlap, norm=view.norm)
     asked = Question(run.arch, run.params, "", references, jax.random.key(view.seed), effort)
-    in_scenes = view.has_dataset and view.dataset.name == "scenes" and pictures.numbers
+    in_scenes = pictures.numbers and view.dataset.name == "scenes"
     boxes = jnp.asarray(scene_boxes(pictures.numbers, view.split, run.preprocess)) if in_scenes else None
     images = run.preprocess.centre(jnp.asarray(pictures.canvases))
     settings = {
         "run": view.name,
         "step": run.step,
         "arch": run.arch.to_dict(),
-        "images": list(pictures.numbers) or list(pictures.names),
-        "dataset": view.dataset.name if view.has_dataset else "files",
+        "images": list(pictures.numbers) or [zlib.crc32(canvas) for canvas in pictures.canvases],
+        "dataset": view.dataset.name if pictures.numbers or read else "files",
         "split": view.split,
         "effort": effort._asdict(),
         "stages": options.stages,
@@ -114,7 +116,7 @@ def _unlearnt(view: View, path: str) -> Run | None:
 
     other = load_run(path)
     if without_dropout(other.arch).layers != without_dropout(view.run.arch).layers:
-        raise InputError(f"--sanity.unlearnt={path} is a {other.arch.name} of other layers than the run {view.name}")
+        raise InputError(f"--sanity.unlearnt={path} has other layers ({other.arch.name}) than the run {view.name}")
     if not other.config.get("random_labels"):
         raise InputError(f"--sanity.unlearnt={path} was not trained with --random_labels")
     return other
