@@ -76,10 +76,12 @@ class How:
     """Of the random choices."""
 
 
+ON_DEMAND = [name for name, figure in FIGURES.items() if figure.on_demand]
 FIGURE_HELP = "\n".join(
     (
         *(f"{name}: {figure.help}" for name, figure in FIGURES.items()),
-        "all: whatever the run and its data set allow, and selection where there are several runs.",
+        f"all: whatever the run and its data set allow, but for {', '.join(ON_DEMAND)}, which take long; and selection "
+        "where there are several runs.",
     )
 )
 Chosen = dataclasses.make_dataclass("Chosen", [("figure", choice(["all", *FIGURES], FIGURE_HELP), "all")], frozen=True)
@@ -147,7 +149,8 @@ def _jobs(config: Any) -> list[tuple[str, Any]]:
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"--ckpt has several runs named {twice[0]}, whose pictures would have the same names")
     views = [_view(config, path, name if len(paths) > 1 else "") for path, name in zip(paths, names, strict=True)]
-    every = [name for name, figure in FIGURES.items() if len(paths) > 1 or not figure.comparison]
+    quick = {name: figure for name, figure in FIGURES.items() if not figure.on_demand}
+    every = [name for name, figure in quick.items() if len(paths) > 1 or not figure.comparison]
     wanted = every if config.figure == "all" else [config.figure]
     alone = [(figure, view) for view in views for figure in wanted if not FIGURES[figure].comparison]
     common = [dataclasses.replace(view, out=_folder(config, paths[0])) for view in views]

@@ -126,6 +126,14 @@ def chart(height_in: float, *, title: str, caption: str, width_in: float = TEXT_
     return figure, part
 
 
+def square(part: SubFigure, left: float, top: float, side: float, height_in: float) -> Axes:
+    """Square axes without lines at a place of a `chart`'s part of `height_in` inches, in inches from its top left."""
+    box = left / TEXT_WIDTH_IN, 1 - (top + side) / height_in, side / TEXT_WIDTH_IN, side / height_in
+    axes = part.add_axes(box, anchor="NW")
+    axes.set_axis_off()
+    return axes
+
+
 def label(axes: Axes, x: float, y: float, text: str, **style) -> None:
     """Small text at a place of the mosaic, in its pixels."""
     axes.text(x, y, text, fontsize=LABEL_PT, family=FONT, **style)

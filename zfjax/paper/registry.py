@@ -10,6 +10,7 @@ from zfjax.paper.first_layers import command as first_layers
 from zfjax.paper.invariance import command as invariance
 from zfjax.paper.methods import command as methods
 from zfjax.paper.occlusion import command as occlusion
+from zfjax.paper.optimised import command as optimised
 from zfjax.paper.sanity import command as sanity
 from zfjax.paper.units import command as units
 from zfjax.paper.view import Figure
@@ -25,6 +26,7 @@ FIGURES: dict[str, Figure] = {
     "activations": units.FIGURES["activations"],
     "occlusion": occlusion.FIGURE,
     "compare_methods": methods.FIGURE,
+    "optimised": optimised.FIGURE,
     "sanity": sanity.FIGURE,
     "selection": first_layers.FIGURES["selection"],
 }

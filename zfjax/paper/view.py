@@ -33,6 +33,7 @@ class Figure(NamedTuple):
     options: type  # a frozen dataclass of flags, all with defaults; its docstring heads them in --help
     draw: Callable[..., Drawn]  # (view, options), or (views of all runs, options) of a comparison
     comparison: bool = False
+    on_demand: bool = False  # left out of --figure=all: it takes much longer than the paper's figures
 
 
 class Drawn(NamedTuple):

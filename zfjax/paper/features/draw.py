@@ -58,7 +58,7 @@ def draw_features(
         label(axes, x, y, f"{each.index}")
         label(axes, half + x, y, f"{each.index}")
         if roomy:
-            label(axes, half + x + grid_width, y, _span(each.activations), ha="right", color="0.45")
+            label(axes, half + x + grid_width, y, span(each.activations), ha="right", color="0.45")
     save(figure, path)
 
 
@@ -91,7 +91,7 @@ def _features_caption(k: int, window: tuple[int, int] | None, percentile: float,
     )
 
 
-def _span(activations: np.ndarray) -> str:
+def span(activations: np.ndarray) -> str:
     """The strongest and the weakest activation, three digits each."""
     if len(activations) == 0:
         return ""

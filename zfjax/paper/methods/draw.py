@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import SubFigure
 
-from zfjax.draw.page import CHART_STYLE, LABEL_PT, TEXT_WIDTH_IN, chart, own_parameters, save
+from zfjax.draw.page import CHART_STYLE, LABEL_PT, TEXT_WIDTH_IN, chart, own_parameters, save, square
 from zfjax.draw.tiles import PERCENTILE, rgb8, show_patch, to_display
 from zfjax.errors import InputError
 
@@ -49,14 +48,14 @@ def draw_methods(
         figure, part = chart(height_in, title=title, caption=f"{_caption(percentile, titles)} {caption}")
         for number, row in enumerate(rows):
             top = number * row_in + LABEL_IN
-            image = _cell(part, 0, top, 2 * CELL_IN, height_in)
+            image = square(part, 0, top, 2 * CELL_IN, height_in)
             image.imshow(rgb8(show_patch(row.image)), interpolation="antialiased")
             _above(image, _short(row.name, 34))
             image.text(0.5, -0.02, _short(row.about, 34), fontsize=LABEL_PT, color="0.2", **_centred(image, "top"))
             for place, (method, text) in enumerate(titles.items()):
                 line, column = divmod(place, COLUMNS)
                 left = 2 * CELL_IN + GAP_IN + column * (CELL_IN + GAP_IN)
-                axes = _cell(part, left, top + line * line_in, CELL_IN, height_in)
+                axes = square(part, left, top + line * line_in, CELL_IN, height_in)
                 axes.imshow(rgb8(_shown(method, row.maps[method], percentile)), interpolation="antialiased")
                 _above(axes, text)
                 if not row.maps[method].any():
@@ -68,14 +67,6 @@ def _shown(method: str, values: np.ndarray, percentile: float) -> np.ndarray:
     """[S, S, C] in 0..1. RISE's is a mean over all masks, above zero everywhere: what it says is where it is more."""
     values = values if values.ndim == 3 else values[..., None]
     return to_display(values - values.mean() if method == "rise" else values, percentile=percentile)
-
-
-def _cell(part: SubFigure, left: float, top: float, side: float, height: float) -> Axes:
-    """Square axes at a place of the part, in inches from its top left."""
-    box = left / TEXT_WIDTH_IN, 1 - (top + side) / height, side / TEXT_WIDTH_IN, side / height
-    axes = part.add_axes(box)
-    axes.set_axis_off()
-    return axes
 
 
 def _above(axes: Axes, text: str) -> None:

@@ -149,4 +149,6 @@ def _notes(view: View, options: Options, pictures: Pictures, trial: Trial) -> tu
     return tuple(said)
 
 
-FIGURE = Figure("tests of these methods: do their maps depend on what was learnt, and matter to it?", Options, draw)
+FIGURE = Figure(
+    "tests of these methods: do their maps depend on what was learnt, and matter to it?", Options, draw, on_demand=True
+)
