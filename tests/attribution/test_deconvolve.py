@@ -252,6 +252,7 @@ def test_arguments_units_and_cotangents():
     several = deconvolve(f, 1, unit=(jnp.arange(2), jnp.array([0, 3])))(params, x)
     close(several, W[:, [0, 3]].T)
     close(jax.vmap(lambda unit: deconvolve(f, 1, unit=(0, unit))(params, x)[0])(jnp.arange(4)), W.T)
+    close(deconvolve(lambda x, scale: (f(params, x) * scale).sum())(x, scale=2.0), np.tile(2 * W.sum(axis=1), (2, 1)))
     signal = FRESH.normal(size=(2, 4)).astype(np.float32)
     both = deconvolve(f, (0, 1), cotangent=signal, others="gradient")(params, x)  # a product of the two
     close(both[0]["w"], x.T @ np.maximum(signal, 0))
@@ -266,6 +267,9 @@ def test_arguments_units_and_cotangents():
         ({"unit": (0, 0)}, "has 2 numbers"),
         ({"cotangent": np.zeros(3)}, r"the cotangent has \[\(3,\)\]"),
         ({"argnums": 1, "unit": (0,)}, "argument 1 of f, which was given 1"),
+        ({"argnums": "x", "unit": (0,)}, "argument 'x' of f"),
+        ({"unit": (1.5,)}, "must be whole numbers, not 1.5"),
+        ({"unit": (slice(2),)}, "must be whole numbers, not slice"),
         ({"unit": (0,), "cotangent": V}, "give one"),
         ({"others": "ignore"}, "others is"),
     ],
@@ -276,8 +280,9 @@ def test_what_cannot_be_asked(options, words):
 
     with pytest.raises(InputError, match=words):
         deconvolve(f, **options)(X)
-    with pytest.raises(InputError, match="floating-point numbers, not int32"):
-        deconvolve(f, unit=(0,))(jnp.arange(4))
+    for whole in (jnp.arange(4), 3):
+        with pytest.raises(InputError, match="floating-point numbers, not int32"):
+            deconvolve(f, unit=(0,))(whole)
 
 
 def test_the_list_of_relus_says_where_they_are():

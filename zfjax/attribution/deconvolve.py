@@ -89,8 +89,8 @@ def relus(
     What is in a loop's body is listed once. Arguments may be `jax.ShapeDtypeStruct`s. Raises InputError as it does.
     """
 
-    def found(*args: Any) -> tuple[Relu, ...]:
-        return _trace(f, argnums, others, args).program.relus
+    def found(*args: Any, **named: Any) -> tuple[Relu, ...]:
+        return _trace(f, argnums, others, args, named).program.relus
 
     return found
 
@@ -101,12 +101,12 @@ def _signal(f: Callable, argnums, rule: Rule, unit, cotangent, others: Others) -
     if others not in ("error", "gradient"):
         raise InputError(f"others is 'error' or 'gradient', not {others!r}")
 
-    def signal(*args: Any) -> Any:
-        traced = _trace(f, argnums, others, args)
+    def signal(*args: Any, **named: Any) -> Any:
+        traced = _trace(f, argnums, others, args, named)
         if not traced.program.relus:
             warnings.warn(f"{_name(f)} has no ReLU: what comes down is its plain gradient", stacklevel=2)
         start = _start(f, traced, unit, cotangent)
-        signals = traced.pulls[rule]([*traced.consts, *jax.tree.leaves(args)], start)
+        signals = traced.pulls[rule]([*traced.consts, *jax.tree.leaves((args, named))], start)
         _, tree = jax.tree.flatten(_chosen(argnums, args))
         return jax.tree.unflatten(tree, signals)
 
@@ -120,17 +120,18 @@ class _Traced(NamedTuple):
     results: Any  # what f returns, as shapes
 
 
-def _trace(f: Callable, argnums: int | Sequence[int], others: Others, args: tuple) -> _Traced:
+def _trace(f: Callable, argnums: int | Sequence[int], others: Others, args: tuple, named: dict) -> _Traced:
     """Raises InputError for what is not to be explained, and for what cannot be rewritten."""
     numbers = [argnums] if isinstance(argnums, int) else list(argnums)
-    if wrong := [number for number in numbers if not -len(args) <= number < len(args)]:
-        raise InputError(f"argnums asks for argument {wrong[0]} of {_name(f)}, which was given {len(args)}")
+    if wrong := [each for each in numbers if not isinstance(each, int) or not -len(args) <= each < len(args)]:
+        raise InputError(f"argnums asks for argument {wrong[0]!r} of {_name(f)}, which was given {len(args)}")
     numbers = [number % len(args) for number in numbers]
     marks = jax.tree.leaves([jax.tree.map(lambda _, n=n: n in numbers, arg) for n, arg in enumerate(args)])
-    for leaf in jax.tree.leaves([args[number] for number in numbers]):
-        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
-            raise InputError(f"{_name(f)}: what is explained must be floating-point numbers, not {leaf.dtype}")
-    jaxpr, results = jax.make_jaxpr(f, return_shape=True)(*args)
+    marks += [False] * len(jax.tree.leaves(named))
+    for kind in [jnp.result_type(leaf) for leaf in jax.tree.leaves([args[number] for number in numbers])]:
+        if not jnp.issubdtype(kind, jnp.floating):
+            raise InputError(f"{_name(f)}: what is explained must be floating-point numbers, not {kind}")
+    jaxpr, results = jax.make_jaxpr(f, return_shape=True)(*args, **named)
     program, pulls = _read(jaxpr, tuple(marks))
     for problem in program.problems:
         if others == "error" or problem.fatal:
@@ -189,7 +190,10 @@ def _start(f: Callable, traced: _Traced, unit: tuple | None, cotangent: Any) -> 
     if len(index) != len(result.shape):
         raise InputError(f"unit {unit!r} has {len(index)} numbers; {_name(f)} returns {list(result.shape)}")
     for number, size in zip(index, result.shape, strict=True):
-        if not isinstance(number, Tracer) and not ((-size <= np.asarray(number)) & (np.asarray(number) < size)).all():
+        known = None if isinstance(number, Tracer) else np.asarray(number)
+        if known is not None and not np.issubdtype(known.dtype, np.integer):
+            raise InputError(f"unit {unit!r} must be whole numbers, not {number!r}")
+        if known is not None and not ((-size <= known) & (known < size)).all():
             raise InputError(f"unit {unit!r} is outside of what {_name(f)} returns, {list(result.shape)}")
     return [jnp.zeros(result.shape, result.dtype).at[index].set(1)]
 

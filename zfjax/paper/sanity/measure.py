@@ -8,8 +8,8 @@ what it has learnt. Petsiuk et al. 2018 (arXiv 1806.07421): what it marks must m
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -88,17 +88,20 @@ def _kept_as(trial: Trial, part: str) -> str:
 def _parts(
     trial: Trial, networks: dict[str, dict], wanted: Sequence[tuple[str, str]]
 ) -> Iterator[tuple[tuple[str, str], Values]]:
-    """The wanted parts one by one; what several need is computed once."""
-    intact = functools.cache(lambda method: explain(method, trial.asked, trial.images, trial.labels))
-    for layer, params in networks.items():
-        for method in [method for method, part in wanted if part == layer]:
-            other = explain(method, trial.asked._replace(params=params), trial.images, trial.labels)
-            yield (method, layer), _changed(intact(method), other, layer)
-    for method, part in wanted:
-        if part == "classes":
-            yield (method, part), {"classes": _numbers(_classes(trial, method, intact(method)))}
-        elif part == "intact":
-            yield (method, part), _intact(trial, method, intact)
+    """The wanted parts one by one, method by method: the maps of one at a time are held."""
+    for method in dict.fromkeys(method for method, _ in wanted):
+        intact = functools.cache(functools.partial(explain, method, trial.asked, trial.images, trial.labels))
+        for part in [part for name, part in wanted if name == method]:
+            yield (method, part), _part(trial, networks, method, part, intact)
+
+
+def _part(trial: Trial, networks: dict[str, dict], method: str, part: str, intact: Callable[[], jax.Array]) -> Values:
+    if part == "intact":
+        return _intact(trial, method, intact)
+    if part == "classes":
+        return {part: _numbers(_classes(trial, method, intact()))}
+    other = explain(method, trial.asked._replace(params=networks[part]), trial.images, trial.labels)
+    return _changed(intact(), other, part)
 
 
 def _networks(trial: Trial) -> dict[str, dict]:
@@ -125,7 +128,7 @@ def _likeness(maps: jax.Array, others: jax.Array) -> dict[str, jax.Array]:
     }
 
 
-def _intact(trial: Trial, method: str, intact: Any) -> Values:
+def _intact(trial: Trial, method: str, intact: Callable[[], jax.Array]) -> Values:
     """What a map, or a baseline, says of the places of its image."""
     count, size = len(trial.images), (trial.asked.arch.image_size, trial.asked.arch.image_size)
     match method:
@@ -136,7 +139,7 @@ def _intact(trial: Trial, method: str, intact: Any) -> Values:
         case "the box itself":
             return {"drop": _numbers(_drop(trial, inside_boxes(trial.boxes, size)))}
         case _:
-            weights = magnitude(intact(method))
+            weights = magnitude(intact())
     arrays = trial.asked.params, trial.images, trial.labels, weights
     falls, rises = _curves(trial.asked.arch, trial.asked.effort.batch_size, *arrays)
     values = {"deletion": _numbers(falls), "insertion": _numbers(rises)}
