@@ -14,6 +14,7 @@ from zfjax.paper.first_layers.measure import Selection
 from zfjax.paper.invariance.measure import Invariance
 from zfjax.paper.methods.measure import Explained
 from zfjax.paper.occlusion.measure import Occlusion
+from zfjax.paper.optimised.measure import Optimised
 from zfjax.paper.sanity.table import Mean
 from zfjax.paper.top_activations import FeatureMap
 from zfjax.paper.units.measure import Strongest
@@ -62,6 +63,9 @@ def arguments(name: str) -> dict[str, tuple]:
         "draw_maximal_activations": ([Strongest(name, PATCHES[:2], boxes, np.array([2.0, 1.0]), np.arange(2))],),
         "draw_methods": ([Explained(PATCHES[0], name, name, {"rise": SIGNED[0, ..., 0]})], {"rise": name}),
         "draw_occlusion": ([covered], [SIGNED[1:]], [name], [name, "cat", "dog"]),
+        "draw_optimised": (
+            {name: Optimised(FeatureMap(3, SIGNED, PATCHES, np.arange(4.0)[::-1]), PATCHES, np.ones(4))},
+        ),
         "draw_sanity": ({name: tested}, {name: name}, [name]),
         "draw_selection": ({name: selection, "other": selection},),
         "draw_transfer": ({f"svm ({name})": {5: (10.0, 0.5), 15: (20.0, 1.0)}},),
