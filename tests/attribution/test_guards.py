@@ -79,3 +79,28 @@ def test_relus_below_a_curve_stay(curve, rule):
     found = rule(f(jax.nn.relu), others="gradient")(X)
     np.testing.assert_allclose(found, jax.grad(f(rectifying(rule)))(X), rtol=1e-4, atol=1e-5)
     assert {each.kind for each in relus(f(jax.nn.relu), others="gradient")(X)} == {"relu"}
+
+
+@pytest.mark.parametrize("explain", [deconvolve, guided_backprop])
+def test_a_relu_is_found_where_vmap_has_moved_its_parts(explain):
+    """vmap transposes a comparison and what it chooses from before they meet."""
+    kernels, image = (
+        np.random.default_rng(0).normal(size=size).astype(np.float32) for size in ((2, 3, 3, 3, 4), (1, 8, 8, 3))
+    )
+
+    def f(image, relu):
+        def one(kernel):
+            dims = ("NHWC", "HWIO", "NHWC")
+            return relu(jax.lax.conv_general_dilated(image, kernel, (1, 1), "SAME", dimension_numbers=dims))
+
+        return jax.vmap(one, out_axes=-1)(jnp.asarray(kernels)).sum(axis=(0, 1, 2, 3)) @ jnp.array([-1.0, 2.0])
+
+    plain = explain(lambda image: f(image, jax.nn.relu))(image)
+    for relu in (lambda x: jnp.where(x > 0, x, 0), lambda x: x * (x > 0), lambda x: jnp.where(x <= 0, 0, x)):
+        np.testing.assert_allclose(explain(lambda image, relu=relu: f(image, relu))(image), plain, rtol=1e-5, atol=1e-5)
+
+
+def test_a_choice_by_moved_values_is_no_maximum():
+    """A hole below a half, which vmap and a transpose bring to one: no ReLU, and refused as it is without them."""
+    with pytest.raises(InputError, match="select_n"):
+        deconvolve(lambda x: jnp.where((x > 0.5).T, x.T, 0).sum())(jnp.ones((2, 3)))

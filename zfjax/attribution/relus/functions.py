@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,13 +12,16 @@ from jax.extend import core
 
 from zfjax.attribution.relus import piecewise
 from zfjax.attribution.relus.piecewise import Piecewise
-from zfjax.attribution.relus.value import Value
+from zfjax.attribution.relus.value import Root, Value
 
 NOWHERE = -1  # what constants alone are functions of
+# Whose result holds the numbers of the operand, in other places: under vmap, a comparison and what it chooses from are
+# moved before they meet.
+MOVES = frozenset("transpose reshape broadcast_in_dim squeeze expand_dims rev slice".split())
 _VIEWS = 8  # values back that one is known as a function of: more than any activation's definition takes
 
 
-def functions_of(eqn: core.JaxprEqn, operands: Sequence[Value]) -> dict[int, Piecewise]:
+def functions_of(eqn: core.JaxprEqn, operands: Sequence[Value]) -> dict[Root, Piecewise]:
     """What function the result is of which values; empty where it is none."""
     name = eqn.primitive.name
     if name not in piecewise.NAMES or not _keeps_numbers(eqn):
@@ -34,7 +39,7 @@ def function(
     eqn: core.JaxprEqn,
     operands: Sequence[Value],
     inputs: Sequence[int],
-    views: Mapping[int, Piecewise],
+    views: Mapping[Root, Piecewise],
     where: str,
 ) -> Value:
     """The value that such a primitive makes, which has that number. Open, unless it is a line or a step."""
@@ -46,6 +51,15 @@ def function(
     compared = frozenset(inputs) if aval.dtype == bool else frozenset()
     made_by = (eqn.primitive.name, where)
     return Value(aval, True, carries, views={**views, **own}, open=is_open, compared=compared, made_by=made_by)
+
+
+def moved(eqn: core.JaxprEqn, before: Value, after: Value) -> Value:
+    """What is known of a value after it was moved: the same functions, of what these were, moved alike."""
+    how = eqn.primitive.name, repr(sorted(eqn.params.items()))
+    views = {(root, how): view for root, view in before.views.items()} | {**after.views}
+    compared = frozenset((root, how) for root in before.compared)
+    shared = before.shared or math.prod(after.aval.shape) > math.prod(before.aval.shape)
+    return dataclasses.replace(after, views=dict(list(views.items())[-_VIEWS:]), compared=compared, shared=shared)
 
 
 def _keeps_numbers(eqn: core.JaxprEqn) -> bool:

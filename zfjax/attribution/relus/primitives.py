@@ -55,8 +55,11 @@ def refusal(name: str, operands: Sequence[Value], numbers: Sequence[int]) -> str
             return "a quotient by what depends on the input"
         return "a product of two values that depend on the input" if depending > 1 else None
     if name == "select_n":
-        between = operands[0].compared <= set(numbers[1:])  # the larger of two, say
-        return None if between or not operands[0].depends else "a choice by the values, and no ReLU"
+        which, *others = operands
+        cases = frozenset(numbers[1:]).union(*(value.names for value in others))
+        between = which.compared and which.compared <= cases  # the larger of two, say
+        branch = which.shared or which.aval.shape != others[0].aval.shape  # one truth for many numbers, as of a cond
+        return None if between or branch or not which.depends else "a choice by the values, and no ReLU"
     if name in ("max", "min") and depending < 2:
         return "a threshold that is not the same everywhere"
     if name in CHOICES:

@@ -10,12 +10,12 @@ from typing import Any
 from jax.extend import core
 
 from zfjax.attribution.relus import loops, piecewise
-from zfjax.attribution.relus.functions import NOWHERE, function, functions_of
+from zfjax.attribution.relus.functions import MOVES, NOWHERE, function, functions_of, moved
 from zfjax.attribution.relus.guards import guards
 from zfjax.attribution.relus.primitives import COMPARISONS, CURVES, STEPS, UNIFORM, refusal
 from zfjax.attribution.relus.program import Equation, Problem, Program, Rectify, Relu, Step, Structured, needed
 from zfjax.attribution.relus.rectifier import Rectifier, ceiling, is_relu, recognised
-from zfjax.attribution.relus.value import Value, settled, uniform
+from zfjax.attribution.relus.value import Root, Value, settled, uniform
 
 _CALLS = {  # primitives that only call, and which of their parameters is what they call
     "jit": "jaxpr",
@@ -115,7 +115,11 @@ class Reading:
 
         def result(number: int, aval: Any) -> Value:
             value = settled(number, aval, depends, carries)
-            return dataclasses.replace(value, constant=uniform_, compared=frozenset(compared), made_by=(name, where))
+            if depends and name in MOVES:
+                value = moved(eqn, from_[0], value)
+            elif compared:
+                value = dataclasses.replace(value, compared=frozenset(compared), shared=any(v.shared for v in from_))
+            return dataclasses.replace(value, constant=uniform_, made_by=(name, where))
 
         outputs = [self.add(lambda number, aval=var.aval: result(number, aval)) for var in eqn.outvars]
         self.steps.append(Equation(eqn, tuple(inputs), tuple(outputs)))
@@ -136,11 +140,9 @@ class Reading:
             return number
         curbed = eqn.primitive.name == "min" and any(value.rectified for value in operands)
         for root, view in views.items():
-            if is_relu(view):  # at once: what follows is no part of it, unless it is a ceiling
-                self._rectify(number, root, recognised(view))
-                break
-            if curbed and (top := ceiling(view)):
-                self._rectify(number, root, top)
+            # at once: what follows is no part of it, unless it is a ceiling
+            found = recognised(view) if is_relu(view) else ceiling(view) if curbed else None
+            if found and self._rectify(number, root, found):
                 break
         return number
 
@@ -149,22 +151,24 @@ class Reading:
         value = self.values[number]
         if not value.open:
             return number
-        found = next(((root, each) for root, view in value.views.items() if (each := recognised(view))), None)
-        if found is None:
-            name, where = value.made_by
-            self.problems.append((number, Problem(name, where, "no ReLU, and not linear")))
+        if not any(
+            (each := recognised(view)) and self._rectify(number, root, each) for root, view in value.views.items()
+        ):
+            self.problems.append((number, Problem(*value.made_by, "no ReLU, and not linear")))
             self.values[number] = settled(number, value.aval, True, True)
-        else:
-            self._rectify(number, *found)
         return number
 
-    def _rectify(self, number: int, root: int, rectifier: Rectifier | None) -> None:
-        assert rectifier is not None
+    def _rectify(self, number: int, root: Root, rectifier: Rectifier) -> bool:
+        """Gives a value the rectifier's gradient; not where what it is a function of is no value by itself."""
+        below = next((place for place, value in enumerate(self.values) if root in (place, *value.names)), None)
+        if below is None:
+            return False
         value = self.values[number]
-        self.steps.append(Rectify(rectifier, root, number))
+        self.steps.append(Rectify(rectifier, below, number))
         self.relus.append((number, Relu(rectifier.kind, value.made_by[1], tuple(value.aval.shape))))
         rectified = rectifier.kind in ("relu", "leaky_relu")
         self.values[number] = settled(number, value.aval, True, value.differentiable, rectified)
+        return True
 
     def drop_guards(self, outputs: Sequence[int]) -> None:
         """Takes back the ReLUs that what followed has shown to be none."""

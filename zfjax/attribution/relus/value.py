@@ -13,7 +13,8 @@ from jax.core import Tracer
 
 from zfjax.attribution.relus.piecewise import IDENTITY, Piecewise, constant
 
-NOTHING: Mapping[int, Piecewise] = MappingProxyType({})
+Root = int | tuple["Root", Any]  # a value's number, or another root and how it was moved
+NOTHING: Mapping[Root, Piecewise] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -21,26 +22,33 @@ class Value:
     """depends: on what is explained. differentiable: a gradient goes through it. constant: the one number that it is
     everywhere. views: what function it is of other values, number by number. open: a piecewise linear one that is not
     settled yet, since what follows may complete the pattern. rectified: a ReLU's result. compared: whether it is the
-    truth of a comparison, between which values. made_by: primitive and place."""
+    truth of a comparison, between which values. shared: one such truth for many numbers, as of a branch under vmap.
+    made_by: primitive and place."""
 
     aval: Any
     depends: bool = False
     differentiable: bool = False
     constant: float | None = None
-    views: Mapping[int, Piecewise] = field(default_factory=lambda: NOTHING)
+    views: Mapping[Root, Piecewise] = field(default_factory=lambda: NOTHING)
     open: bool = False
     rectified: bool = False
-    compared: frozenset[int] = frozenset()
+    compared: frozenset[Root] = frozenset()
+    shared: bool = False
     made_by: tuple[str, str] = ("", "")
 
-    def seen_from(self, root: int) -> Piecewise | None:
+    @property
+    def names(self) -> frozenset[Root]:
+        """What it is itself, under whatever name."""
+        return frozenset(root for root, view in self.views.items() if view == IDENTITY)
+
+    def seen_from(self, root: Root) -> Piecewise | None:
         return constant(self.constant) if self.constant is not None else self.views.get(root)
 
 
 def settled(number: int, aval: Any, depends: bool, differentiable: bool, rectified: bool = False) -> Value:
     """One that later ones may be functions of."""
     real = jnp.issubdtype(aval.dtype, jnp.inexact)
-    views = {number: IDENTITY} if depends else NOTHING
+    views: Mapping[Root, Piecewise] = {number: IDENTITY} if depends else NOTHING
     return Value(aval, depends, differentiable and depends and real, views=views, rectified=rectified)
 
 
