@@ -138,13 +138,13 @@ def test_a_killed_one_goes_on_and_measures_nothing_twice(made_up, asked_of, tmp_
 
 
 def test_another_unlearnt_network_is_measured_alone(made_up, asked_of, tmp_path):
-    def unlearnt(step):
-        return run_of(NET, random_params(NET), np.zeros((27, 27, 3)), CLASS_NAMES, {"workdir": "runs/other"}, step)
+    def unlearnt(seed):  # of one name, folder and step, as a run that was trained again
+        return run_of(NET, random_params(NET, seed), np.zeros((27, 27, 3)), CLASS_NAMES, {"workdir": "runs/other"}, 5)
 
     before = measure(trial(), ["blind"], ledger(tmp_path))
-    for step in (5, 6):
+    for seed in (5, 6):
         asked_of.clear()
-        found = measure(trial(unlearnt=unlearnt(step)), ["blind"], ledger(tmp_path))
+        found = measure(trial(unlearnt=unlearnt(seed)), ["blind"], ledger(tmp_path))
         assert asked_of == ["blind", "blind"]  # as learnt, and by the other
         assert found["blind"].pop("rank:labels") == pytest.approx([1, 1, 1], abs=1e-5)
         del found["blind"]["size:labels"], found["blind"]["ssim:labels"]

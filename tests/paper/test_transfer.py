@@ -35,6 +35,7 @@ from zfjax.paper.transfer.minimiser import minimise
 from zfjax.paper.transfer.study import _is_result
 from zfjax.paper.transfer.table import paper_tables, show, transfer_table
 from zfjax.runs.checkpoint import Checkpoints
+from zfjax.runs.fingerprint import run_fingerprint
 from zfjax.runs.folder import create_run
 from zfjax.runs.results import Ledger
 from zfjax.runs.run import Run, load_run
@@ -214,9 +215,9 @@ def test_a_full_disk_is_found_before_anything_is_computed(tmp_path, monkeypatch)
 def test_fingerprints_tell_networks_and_images_apart():
     run = a_run()
     same = run._replace(step=8, class_names=("v", "w", "x", "y", "z"))
-    assert extraction.run_fingerprint(run) == extraction.run_fingerprint(same)
+    assert run_fingerprint(run) == run_fingerprint(same)
     others = [run._replace(params=random_params(TINY, 1)), run._replace(mean=run.mean + 1)]
-    assert extraction.run_fingerprint(run) not in map(extraction.run_fingerprint, others)
+    assert run_fingerprint(run) not in map(run_fingerprint, others)
     first = extraction.survey(Noise(10), batch_size=4)
     assert first.labels.tolist() == [0, 1, 2] * 3 + [0]
     assert first.fingerprint == extraction.survey(Noise(10), batch_size=7).fingerprint

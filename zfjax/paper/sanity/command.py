@@ -79,6 +79,7 @@ def _trial(view: View, options: Options, pictures: Pictures, methods: list[str])
     from zfjax.paper.methods.methods import Effort, Question
     from zfjax.paper.occlusion.truth import scene_boxes
     from zfjax.paper.sanity.measure import Trial
+    from zfjax.runs.fingerprint import run_fingerprint
 
     run = view.run
     unlearnt = _unlearnt(view, options.unlearnt)
@@ -91,9 +92,7 @@ def _trial(view: View, options: Options, pictures: Pictures, methods: list[str])
     boxes = jnp.asarray(scene_boxes(pictures.numbers, view.split, run.preprocess)) if in_scenes else None
     images = run.preprocess.centre(jnp.asarray(pictures.canvases))
     settings = {
-        "run": view.name,
-        "step": run.step,
-        "arch": run.arch.to_dict(),
+        "run": run_fingerprint(run),
         "images": list(pictures.numbers) or [zlib.crc32(canvas) for canvas in pictures.canvases],
         "dataset": view.dataset.name if pictures.numbers or read else "files",
         "split": view.split,

@@ -26,6 +26,7 @@ from zfjax.attribution.measures.ranks import rank_correlation
 from zfjax.attribution.measures.ssim import structural_similarity
 from zfjax.convnet import forward
 from zfjax.paper.methods.methods import METHODS, Question, explain
+from zfjax.runs.fingerprint import run_fingerprint
 from zfjax.runs.results import Ledger
 from zfjax.runs.run import Run
 from zfjax.terminal import meter
@@ -64,7 +65,8 @@ def measure(trial: Trial, methods: Sequence[str], ledger: Ledger, *, progress: b
     networks = _networks(trial)
     parts = [(method, part) for part in (*networks, "intact", "classes") for method in methods]
     parts += [(baseline, "intact") for baseline in (*BASELINES, *([BOX] if trial.boxes is not None else []))]
-    kept = {pair: (pair[0], _kept_as(trial, pair[1])) for pair in parts}
+    names = {part: _kept_as(trial, part) for _, part in parts}
+    kept = {(method, part): (method, names[part]) for method, part in parts}
     missing = [pair for pair in parts if kept[pair] not in known]
     there = len(parts) - len(missing)
     with meter(total=len(parts), initial=there, desc="testing", unit=" parts", disable=not progress) as bar:
@@ -81,8 +83,7 @@ def measure(trial: Trial, methods: Sequence[str], ledger: Ledger, *, progress: b
 
 def _kept_as(trial: Trial, part: str) -> str:
     """The name under which a part is kept: with another unlearnt network that part alone is measured anew."""
-    other = trial.unlearnt
-    return f"labels of {other.config.get('workdir')}, step {other.step}" if other and part == "labels" else part
+    return f"labels of {run_fingerprint(trial.unlearnt)}" if trial.unlearnt and part == "labels" else part
 
 
 def _parts(
@@ -131,15 +132,12 @@ def _likeness(maps: jax.Array, others: jax.Array) -> dict[str, jax.Array]:
 def _intact(trial: Trial, method: str, intact: Callable[[], jax.Array]) -> Values:
     """What a map, or a baseline, says of the places of its image."""
     count, size = len(trial.images), (trial.asked.arch.image_size, trial.asked.arch.image_size)
-    match method:
-        case "random places":
-            weights = random_order(trial.asked.key, count, size)
-        case "centre first":
-            weights = centre_first(count, size)
-        case "the box itself":
-            return {"drop": _numbers(_drop(trial, inside_boxes(trial.boxes, size)))}
-        case _:
-            weights = magnitude(intact())
+    if method == BOX:
+        return {"drop": _numbers(_drop(trial, inside_boxes(trial.boxes, size)))}
+    if method == RANDOM:
+        weights = random_order(trial.asked.key, count, size)
+    else:
+        weights = centre_first(count, size) if method == CENTRE else magnitude(intact())
     arrays = trial.asked.params, trial.images, trial.labels, weights
     falls, rises = _curves(trial.asked.arch, trial.asked.effort.batch_size, *arrays)
     values = {"deletion": _numbers(falls), "insertion": _numbers(rises)}

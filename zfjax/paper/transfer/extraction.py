@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import json
 import math
 import os
 import shutil
@@ -48,15 +47,6 @@ def survey(source: Source, *, batch_size: int = 256, progress: bool = False) -> 
     found = np.concatenate(labels).astype(int)
     digest.update(found.tobytes())
     return Survey(found, digest.hexdigest()[:16])
-
-
-def run_fingerprint(run: Run) -> str:
-    """Of all that decides a run's features: its layers, parameters, mean image and the scale of its input."""
-    layers = {key: value for key, value in run.arch.to_dict().items() if key not in ("name", "recipe", "num_classes")}
-    digest = hashlib.sha256(json.dumps([layers, run.preprocess.to_dict()]).encode())
-    for leaf in (run.mean, *jax.tree.leaves(run.params)):
-        digest.update(np.ascontiguousarray(leaf).tobytes())
-    return digest.hexdigest()[:16]
 
 
 def extract(

@@ -58,7 +58,7 @@ class Study:
 
     def ledger(self, names: Sequence[str], left_out: Sequence[int] = ()) -> Ledger:
         """Results so far of this network on these images under these settings."""
-        from zfjax.paper.transfer.extraction import run_fingerprint
+        from zfjax.runs.fingerprint import run_fingerprint
         from zfjax.runs.results import Ledger
 
         images = {"images": self.seen.fingerprint, "classes": list(names), "left_out": list(left_out)}
@@ -67,7 +67,8 @@ class Study:
 
     def features(self, layers: Sequence[str]) -> dict[str, np.ndarray]:
         """{layer: float32 [N, D]} for all images, from the cache or computed."""
-        from zfjax.paper.transfer.extraction import extract, run_fingerprint
+        from zfjax.paper.transfer.extraction import extract
+        from zfjax.runs.fingerprint import run_fingerprint
 
         folder = self.cache / f"{run_fingerprint(self.run)}-{self.seen.fingerprint}-{self.crops}"
         options = {"crops": self.crops, "batch_size": self.batch_size, "progress": True}
