@@ -23,7 +23,8 @@ WINGS = {
     "weights": {"runtime", "runs"},
     "train": {"runtime", "runs", "data"},
     "paper": {"runtime", "runs", "data", "draw", "attribution", "train"},
-    "cli": {"runtime", "runs", "data", "draw", "attribution", "weights", "train", "paper"},
+    "web": {"runtime", "runs", "data", "draw", "attribution", "paper"},
+    "cli": {"runtime", "runs", "data", "draw", "attribution", "weights", "train", "paper", "web"},
 }
 # Modules that hand out names of others when they are first used, for `import zfjax` and for the data.
 FRONT_DOORS = {"zfjax", "zfjax.data"}
