@@ -1,0 +1,5 @@
+"""What tests of the pages share."""
+
+from browser import chromium, reader
+
+__all__ = ["chromium", "reader"]  # fixtures
