@@ -41,6 +41,8 @@ ONLY_USERS = {
     "tqdm": {"zfjax.terminal"},
     "sklearn": {"zfjax.paper.baselines.measure"},
     "onnx": {f"zfjax.weights.onnx_graph.{name}" for name in ("graph", "tensors", "folding", "pointwise")},
+    "starlette": {"zfjax.web.live.app", "zfjax.web.live.desk", "zfjax.web.live.bodies"},
+    "uvicorn": {"zfjax.web.live.serving"},
     "jinja2": {"zfjax.paper.report.document"},
     "tensorflow": set(),
     "torch": set(),
@@ -68,6 +70,8 @@ NO_JAX = {
         "paper.numbers",
         "paper.view",
         "paper.default_layers",
+        "web.table",
+        "web.live.fence",
     )
 }
 FILE_LINES, FUNCTION_LINES = 250, 60

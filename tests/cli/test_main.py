@@ -46,7 +46,7 @@ def test_an_unknown_command(monkeypatch, capsys):
     with pytest.raises(SystemExit) as stop:
         say(["draw"], monkeypatch, capsys)
     assert stop.value.code == 2
-    known = "train, evaluate, visualize, transfer, reproduce, prepare, weights, arch"
+    known = "train, evaluate, visualize, explore, transfer, reproduce, prepare, weights, arch"
     assert capsys.readouterr().err == f"error: unknown command 'draw'; there are {known}\n"
 
 

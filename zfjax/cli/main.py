@@ -11,6 +11,7 @@ COMMANDS = {  # name: (module with a `main`, what it does)
     "train": ("zfjax.cli.train", "train a convnet"),
     "evaluate": ("zfjax.cli.evaluate", "error rates of a run, or of several averaged (Table 2)"),
     "visualize": ("zfjax.cli.visualize", "draw the paper's figures from a run"),
+    "explore": ("zfjax.cli.explore", "walk through a run in a browser: a live microscope"),
     "transfer": ("zfjax.cli.transfer", "how well a run's features serve another data set (Tables 4 to 7)"),
     "reproduce": ("zfjax.cli.reproduce", "the whole paper, or one of its tables for which networks are trained"),
     "prepare": ("zfjax.cli.prepare", "resize and store a data set once, for fast training"),

@@ -53,6 +53,7 @@ RANGES: dict[str, Range] = {
     "patience": _FROM_ZERO,
     "percentile": Range(0, 100, above=True),
     "process_id": _FROM_ZERO,
+    "port": Range(0, 65535),
     "profile": Range(0, 1000),  # a trace of more would not open any more
     "scratch_epochs": Range(1, 10**6),
     "seed": _SEED,

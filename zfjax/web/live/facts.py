@@ -1,0 +1,38 @@
+"""What the live page is told of a run before any picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zfjax.draw.tiles import PERCENTILE
+from zfjax.web.live.microscope import METHODS, OVERLAPS, layers_of
+from zfjax.web.table import slugs, table
+
+if TYPE_CHECKING:
+    from zfjax.data import Source
+    from zfjax.paper.view import View
+
+RULE = (
+    "Mid-grey is zero. Each projection has one symmetric gain of its own: "
+    f"the {PERCENTILE}th percentile of its pixels' magnitudes, zeros left out, is drawn as full black or white."
+)
+
+
+def facts_of(view: View, source: Source | None, *, gallery: bool) -> dict[str, Any]:
+    """Plain data for JSON. gallery: whether the run's gallery is served beside the page."""
+    run = view.run
+    return {
+        "run": view.name,
+        "arch": run.arch.name,
+        "step": run.step,
+        "text": view.origin,
+        "image_size": run.arch.image_size,
+        "channels": run.arch.channels,
+        "classes": list(run.shown_names),
+        "layers": table(run.arch, layers_of(run.arch)),
+        "methods": [{"name": name, "text": text} for name, text in METHODS.items()],
+        "overlaps": list(OVERLAPS),
+        "samples": 0 if source is None else len(source),
+        "rule": RULE,
+        "gallery": slugs([view.name])[view.name] if gallery else "",
+    }
