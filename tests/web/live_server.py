@@ -43,6 +43,7 @@ class Live(NamedTuple):
 
     port: int
     desk: Desk
+    seen: list[tuple[str, str, int]]  # of every request method, path and status, as soon as it is answered
 
     @property
     def address(self) -> str:
@@ -62,6 +63,20 @@ class Live(NamedTuple):
             connection.close()
 
 
+def noted(app: Any, seen: list) -> Any:
+    """The same application, that notes what it has answered."""
+
+    async def note(scope: Any, receive: Any, send: Any) -> None:
+        async def answer(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                seen.append((scope["method"], scope["path"], message["status"]))
+            await send(message)
+
+        await app(scope, receive, answer)
+
+    return note
+
+
 @contextmanager
 def serving(folder: Path, arch: Arch | None = None, *, gallery: Path | None = None, token: str = "") -> Iterator[Live]:
     """A server on a free port within the block, with everything compiled. folder: for its run."""
@@ -72,11 +87,12 @@ def serving(folder: Path, arch: Arch | None = None, *, gallery: Path | None = No
     with bind("127.0.0.1", 0) as bound:
         port = bound.getsockname()[1]
         listen(bound)
-        answering = server(Fence(make_app(desk, gallery), Gate(LOOPBACK, port, token)))
+        seen: list[tuple[str, str, int]] = []
+        answering = server(noted(Fence(make_app(desk, gallery), Gate(LOOPBACK, port, token)), seen))
         thread = threading.Thread(target=answering.run, kwargs={"sockets": [bound]})
         thread.start()
         try:
-            yield Live(port, desk)
+            yield Live(port, desk, seen)
         finally:
             answering.should_exit = True
             thread.join()
