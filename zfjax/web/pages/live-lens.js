@@ -1,0 +1,42 @@
+// The projection large, the patch that it answers for beside it, and the sentence that says what one sees.
+(function () {
+  "use strict";
+  const live = ((window.zf = window.zf || {}).live = window.zf.live || {});
+  const $ = (id) => document.getElementById(id);
+
+  function paint(id, pixels) {
+    const canvas = $(id);
+    canvas.height = pixels.height;
+    canvas.width = pixels.width;
+    canvas.getContext("2d").drawImage(pixels, 0, 0);
+  }
+
+  // projection: the server's answer with `canvas`, its pixels; source: the picture it belongs to, a canvas.
+  function show(projection, source) {
+    paint("projection", projection.canvas);
+    paint("patch", live.raster.window(source, projection));
+    const { layer, unit, row, col } = projection.job;
+    const where = live.layerName(layer);
+    const silent = projection.gain === 0;
+    const sentence =
+      `${where} unit ${unit} at row ${row}, column ${col}: ${live.number(projection.value)}` +
+      (silent
+        ? "; silent here, nothing to project."
+        : `; projection of ${projection.height} x ${projection.width} pixels.`);
+    $("lens-title").textContent = `${where} unit ${unit}`;
+    $("caption").textContent = sentence;
+    $("gain").textContent = silent ? "" : `Full black or white stands for ${live.number(projection.gain)}.`;
+    $("projection").setAttribute("aria-label", `Projection of ${sentence}`);
+    $("patch").setAttribute("aria-label", `What ${where} unit ${unit} sees of the picture`);
+    live.notice.aloud(sentence);
+  }
+
+  function styles() {
+    for (const id of ["projection", "patch", "picture"]) $(id).classList.toggle("sharp", live.state.sharp);
+    $("projection").style.filter = live.state.contrast ? `contrast(${1.35 ** live.state.contrast})` : "";
+  }
+
+  const wait = (on) => $("lens").classList.toggle("waiting", on);
+
+  live.lens = { show, styles, wait };
+})();

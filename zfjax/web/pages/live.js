@@ -1,0 +1,208 @@
+// The conductor: a picture comes in, its maps are fetched, a unit is chosen, its projection is asked for.
+(function () {
+  "use strict";
+  const live = ((window.zf = window.zf || {}).live = window.zf.live || {});
+  const { state, server } = live;
+  const RENEW_MS = 2000; // a picture that the server has forgotten is sent again, but not in circles
+  const SLOW_MS = 150;
+  const now = { arch: null, layers: {}, shown: [], image: null, plain: null, source: null, renewed: 0 };
+  const units = new Map(); // layer -> the unit chosen there last
+
+  const pictures = server.lane(develop);
+  const maps = server.lane(async (job, signal) => {
+    const found = await server.maps(job.image, job.layer, signal);
+    if (now.image && now.image.id === job.image && state.layer === job.layer) arrive(found, false);
+  });
+  const projections = server.lane(project);
+
+  // One of {file: bytes}, {sample: number}, {cover: mask} or {plain: true}, the picture without its cover.
+  function open(job) {
+    if (!job.filmed) clearNotice();
+    if (!job.cover && !job.plain) state.sample = job.sample ?? null;
+    return pictures.ask(job);
+  }
+
+  async function develop(job, signal) {
+    const image = await developed(job, signal);
+    const layer = state.layer;
+    const [bytes, found] = await Promise.all([server.picture(image.id, signal), server.maps(image.id, layer, signal)]);
+    const [height, width] = image.size;
+    const canvas = live.raster.picture(bytes, height, width);
+    projections.drop();
+    now.image = image;
+    if (!job.cover && !job.plain) {
+      Object.assign(now, { source: job, plain: image });
+      live.brush.reset(height, width);
+    } else if (!pictures.waiting) live.brush.settled();
+    live.picture.show(canvas, Boolean(job.filmed || job.cover));
+    document.body.classList.remove("empty");
+    live.answer.show(image, job.cover ? now.plain : null);
+    live.controls.show();
+    if (layer === state.layer) arrive(found, job.filmed || job.cover);
+    else askMaps();
+  }
+
+  function developed(job, signal) {
+    if (job.plain) return now.plain;
+    if (job.cover) return server.cover(now.plain.id, job.cover, signal);
+    return job.file ? server.file(job.file, signal) : server.sample(job.sample, signal);
+  }
+
+  const askMaps = () => now.image && maps.ask({ image: now.image.id, layer: state.layer });
+
+  // The maps of the layer in view are here. With keepOrder they stay where they are, as while filming.
+  function arrive(found, keepOrder) {
+    live.maps.show(found, keepOrder);
+    if (state.unit !== null && state.unit >= found.channels) {
+      live.notice.say(`${layerName()} has units 0 to ${found.channels - 1}, none is called ${state.unit}.`);
+      state.unit = null;
+    }
+    state.unit ??= live.maps.order[0];
+    if (state.at && (state.at[0] >= found.height || state.at[1] >= found.width)) {
+      live.notice.say(`The maps of ${layerName()} have ${found.height} x ${found.width} places, none at ${state.at}.`);
+      state.at = null;
+    }
+    if (!keepOrder) live.maps.reveal(state.unit);
+    live.readout(null);
+    follow();
+  }
+
+  // The chosen cell: where the address names none, the unit's strongest.
+  const place = () => state.at || live.raster.strongest(live.maps.now, state.unit);
+
+  const settled = () => now.image && live.maps.now && live.maps.now.layer === state.layer && state.unit !== null;
+
+  // Draws what is chosen and asks for its projection.
+  function follow() {
+    live.layers.mark();
+    live.controls.show();
+    live.address.write();
+    if (!settled()) return;
+    live.maps.draw();
+    const [height, width] = now.image.size;
+    const frozen = state.origin;
+    const box = live.field.sees(now.layers[state.layer], place(), height, width);
+    live.picture.boxes(box, frozen && live.field.sees(now.layers[frozen.layer], frozen.at, height, width));
+    const { layer, unit, at } = frozen || { layer: state.layer, unit: state.unit, at: place() };
+    const [row, col] = at;
+    const { method, overlap } = state;
+    projections.ask({ image: now.image.id, layer, unit, row, col, method, overlap });
+  }
+
+  async function project(job, signal) {
+    const slow = window.setTimeout(() => live.lens.wait(true), SLOW_MS);
+    try {
+      const projection = await server.project(job, signal);
+      if (job.image !== now.image.id) return;
+      projection.canvas = live.raster.picture(projection.pixels, projection.height, projection.width);
+      live.picture.project(projection);
+      live.lens.show(projection, live.picture.source);
+    } finally {
+      window.clearTimeout(slow);
+      live.lens.wait(false);
+    }
+  }
+
+  // change: parts of the state. Another layer brings the unit chosen there before, at the same place of the picture.
+  function choose(change) {
+    clearNotice();
+    const to = change.layer;
+    if (to && to !== state.layer) {
+      units.set(state.layer, state.unit);
+      const at = state.at && live.field.same(now.layers[state.layer], state.at, now.layers[to]);
+      change = { unit: units.get(to) ?? null, at, ...change };
+      Object.assign(state, change);
+      askMaps();
+    } else Object.assign(state, change);
+    follow();
+  }
+
+  function lookAt(pixel) {
+    if (!settled()) return;
+    const at = live.field.cell(now.layers[state.layer], pixel);
+    if (at) choose({ at });
+    else live.notice.say(`Every unit of ${layerName()} sees the whole picture: there is no place to choose.`);
+  }
+
+  const clearNotice = () => !server.lost && live.notice.clear();
+
+  function failed(error) {
+    if (error.name === "AbortError" || error.status === 409 || server.lost) return;
+    if (error.status === 410 && now.source && Date.now() - now.renewed > RENEW_MS) return renew();
+    if (error.status === undefined) console.error(error);
+    live.notice.say(error.message);
+  }
+
+  function renew() {
+    now.renewed = Date.now();
+    pictures.ask(now.source);
+  }
+
+  // The server is back: with the same network the page goes on, else it begins anew.
+  async function returned() {
+    try {
+      const arch = await server.arch();
+      if (["run", "arch", "step"].some((name) => arch[name] !== now.arch[name])) return window.location.reload();
+      if (now.source) renew();
+      live.camera.resume();
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  const layerName = (slug = state.layer) => (now.layers[slug] ? now.layers[slug].name : slug);
+
+  // A linked layer that is not there: said in one sentence, and the deepest one with places is shown.
+  function correct() {
+    if (now.layers[state.layer]) return;
+    if (state.layer) live.notice.say(`This network has no layer ${state.layer}; choose one of the tabs.`);
+    const spatial = now.shown.filter((layer) => layer.shape[0] > 1);
+    state.layer = (spatial.filter((layer) => layer.kind === "Conv").pop() || spatial.pop() || now.shown[0]).slug;
+    state.unit = state.at = null;
+  }
+
+  async function start() {
+    for (const part of ["picture", "maps", "brush", "camera", "keys", "controls"]) live[part].listen();
+    try {
+      now.arch = await server.arch();
+    } catch (error) {
+      return server.lost ? undefined : failed(error);
+    }
+    const { arch } = now;
+    now.shown = arch.layers.filter((layer) => layer.slug);
+    for (const layer of now.shown) now.layers[layer.slug] = layer;
+    live.address.read();
+    correct();
+    if (state.origin && !now.layers[state.origin.layer]) state.origin = null;
+    live.controls.fill(arch);
+    live.layers.listen(now.shown);
+    live.source.listen(arch.samples);
+    follow();
+    if (arch.samples) open({ sample: Math.min(state.sample ?? 0, arch.samples - 1) });
+  }
+
+  window.addEventListener("hashchange", () => {
+    const { sample } = state;
+    live.address.read();
+    if (!now.arch) return;
+    correct();
+    if (now.arch.samples && state.sample !== null && state.sample !== sample) open({ sample: state.sample });
+    else askMaps();
+    follow();
+  });
+
+  Object.assign(live, {
+    open,
+    choose,
+    lookAt,
+    place,
+    failed,
+    returned,
+    layerName,
+    now,
+    cover: (mask) => open({ cover: mask }),
+    uncover: () => open({ plain: true }),
+    settled,
+  });
+  document.addEventListener("DOMContentLoaded", start);
+})();
