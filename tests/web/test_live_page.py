@@ -1,98 +1,12 @@
 """The live microscope's page in a real browser, against a server that paints numbers (stub_server)."""
 
-import os
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
-from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from stub_server import BY_SLUG, StubServer, peak, window
+from live_steps import MAPS, caption, click_map, client, given, map_place, opened, pixel, png, shown
+from playwright.sync_api import expect
+from stub_server import peak, window
 
-MAPS = BY_SLUG["conv-2-b"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None and not os.environ.get("CI"):
-        pytest.skip("needs chromium")
-    flags = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=flags)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[StubServer]:
-    server = StubServer()
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def stub(running: StubServer) -> StubServer:
-    running.asked.clear()
-    running.delay, running.most_flying, running.samples = 0.0, 0, 5
-    return running
-
-
-@pytest.fixture
-def page(browser: Browser, stub: StubServer) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, base_url=stub.url)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: wrong.append(said.text) if not ours(said.text) else None)
-    page.on("dialog", lambda dialog: wrong.append(dialog.message))
-    yield page
-    context.close()
-    assert not wrong
-
-
-def ours(text: str) -> bool:
-    """What the browser says of a refusal, and of tests that read canvases."""
-    return "the server responded with a status of 4" in text or "getImageData" in text
-
-
-def shown(page: Page, sentence: str) -> None:
-    """Waits for the caption, which is written when a projection is drawn."""
-    expect(page.locator("#caption")).to_have_text(sentence)
-
-
-def caption(layer: dict, unit: int, row: int, col: int) -> str:
-    size = window(layer, row, col)
-    where = f"{layer['name']} unit {unit} at row {row}, column {col}: 31.2"
-    return f"{where}; projection of {size['height']} x {size['width']} pixels."
-
-
-def opened(page: Page, fragment: str = "") -> None:
-    page.goto(f"/{fragment}")
-    expect(page.locator("#caption")).not_to_be_empty()
-
-
-def pixel(page: Page, canvas: str, row: float, col: float) -> list[int]:
-    """A canvas's colour at a place, in its own pixels."""
-    read = "(it, [x, y]) => [...it.getContext('2d').getImageData(x, y, 1, 1).data.slice(0, 3)]"
-    return page.locator(canvas).evaluate(read, [col, row])
-
-
-def map_place(page: Page, unit: int, row: float, col: float) -> tuple[float, float]:
-    """Where a cell of a unit's map lies on the canvas of maps, in CSS pixels."""
-    top, left = page.evaluate("unit => { zf.live.maps.reveal(unit); return zf.live.maps.corner(unit) }", unit)
-    cell = page.evaluate("zf.live.maps.cell")
-    layer = BY_SLUG[page.evaluate("zf.live.state.layer")]
-    height, width, _ = layer["shape"]
-    return top + (row + 0.5) * cell["height"] / height, left + (col + 0.5) * cell["width"] / width
-
-
-def click_map(page: Page, unit: int, row: int, col: int) -> None:
-    y, x = map_place(page, unit, row, col)
-    page.locator("#maps").click(position={"x": x, "y": y})
+pytest_plugins = ["live_browser"]
 
 
 def test_the_first_picture_its_maps_the_strongest_unit_and_the_answer(page, stub):
@@ -166,12 +80,6 @@ def test_a_burst_of_clicks_has_one_request_in_flight_and_ends_on_the_last(page, 
     assert pixel(page, "#projection", 3, 3) == [171, 10, 50]
 
 
-def client(page: Page, y: float, x: float) -> dict:
-    corner = page.locator("#maps").bounding_box()
-    assert corner
-    return {"clientX": corner["x"] + x, "clientY": corner["y"] + y, "button": 0, "buttons": 1, "pointerType": "touch"}
-
-
 def test_a_press_on_the_picture_chooses_the_cell_that_looks_there(page):
     opened(page, "#/conv1/3?sample=2")
     box = page.locator("#picture").bounding_box()
@@ -186,30 +94,6 @@ def test_a_press_on_the_picture_chooses_the_cell_that_looks_there(page):
     expect(page.locator("#caption")).to_contain_text("fc unit 5 at row 0, column 0")
     page.locator("#picture").click()
     expect(page.locator("#notice")).to_contain_text("Every unit of fc sees the whole picture")
-
-
-def png(tmp_path: Path) -> Path:
-    path = tmp_path / "a.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)).save(path)
-    return path
-
-
-def given(page: Page, event: str, path: Path, name: str) -> None:
-    """Drops or pastes a file."""
-    holder = page.evaluate_handle(
-        """([bytes, name]) => { const held = new DataTransfer();
-        const type = name.endsWith('png') ? 'image/png' : 'text/plain';
-        held.items.add(new File([new Uint8Array(bytes)], name, {type}));
-        return held }""",
-        [list(path.read_bytes()), name],
-    )
-    if event == "drop":
-        page.locator("#maps-panel").dispatch_event("drop", {"dataTransfer": holder})
-    else:
-        page.evaluate(
-            "held => document.body.dispatchEvent(new ClipboardEvent('paste', {clipboardData: held, bubbles: true}))",
-            holder,
-        )
 
 
 @pytest.mark.parametrize("way", ["pick", "drop", "paste"])

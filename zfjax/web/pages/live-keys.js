@@ -87,8 +87,9 @@
   // Where one types, chooses from a list or moves a slider, keys are the control's own; a button has Space and Enter.
   function taken(event) {
     const at = event.target.closest ? event.target : document.body;
+    if (at.closest("dialog")) return true;
     if (at.closest("input[type=checkbox]")) return event.key === " ";
-    if (at.closest("input, select, textarea, dialog")) return true;
+    if (at.closest("input, select, textarea")) return true;
     return Boolean(at.closest("button, a, summary")) && (event.key === " " || event.key === "Enter");
   }
 

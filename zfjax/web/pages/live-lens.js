@@ -15,7 +15,7 @@
   function show(projection, source) {
     paint("projection", projection.canvas);
     paint("patch", live.raster.window(source, projection));
-    const { layer, unit, row, col } = projection.job;
+    const { layer, unit, row, col } = projection.asked;
     const where = live.layerName(layer);
     const silent = projection.gain === 0;
     const sentence =
@@ -28,7 +28,6 @@
     $("gain").textContent = silent ? "" : `Full black or white stands for ${live.number(projection.gain)}.`;
     $("projection").setAttribute("aria-label", `Projection of ${sentence}`);
     $("patch").setAttribute("aria-label", `What ${where} unit ${unit} sees of the picture`);
-    live.notice.aloud(sentence);
   }
 
   function styles() {
@@ -38,5 +37,7 @@
 
   const wait = (on) => $("lens").classList.toggle("waiting", on);
 
-  live.lens = { show, styles, wait };
+  const aloud = () => live.notice.aloud($("caption").textContent);
+
+  live.lens = { show, aloud, styles, wait };
 })();

@@ -126,6 +126,9 @@
       get waiting() {
         return waiting !== null;
       },
+      get busy() {
+        return flight !== null;
+      },
     };
   }
 
@@ -148,10 +151,10 @@
     return new Uint8Array(await (await get(`/image/${id}/picture`, signal)).arrayBuffer());
   }
 
-  async function project(job, signal) {
-    const reply = await post("/project", { ...job, page }, signal);
+  async function project(asked, signal) {
+    const reply = await post("/project", { ...asked, page }, signal);
     const facts = JSON.parse(reply.headers.get("X-Zf"));
-    return { ...facts, job, pixels: new Uint8Array(await reply.arrayBuffer()) };
+    return { ...facts, asked, pixels: new Uint8Array(await reply.arrayBuffer()) };
   }
 
   const json = async (reply) => (await reply).json();

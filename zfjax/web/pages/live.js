@@ -64,7 +64,7 @@
     }
     if (!keepOrder) live.maps.reveal(state.unit);
     live.readout(null);
-    follow();
+    follow(keepOrder);
   }
 
   // The chosen cell: where the address names none, the unit's strongest.
@@ -72,8 +72,8 @@
 
   const settled = () => now.image && live.maps.now && live.maps.now.layer === state.layer && state.unit !== null;
 
-  // Draws what is chosen and asks for its projection.
-  function follow() {
+  // Draws what is chosen and asks for its projection; of a film or under the brush that is not read aloud.
+  function follow(quiet) {
     live.layers.mark();
     live.controls.show();
     live.address.write();
@@ -86,17 +86,18 @@
     const { layer, unit, at } = frozen || { layer: state.layer, unit: state.unit, at: place() };
     const [row, col] = at;
     const { method, overlap } = state;
-    projections.ask({ image: now.image.id, layer, unit, row, col, method, overlap });
+    projections.ask({ asked: { image: now.image.id, layer, unit, row, col, method, overlap }, quiet });
   }
 
-  async function project(job, signal) {
+  async function project({ asked, quiet }, signal) {
     const slow = window.setTimeout(() => live.lens.wait(true), SLOW_MS);
     try {
-      const projection = await server.project(job, signal);
-      if (job.image !== now.image.id) return;
+      const projection = await server.project(asked, signal);
+      if (asked.image !== now.image.id) return;
       projection.canvas = live.raster.picture(projection.pixels, projection.height, projection.width);
       live.picture.project(projection);
       live.lens.show(projection, live.picture.source);
+      if (!quiet) live.lens.aloud();
     } finally {
       window.clearTimeout(slow);
       live.lens.wait(false);
@@ -203,6 +204,7 @@
     cover: (mask) => open({ cover: mask }),
     uncover: () => open({ plain: true }),
     settled,
+    busy: () => pictures.busy || maps.busy || projections.busy,
   });
   document.addEventListener("DOMContentLoaded", start);
 })();
