@@ -1,24 +1,10 @@
-"""Fixtures of the live microscope's page: a browser, and a server that paints numbers."""
+"""Fixtures of the live microscope's page: a server that paints numbers, and the page in a browser."""
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from stub_server import StubServer
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None and not os.environ.get("CI"):
-        pytest.skip("needs chromium")
-    flags = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=flags)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +23,8 @@ def stub(running: StubServer) -> StubServer:
 
 
 @pytest.fixture
-def page(browser: Browser, stub: StubServer) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, base_url=stub.url)
+def page(chromium: Browser, stub: StubServer) -> Iterator[Page]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, base_url=stub.url)
     page = context.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
