@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")  # a test picture, without asking
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 
 
@@ -25,7 +26,7 @@ def chromium() -> Iterator:
             pytest.fail(f"the pages are tested in a browser: this needs {missing}")
         pytest.skip(f"the pages are tested in a browser: this needs {missing}")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=list(QUIET))
+        browser = playwright.chromium.launch(executable_path=executable, args=[*QUIET, *CAMERA])
         yield browser
         browser.close()
 
