@@ -9,13 +9,16 @@ from typing import Any, Literal
 
 from zfjax.cli.flags import choice, parse_flags
 from zfjax.errors import InputError, exit_on_bad_input
+from zfjax.paper import registry
 from zfjax.paper.architecture.command import draw_named
-from zfjax.paper.registry import FIGURES
 from zfjax.paper.view import LeftOut, View, numbers
 from zfjax.runtime.compile_cache import Programs
 from zfjax.runtime.files import listed, own_folder
 from zfjax.runtime.start import start
 from zfjax.terminal import say
+from zfjax.web.gallery import command as gallery
+
+FIGURES = {**registry.FIGURES, "gallery": gallery.FIGURE}
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ RANGES: dict[str, Range] = {
     "smallest_side": Range(1, 4096),  # of canvases, whose mean image a run keeps
     "step": _FROM_ZERO,
     "test_per_class": _COUNT,
+    "thumb": Range(16, 512),
     "top": Range(1, 10**6),
     "train_images": _COUNT,
     "train_sample": _COUNT,

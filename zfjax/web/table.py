@@ -32,13 +32,18 @@ def slugs(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def layer_slugs(arch: Arch, shown: Collection[str]) -> dict[str, str]:
+    """{layer: its slug} of the shown ones, in the order of the table; the same whatever else is shown."""
+    return {name: slug for name, slug in slugs(arch.layer_names).items() if name in shown}
+
+
 def table(arch: Arch, shown: Collection[str]) -> list[dict[str, Any]]:
     """Every layer as plain data, from the image up; those that are not `shown` have the slug "" and no units.
 
     "field": size, stride and offset along rows and along columns, as `Arch.receptive_field` has them; None where a
     unit sees the whole image.
     """
-    named = slugs(name for name in arch.layer_names if name in shown)
+    named = layer_slugs(arch, shown)
     return [_entry(arch, row, named.get(row.name, "")) for row in arch.rows]
 
 

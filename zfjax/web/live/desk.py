@@ -21,7 +21,7 @@ from zfjax.web.live import bodies
 from zfjax.web.live.microscope import METHODS, OVERLAPS, Asked, Held, Microscope
 from zfjax.web.live.pictures import MAX_BYTES, covered, pixels_of
 from zfjax.web.live.worker import Busy, Worker
-from zfjax.web.table import slugs
+from zfjax.web.table import layer_slugs
 
 if TYPE_CHECKING:
     from zfjax.data import Source
@@ -47,7 +47,7 @@ class Desk:
         self.worker = Worker()
         self.microscope = microscope
         self._facts, self.source, self._title = facts, source, title
-        self._layers = {slug: layer for layer, slug in slugs(microscope.layers).items()}
+        self._layers = {slug: layer for layer, slug in layer_slugs(microscope.run.arch, microscope.layers).items()}
         self._uploads = 0
 
     async def page(self, request: Request) -> Response:

@@ -1,0 +1,59 @@
+"""--figure=gallery: every unit of one or several runs, as a folder that opens in a browser from the disk."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from zfjax.errors import InputError
+from zfjax.paper.view import Drawn, Figure, View
+from zfjax.runtime.ranges import check_flags
+from zfjax.terminal import say
+from zfjax.web.gallery.folder import NAME, Building, faults, finished
+from zfjax.web.gallery.formats import Format, check_format
+
+PAGE = "index.html"
+
+
+@dataclass(frozen=True)
+class Options:
+    """The gallery; --layers, --top, --limit and --split choose what is in it. Open figures/gallery/index.html."""
+
+    thumb: int = 96
+    """Largest side of a picture in pixels; receptive fields up to 32 pixels are kept as they are."""
+    format: Format = "avif"
+    """Kind of picture: avif is smallest, and read by browsers since 2023; jpeg by all."""
+    dense: bool = False
+    """The fully connected layers too."""
+    photos: bool = True
+    """Patches of the images; without them only projections and numbers are kept."""
+    check: bool = False
+    """Look whether the gallery that is there is as it was written, and do nothing else."""
+
+
+def draw(views: list[View], options: Options) -> Drawn:
+    """One gallery of all runs, in the first one's folder. Raises InputError for wrong flags before any work."""
+    check_flags(options, "gallery")
+    out = views[0].out
+    if options.check:
+        if found := faults(out):
+            raise InputError(f"{out / NAME}: {len(found)} files are not as written: {'; '.join(found[:6])}")
+        say(f"{out / NAME} is as it was written")
+        return Drawn([], None)
+    check_format(options.format)
+    from zfjax.web.gallery.build import build, estimate, settings_of, shown_runs
+    from zfjax.web.gallery.layer_pictures import Style
+
+    first = views[0]
+    style = Style(options.thumb, options.format, first.percentile, options.photos, first.overlap, first.norm)
+    shown = shown_runs(views, options.dense)
+    settings = settings_of(shown, style, {})
+    if not finished(out, settings):
+        units = sum(each.view.run.arch.row(layer).shape[2] for each in shown for layer in each.slugs)
+        say(f"{units:,} units; the gallery will take about {estimate(shown, style) / 1e6:.1f} MB")
+        manifest = build(shown, style, Building(out, settings), command=" ".join(sys.argv))
+        say(f"{len(manifest['files']):,} files, {manifest['total'] / 1e6:.1f} MB; open this in a browser:")
+    return Drawn([out / NAME / PAGE], None)
+
+
+FIGURE = Figure("every unit in a browser: a folder that opens without a server.", Options, draw, True, True)

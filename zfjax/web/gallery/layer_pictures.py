@@ -1,0 +1,153 @@
+"""The pictures of all units of a layer: strips of the top nine, of lower rows, and sheets of covers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from zfjax.arch import Arch
+from zfjax.data import Source
+from zfjax.descent import Norm
+from zfjax.ops import Overlap
+from zfjax.paper.patches import sees_all, window_of
+from zfjax.paper.top_activations import FeatureMap, Winners, project_winners, responds
+from zfjax.runs.run import Run
+from zfjax.terminal import Meter
+from zfjax.web.gallery.cells import BLANK, GUTTER, Cell, cell_of, is_exact, patch_cells, projection_cells, sheet, strip
+from zfjax.web.gallery.folder import Building
+from zfjax.web.gallery.formats import MAX_SIDE, Format, encode, suffix
+from zfjax.web.gallery.statistics import ROW
+
+_CHUNK_BYTES = 256 << 20  # of the windows that are drawn together
+COVER_PX = 64
+
+
+@dataclass(frozen=True)
+class Style:
+    """How pictures are drawn and kept. thumb: the largest side of a cell. photos: whether patches are kept."""
+
+    thumb: int
+    format: Format
+    percentile: float
+    photos: bool
+    overlap: Overlap
+    norm: Norm
+
+
+class Place(NamedTuple):
+    """Where a layer's pictures lie, and their shape."""
+
+    folder: str  # "img/RUN/LAYER", in the gallery
+    window: Cell
+    cell: Cell
+    cover: Cell
+    exact: bool
+    patches: bool  # whether strips have them: not of units that see the whole image, which are shown once for all
+    columns: int  # of a sheet of covers
+    suffix: str
+
+    def unit(self, kind: str, number: int) -> str:
+        """The file of a unit's strip."""
+        return f"{self.folder}/{kind}{number:04d}.{self.suffix}"
+
+    def sheets(self, kind: str, units: int) -> list[str]:
+        """The sheets of covers, names in the folder."""
+        count = -(-units // self.columns**2)
+        return [f"covers-{kind}{number:02d}.{self.suffix}" for number in range(count)]
+
+
+def place_of(arch: Arch, layer: str, folder: str, style: Style) -> Place:
+    """folder: "img/RUN/LAYER"."""
+    window = window_of(arch, layer)
+    exact = is_exact(window)
+    cover = cell_of(window, COVER_PX)
+    return Place(
+        folder,
+        window,
+        cell_of(window, style.thumb),
+        cover,
+        exact,
+        style.photos and not sees_all(arch, layer),
+        min(32, MAX_SIDE // (max(cover) + 2 * GUTTER)),
+        suffix(style.format, exact=exact),
+    )
+
+
+def draw_units(
+    run: Run,
+    source: Source,
+    layer: str,
+    rows: Sequence[Winners],
+    place: Place,
+    style: Style,
+    building: Building,
+    bar: Meter,
+) -> None:
+    """Strips of all units of a layer and its sheets of covers, into the gallery.
+
+    rows: the top nine, and the lower rows; [units, k] each. bar: counts pictures.
+    """
+    together = Winners(*(np.concatenate(column, axis=1) for column in zip(*rows, strict=True)))
+    units = len(together.value)
+    covers = {kind: np.full((units, *place.cover, 3), BLANK, np.uint8) for kind in "pi"}
+    with ThreadPoolExecutor() as pool:
+        for chunk in _chunks(units, together.value.shape[1], run.arch.channels, place.window):
+            found = project_winners(
+                run, source, {layer: together}, {layer: chunk}, overlap=style.overlap, norm=style.norm
+            )[layer]
+            splits = [_counts(rows, feature.index) for feature in found]
+            jobs = [pool.submit(_draw, *each, place, style, building) for each in zip(found, splits, strict=True)]
+            for feature, job in zip(found, jobs, strict=True):
+                for kind, cover in job.result().items():
+                    covers[kind][feature.index] = cover
+                bar.update(2 * len(feature.activations))
+    for kind, cells in covers.items():
+        for number, name in enumerate(place.sheets(kind, units)):
+            some = cells[number * place.columns**2 : (number + 1) * place.columns**2]
+            building.write(
+                f"{place.folder}/{name}",
+                encode(sheet(some, place.columns), style.format, place.cover, exact=place.exact),
+            )
+
+
+def _chunks(units: int, pictures: int, channels: int, window: Cell) -> Iterator[range]:
+    one = 2 * 4 * pictures * channels * window[0] * window[1]
+    size = max(1, _CHUNK_BYTES // one)
+    return (range(start, min(start + size, units)) for start in range(0, units, size))
+
+
+def _counts(rows: Sequence[Winners], unit: int) -> list[int]:
+    """How many pictures of each row there are."""
+    return [int(responds(row)[unit].sum()) for row in rows]
+
+
+def _draw(
+    feature: FeatureMap, counts: list[int], place: Place, style: Style, building: Building
+) -> dict[str, np.ndarray]:
+    """Writes a unit's strips; returns its covers, {"p": of the projection, "i": of the patch} where it has any."""
+    top, *lower = counts
+    spots = [ROW * row + place for row, count in enumerate(lower) for place in range(count)]
+    parts = {"u": (slice(0, top), range(top), top), "q": (slice(top, None), spots, ROW * len(lower))}
+    for kind, (part, columns, width) in parts.items():
+        if len(columns):
+            cells = [projection_cells(feature.projections[part], place.cell, style.percentile)]
+            if place.patches:
+                cells.insert(0, patch_cells(feature.patches[part], place.cell))
+            rows = [_at(each, columns, width) for each in cells]
+            data = encode(strip(rows), style.format, place.cell, exact=place.exact)
+            building.write(place.unit(kind, feature.index), data)
+    if not top:
+        return {}
+    covers = {"p": projection_cells(feature.projections[:1], place.cover, style.percentile)[0]}
+    return covers | ({"i": patch_cells(feature.patches[:1], place.cover)[0]} if style.photos else {})
+
+
+def _at(cells: np.ndarray, columns: Sequence[int], width: int) -> np.ndarray:
+    """The cells in these of `width` columns, white in the others."""
+    row = np.full((width, *cells.shape[1:]), BLANK, np.uint8)
+    row[list(columns)] = cells
+    return row
