@@ -33,6 +33,14 @@ def deconv_relu(x):
 deconv_relu.defvjp(lambda x: (jnp.maximum(x, 0), None), lambda _, g: (jnp.maximum(g, 0),))
 
 
+@jax.custom_vjp
+def guided_relu(x):
+    return jnp.maximum(x, 0)
+
+
+guided_relu.defvjp(lambda x: (jnp.maximum(x, 0), x > 0), lambda on, g: (jnp.where(on, jnp.maximum(g, 0), 0),))
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
 def pass_norm(x, n, k, alpha, beta):
     return local_response_norm(x, n, k, alpha, beta)
@@ -94,12 +102,12 @@ def plain_forward(arch, params, images, norm=pass_norm, relu=deconv_relu):
     return maps
 
 
-def oracle(arch, params, images, layer, units, seed="activation", norm=pass_norm):
+def oracle(arch, params, images, layer, units, seed="activation", norm=pass_norm, relu=deconv_relu):
     """One whole-image backward pass for every unit."""
 
     @jax.jit
     def backward(params, images, image, channel, row, col):
-        y, vjp = jax.vjp(lambda x: plain_forward(arch, params, x, norm)[layer], images)
+        y, vjp = jax.vjp(lambda x: plain_forward(arch, params, x, norm, relu)[layer], images)
         value = y[image, row, col, channel] if seed == "activation" else 1.0
         return vjp(jnp.zeros_like(y).at[image, row, col, channel].set(value))[0][image]
 

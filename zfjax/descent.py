@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the deconvnet takes any Forward-shaped value and never runs
     from zfjax.convnet import Forward
 
 Norm = Literal["identity", "vjp"]
+Rectify = Literal["signal", "activation", "both"]  # the deconvnet; the gradient; guided backpropagation
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Descent:
     image: jax.Array  # int [U], whose switches are used
     overlap: ops.Overlap
     norm: Norm
+    rectify: Rectify = "signal"
 
     @functools.cached_property
     def whole(self) -> frozenset[str]:
@@ -101,11 +103,18 @@ def descend(walk: Descent, layer: str, signal: jax.Array) -> jax.Array:
         signal = signals.pop(row.name)
         if walk.units is not None and walk.is_whole(row.name) and row.name == layer:
             signal = put(signal, walk.units, row.shape[:2])
-        signal = jax.nn.relu(signal) if row.layer.relu else signal
+        signal = _rectified(walk, row, signal) if row.layer.relu else signal
         for name, part in zip(row.inputs, adjoint(walk, row, signal), strict=True):
             part = _placed(walk, row, name, part)
             signals[name] = signals[name] + part if name in signals else part
     return signals[IMAGE]
+
+
+def _rectified(walk: Descent, row: Row, signal: jax.Array) -> jax.Array:
+    signal = signal if walk.rectify == "activation" else jax.nn.relu(signal)
+    if walk.rectify == "signal":
+        return signal
+    return jnp.where(walk.seen(walk.forward.activations[row.name], row.name) > 0, signal, 0)
 
 
 def adjoint(walk: Descent, row: Row, signal: jax.Array) -> Sequence[jax.Array]:

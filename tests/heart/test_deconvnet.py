@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from nets import ODD, TINY, pixels, random_params, without_relu
-from oracle import assert_close, oracle, some_units
+from oracle import assert_close, guided_relu, oracle, some_units
 
 from zfjax import convnet, deconvnet
 from zfjax.deconvnet import Units, paste, strongest
@@ -17,7 +17,7 @@ from zfjax.zoo import get_arch
 
 # Operation by operation, every new shape would be compiled for itself: four times slower in all.
 forward = jax.jit(convnet.forward, static_argnums=0)
-project = jax.jit(deconvnet.project, static_argnums=(0, 3), static_argnames=("overlap", "norm", "seed"))
+project = jax.jit(deconvnet.project, static_argnums=(0, 3), static_argnames=("overlap", "norm", "seed", "rectify"))
 project_map = jax.jit(deconvnet.project_map, static_argnums=(0, 3))
 
 
@@ -59,6 +59,16 @@ def test_norm_vjp_seed_one(layer):
     units = some_units(TINY, layer)
     projection = project(TINY, params, fwd, layer, units, norm="vjp", seed="one")
     expected = oracle(TINY, params, images, layer, units, seed="one", norm=local_response_norm)
+    assert_close(paste(projection, TINY.image_size), expected)
+
+
+@pytest.mark.parametrize(("rectify", "relu"), [("activation", jax.nn.relu), ("both", guided_relu)])
+@pytest.mark.parametrize("layer", ["pool2", "conv3", "fc5"])
+def test_other_rules_for_relus_are_the_gradient_and_guided_backprop(layer, rectify, relu):
+    params, images, fwd = case(TINY)
+    units = some_units(TINY, layer)
+    projection = project(TINY, params, fwd, layer, units, norm="vjp", seed="one", rectify=rectify)
+    expected = oracle(TINY, params, images, layer, units, seed="one", norm=local_response_norm, relu=relu)
     assert_close(paste(projection, TINY.image_size), expected)
 
 
@@ -174,6 +184,8 @@ def test_errors_name_what_is_there():
         project(TINY, params, fwd, "conv1", unit._replace(channel=np.array([9])))
     with pytest.raises(InputError, match="seed is 'activation' or 'one', not 'two'"):
         project(TINY, params, fwd, "conv1", unit, seed="two")
+    with pytest.raises(InputError, match="rectify is 'signal' or 'activation' or 'both', not 'none'"):
+        project(TINY, params, fwd, "conv1", unit, rectify="none")
     with pytest.raises(InputError, match="norm is"):
         project(TINY, params, fwd, "conv1", unit, norm="forward")
     with pytest.raises(InputError, match="signal for conv3 should be"):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from nets import pixels, random_params, without_relu
-from oracle import assert_close, oracle, plain_forward, some_units, worst_error
+from oracle import assert_close, deconv_relu, guided_relu, oracle, plain_forward, some_units, worst_error
 
 from zfjax import convnet, deconvnet
 from zfjax.arch import Arch
@@ -39,7 +39,7 @@ from zfjax.rows import Span
 from zfjax.windows import Corner
 
 forward = jax.jit(convnet.forward, static_argnums=0)
-project = jax.jit(deconvnet.project, static_argnums=(0, 3), static_argnames=("overlap", "norm", "seed"))
+project = jax.jit(deconvnet.project, static_argnums=(0, 3), static_argnames=("overlap", "norm", "seed", "rectify"))
 project_map = jax.jit(deconvnet.project_map, static_argnums=(0, 3), static_argnames=("overlap", "norm"))
 
 
@@ -187,11 +187,14 @@ def test_overlap_rules_in_windows_and_on_the_whole_map(name, layer, overlap):
     assert_close(windows, whole_map_of(arch, params, fwd, layer, units, overlap=overlap))
 
 
-def test_contrast_normalisation_on_the_way_down_a_graph():
+@pytest.mark.parametrize(
+    ("rectify", "relu"), [("signal", deconv_relu), ("activation", jax.nn.relu), ("both", guided_relu)]
+)
+def test_contrast_normalisation_and_every_rule_for_relus_on_the_way_down_a_graph(rectify, relu):
     arch, params, images, fwd = case("an inception module")
-    units = some_units(arch, "top")
-    pictures = paste(project(arch, params, fwd, "top", units, norm="vjp", seed="one"), arch.image_size)
-    assert_close(pictures, oracle(arch, params, images, "top", units, seed="one", norm=local_response_norm))
+    units, options = some_units(arch, "top"), {"seed": "one"}
+    pictures = paste(project(arch, params, fwd, "top", units, norm="vjp", rectify=rectify, **options), arch.image_size)
+    assert_close(pictures, oracle(arch, params, images, "top", units, norm=local_response_norm, relu=relu, **options))
 
 
 @pytest.mark.parametrize("name", GRAPHS)
