@@ -1,7 +1,8 @@
 """A gallery's folder in which every picture says what it is: for the tests of the page, without any network.
 
-Every cell holds its unit's number in figures, and twice as a colour, so that a screenshot can be read: the upper half is
-`colour(unit)`, the lower half `colour(16 * kind + column)`, kind being what is drawn (KINDS) and column its place there.
+Every cell holds its unit's number in figures, and says in colours what it is, so that a screenshot can be read: the
+upper half is `colour(unit)`, the lower half `colour(16 * kind + column)`, kind being what is drawn (KINDS) and column
+its place in the strip.
 """
 
 from __future__ import annotations
@@ -241,7 +242,7 @@ def write_gallery(folder: Path, *, wide: int = 47, strips: int = 12, runs: int =
                 _data(folder, f"{slug}/{row['slug']}", layer)
                 _strips(folder, layer, min(strips, row["units"]))
     described = [
-        {"name": name, "slug": slug, "arch": "zf", "step": 1200, "text": f"{name}: a network of eight layers, step 1,200",
+        {"name": name, "slug": slug, "arch": "zf", "step": 1200, "text": f"{name}: eight layers, step 1,200",
          "image_size": 64, "channels": 3, "layers": layers}
         for name, slug in zip(names, slugs, strict=True)
     ]  # fmt: skip
@@ -250,7 +251,7 @@ def write_gallery(folder: Path, *, wide: int = 47, strips: int = 12, runs: int =
         "id": hashlib.sha256(folder.name.encode()).hexdigest()[:12],
         "data": {"name": "painted numbers", "split": "validation", "count": IMAGES,
                  "classes": list(HOSTILE[4:]) if hostile else list(CLASSES)},
-        "rule": "Grey is zero; every picture has its own gain: the 99.5th percentile of its magnitudes is black or white.",
+        "rule": "Grey is zero; each picture has its own gain: the 99.5th percentile is black or white.",
         "notice": HOSTILE[0] if hostile else "",
         "sources": _sources(folder, hostile),
         "runs": described,

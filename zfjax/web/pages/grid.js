@@ -24,6 +24,9 @@
       const cell = document.createElement("a");
       cell.className = zf.isDead(data, unit) ? "cell dead" : "cell";
       cell.dataset.unit = unit;
+      const label = zf.className(data.class[unit]);
+      cell.title = `unit ${unit}, ${zf.isDead(data, unit) ? "dead" : zf.number(data.statistics.max[unit])}${label ? `, ${label}` : ""}`;
+      cell.setAttribute("aria-label", cell.title);
       const value = document.createElement("span");
       cell.append(picture, String(unit), value);
       return cell;
@@ -60,9 +63,11 @@
     const { run, row } = page;
     const prefix = `${zf.link([run.slug, row.slug])}/`;
     const suffix = zf.link([], zf.keep(zf.VIEW, zf.LIST, ["b"])).slice(2);
+    const pinned = zf.pinsOf(run, row);
     for (const unit of units) {
       const cell = page.cells[unit];
       cell.setAttribute("href", `${prefix}${unit}${suffix}`);
+      cell.classList.toggle("pinned", pinned.has(unit));
       cell.lastChild.textContent = values ? zf.number(values[unit], 3) : "";
     }
     page.grid.replaceChildren(...units.map((unit) => page.cells[unit]));

@@ -69,6 +69,7 @@
     const svg = zf.svg("svg", {
       class: "network", viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "The network's layers",
     });
+    svg.style.setProperty("--natural", `${width}px`);
     svg.append(...edges.map(line), ...nodes.map((node) => box(node, { ...options, boxes })));
     return { svg, boxes, width };
   };

@@ -26,7 +26,9 @@
       zf.el("p", {}, rule), notice && zf.el("p", { class: "notice" }, notice),
       zf.el("p", {}, "Data: ", zf.name(data.name), `${data.split ? `, ${data.split} split` : ""}, ${zf.plural(data.count, "image")}.`),
       zf.el("p", { class: "note" }, "Press ", zf.el("kbd", {}, "?"), " for the keys."));
-    main.replaceChildren(zf.el("div", { class: "overview-page" }, about, zf.el("div", { class: "scroll" }, svg)));
+    const scroll = zf.el("div", { class: "scroll" }, svg);
+    main.replaceChildren(zf.el("div", { class: "overview-page" }, about, scroll));
+    scroll.scrollLeft = (scroll.scrollWidth - scroll.clientWidth) / 2;
     zf.rove(() => [...svg.querySelectorAll("a")], () => 1, true);
     for (const layer of zf.shownLayers(run)) {
       zf.needLayer(run, layer).then((held) => coverBox(boxes.get(layer.slug), layer, held), (error) => zf.warn(error.message));

@@ -130,11 +130,13 @@
     if (ticket !== asked) return;
     zf.fillSearch();
     zf.countPins();
-    const again = key && [...document.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key);
-    if (again && again !== document.activeElement) again.focus({ preventScroll: true });
-    else if (inside && !main.contains(document.activeElement)) main.focus({ preventScroll: true });
+    if (document.activeElement === document.body) {
+      const again = key && [...document.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key);
+      const next = again || (focused !== document.body && focused.isConnected ? focused : inside && main);
+      if (next) next.focus({ preventScroll: true });
+    }
     if (scroll !== undefined) window.scrollTo(0, scroll);
-    else if (!goesOn(before, parts) && query.unit === undefined) window.scrollTo(0, 0);
+    else if (before && !goesOn(before, parts) && query.unit === undefined) window.scrollTo(0, 0);
   };
 
   document.addEventListener("DOMContentLoaded", () => {

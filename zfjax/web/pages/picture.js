@@ -58,10 +58,10 @@
      projection (keeps mid-grey around it, takes the reader's contrast), sharp (pixels stay squares). */
   zf.cell = (source, { label, projection = false, sharp = false }) => {
     const canvas = zf.el("canvas", { role: "img", "aria-label": label, width: 1, height: 1 });
-    const style = `picture${projection ? " projection" : ""}${sharp ? " sharp" : ""}`;
+    const style = `picture waiting${projection ? " projection" : ""}${sharp ? " sharp" : ""}`;
     const frame = zf.el("span", { class: style }, canvas);
     const fail = (sentence) => {
-      frame.classList.add("hole");
+      frame.classList.replace("waiting", "hole");
       frame.replaceChildren(zf.el("span", {}, sentence));
     };
     if (!source || !source.file) {
@@ -75,7 +75,10 @@
         if (x + width > image.naturalWidth || y + height > image.naturalHeight) {
           zf.warn(`${source.file} is smaller than its table says.`);
           fail(`not drawn: ${source.file.split("/").pop()} is too small`);
-        } else canvas.getContext("2d").drawImage(image, x, y, width, height, 0, 0, width, height);
+          return;
+        }
+        canvas.getContext("2d").drawImage(image, x, y, width, height, 0, 0, width, height);
+        frame.classList.remove("waiting");
       },
       (error) => {
         zf.warn(`${error.message}: its pictures cannot be shown.`);

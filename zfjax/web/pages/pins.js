@@ -63,7 +63,8 @@
   function card(pin, pins, own) {
     const { run, row, unit } = find(pin);
     const link = zf.unitCard(run, row, unit, "", zf.keep(zf.VIEW), `pin ${pin}`);
-    link.append(zf.name(row.name), zf.el("small", {}, zf.name(run.name)));
+    link.querySelector("b").prepend(zf.name(row.name), " ");
+    link.append(zf.el("small", {}, zf.name(run.name)));
     const remove = () => {
       const left = pins.filter((each) => each !== pin);
       if (own) store(left);

@@ -32,7 +32,7 @@
   zf.link = (parts, query) => {
     const pairs = Object.entries(query || {}).filter(([, value]) => value !== undefined && value !== null && value !== "");
     const tail = pairs.map(([key, value]) => `${encode(key)}=${encode(String(value))}`).join("&");
-    return `#/${parts.map((part) => encodeURIComponent(part)).join("/")}${tail ? `?${tail}` : ""}`;
+    return `#/${parts.map((part) => encodeURIComponent(part).replace(/%2C/g, ",")).join("/")}${tail ? `?${tail}` : ""}`;
   };
 
   /* The fields of the present address that the named groups list. */
@@ -82,7 +82,9 @@
       zf.show(clicked ? undefined : scrolled.get(location.hash) || 0);
       clicked = false;
     };
-    history.scrollRestoration = "manual";
+    // by hand within the document; a reload is left to the browser, which goes back to where it was
+    window.addEventListener("load", () => (history.scrollRestoration = "manual"));
+    window.addEventListener("pagehide", () => (history.scrollRestoration = "auto"));
     window.addEventListener("popstate", read);
     window.addEventListener("scroll", () => scrolled.set(location.hash, window.scrollY), { passive: true });
     document.addEventListener("click", (event) => {
