@@ -73,7 +73,7 @@ def test_filters_show_the_units_that_they_name_and_count_them(reader, gallery):
 
 def test_a_bar_of_the_histogram_shows_its_units_and_again_all(reader, gallery):
     values = np.array(layer_data(gallery, "zf/conv5")["statistics"]["density"])
-    edges = np.linspace(0, values.max(), 21)
+    edges = np.linspace(0, values.max(), 13)
     reader.open(f"{gallery}#/zf/conv5?sort=density&desc=0")
     counts, _ = np.histogram(values, edges)
     bar = int(counts.argmax())

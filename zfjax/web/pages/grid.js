@@ -47,7 +47,11 @@
       const file = `${data.pictures.dir}/${name}`;
       set(`--sheet-${sheet}`, `url("${zf.url(file)}")`);
       // by the sheet's own width: the last one of a layer may have fewer columns
-      zf.image(file).then((image) => set(`--wide-${sheet}`, `${image.naturalWidth * scale}px`), (error) => zf.warn(`${error.message}: covers of this layer are not drawn.`));
+      const fails = (error) => {
+        set(`--sheet-${sheet}`, "none");
+        zf.warn(`${error.message}: covers of this layer are not drawn.`);
+      };
+      zf.image(file).then((image) => set(`--wide-${sheet}`, `${image.naturalWidth * scale}px`), fails);
     });
     grid.classList.toggle("sharp", zf.isSharp(data, query));
     grid.classList.toggle("contrast", zf.gainOf(query) !== 1);

@@ -75,11 +75,13 @@
     return units;
   };
 
-  /* Bars of a statistic over the units: {low, high, counts[20]}. */
+  const BARS = 12; // wide enough for a finger
+
+  /* Bars of a statistic over the units: {low, high, counts}. */
   zf.barsOf = (values) => {
     const [low, high] = values.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [0, 0]);
-    const counts = new Array(20).fill(0);
-    for (const value of values) counts[Math.min(19, Math.floor((20 * (value - low)) / (high - low || 1)))]++;
+    const counts = new Array(BARS).fill(0);
+    for (const value of values) counts[Math.min(BARS - 1, Math.floor((BARS * (value - low)) / (high - low || 1)))]++;
     return { low, high, counts };
   };
 })();

@@ -5,17 +5,26 @@
   const KEPT = 40; // strips and sheets held ready, the newest
   const images = new Map();
 
+  /* A browser draws what there is of a truncated file and calls it decoded: only taking out the last pixel fails. */
+  async function read(file) {
+    const image = new Image();
+    image.src = zf.url(file);
+    try {
+      await image.decode();
+      const last = await createImageBitmap(image, image.naturalWidth - 1, image.naturalHeight - 1, 1, 1);
+      last.close();
+      return image;
+    } catch (error) {
+      throw new Error(`${file} is missing or damaged`);
+    }
+  }
+
   /* A promise of a loaded and decoded image; its error names the file. */
   zf.image = (file) => {
     let found = images.get(file);
     images.delete(file);
     if (!found) {
-      const image = new Image();
-      image.src = zf.url(file);
-      found = image.decode().then(
-        () => image,
-        () => Promise.reject(new Error(`${file} is missing or damaged`)),
-      );
+      found = read(file);
       found.catch(() => {});
     }
     images.set(file, found);
