@@ -19,6 +19,7 @@ def running() -> Iterator[StubServer]:
 def stub(running: StubServer) -> StubServer:
     running.asked.clear()
     running.delay, running.most_flying, running.samples = 0.0, 0, 5
+    running.gallery = None
     return running
 
 

@@ -17,8 +17,8 @@ def shown(page: Page, sentence: str) -> None:
 
 def caption(layer: dict, unit: int, row: int, col: int) -> str:
     size = window(layer, row, col)
-    where = f"{layer['name']} unit {unit} at row {row}, column {col}: 31.2"
-    return f"{where}; projection of {size['height']} x {size['width']} pixels."
+    where = f"{layer['name']} unit {unit} at row {row}, column {col}"
+    return f"{where}: 31.2; projection of {size['height']} x {size['width']} pixels."
 
 
 def opened(page: Page, fragment: str = "") -> None:

@@ -98,6 +98,7 @@ class StubServer:
         self.flying = 0
         self.most_flying = 0
         self.samples = 5
+        self.gallery: Path | None = None
         self._serving: tuple[uvicorn.Server, threading.Thread] | None = None
         self.port = 0
 
@@ -147,6 +148,7 @@ class StubServer:
                 route("/image/{id}/picture", self._picture),
                 route("/image/{id}/maps/{layer}", self._maps),
                 route("/project", self._project, "POST"),
+                route("/gallery/{name:path}", self._gallery),
             ]
         )
 
@@ -157,7 +159,12 @@ class StubServer:
         return JSONResponse({"ready": True, "projections": len(self.projected()), "images": len(self.images)})
 
     async def _arch(self, request: Request) -> Response:
-        return JSONResponse({**ARCH, "samples": self.samples})
+        return JSONResponse({**ARCH, "samples": self.samples, "gallery": "zf" if self.gallery else ""})
+
+    async def _gallery(self, request: Request) -> Response:
+        assert self.gallery
+        file = self.gallery / (request.path_params["name"] or "index.html")
+        return FileResponse(file) if file.is_file() else JSONResponse({"error": "no such file"}, 404)
 
     def _hold(self, pixels: np.ndarray, first: int, **more: object) -> Response:
         top = [[(first + i) % len(CLASSES), (0.6, 0.2, 0.1, 0.06, 0.0004)[i]] for i in range(5)]

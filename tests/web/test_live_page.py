@@ -17,7 +17,7 @@ def test_the_first_picture_its_maps_the_strongest_unit_and_the_answer(page, stub
     assert page.locator("[role=tab]").all_inner_texts() == ["conv1", "pool1", "conv 2/b", "fc"]
     expect(page.locator("[role=tab][aria-selected=true]")).to_have_text("conv 2/b")
     expect(page.locator("#picture-name")).to_have_text("val 0: <b>dog</b>")
-    assert page.locator("#answer li").all_inner_texts()[1].split("\n") == ["<b>dog</b> ✓", "20.0 %"]
+    assert page.locator("#answer li").all_inner_texts()[1].split("\n") == ["<b>dog</b>", "✓ 20.0 %"]
     assert page.locator("#answer .percent").last.inner_text() == "< 0.1 %"
     expect(page.locator("#aloud")).to_have_text(caption(MAPS, strongest, row, col))
     asked = stub.projected()[-1]
@@ -34,8 +34,9 @@ def test_a_click_on_a_map_projects_that_cell_at_its_place_in_the_picture(page, s
     place = window(MAPS, row, col)
     top, left = place["top"] + 5, place["left"] + 4
     assert pixel(page, "#patch", 5, 4) == [7 * top, 7 * left, 0]
-    # Over the picture it is seven parts of ten, at its window; beside that the picture is as it was.
-    mixed = [round(0.7 * a + 0.3 * b) for a, b in zip((unit, 10 * row, 10 * col), (7 * top, 7 * left, 0), strict=True)]
+    # At its place it covers seven parts of ten of the picture, of which a third is grey; beside it is the picture.
+    picture = [0.65 * level + 0.35 * 128 for level in (7 * top, 7 * left, 0)]
+    mixed = [0.7 * a + 0.3 * b for a, b in zip((unit, 10 * row, 10 * col), picture, strict=True)]
     scale = page.evaluate("document.getElementById('picture').width") // 32
     np.testing.assert_allclose(pixel(page, "#picture", scale * top + 1, scale * left + 1), mixed, atol=2)
     outside = place["top"] - 2
@@ -59,9 +60,8 @@ def test_every_map_is_drawn_where_its_number_says(page):
             assert pixel(page, "#maps", y, x) == colours[255]
             page.locator("#maps").hover(position={"x": x, "y": y})
             value = 1 + 7 * unit % 600
-            shown_value = f"{value:.0f}" if value >= 100 else f"{value:.3g}"
             expect(page.locator("#readout")).to_contain_text(
-                f"unit {unit}, row {peaked[0]}, column {peaked[1]}: {shown_value}"
+                f"unit {unit}, row {peaked[0]}, column {peaked[1]}: {value}"
             )
 
 
@@ -91,7 +91,7 @@ def test_a_press_on_the_picture_chooses_the_cell_that_looks_there(page):
     page.locator("#layer-pool1").click()
     expect(page.locator("#caption")).to_contain_text("at row 2, column 5")
     page.locator("#layer-fc").click()
-    expect(page.locator("#caption")).to_contain_text("fc unit 5 at row 0, column 0")
+    expect(page.locator("#caption")).to_contain_text("fc unit 5 bee: 31.2; projection of 32 x 32")
     page.locator("#picture").click()
     expect(page.locator("#notice")).to_contain_text("Every unit of fc sees the whole picture")
 

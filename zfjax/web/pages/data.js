@@ -29,8 +29,7 @@
         else reject(new Error(`${file} is empty or damaged: the numbers of this layer cannot be shown.`));
       };
       const missing = () => reject(new Error(`${file} is missing: the numbers of this layer cannot be shown.`));
-      const source = `data/${name.split("/").map(encodeURIComponent).join("/")}.js`;
-      document.head.append(zf.el("script", { src: source, onload: done, onerror: missing }));
+      document.head.append(zf.el("script", { src: zf.url(file), onload: done, onerror: missing }));
     });
   }
 

@@ -1,7 +1,8 @@
 // Buttons, lists and sliders: what they show is the state, what they change is the state.
 (function () {
   "use strict";
-  const live = ((window.zf = window.zf || {}).live = window.zf.live || {});
+  const zf = (window.zf = window.zf || {});
+  const live = (zf.live = zf.live || {});
   const { state } = live;
   const $ = (id) => document.getElementById(id);
 
@@ -22,13 +23,7 @@
   }
 
   function options(id, names) {
-    $(id).replaceChildren(
-      ...names.map((name) => {
-        const made = document.createElement("option");
-        made.value = made.textContent = name;
-        return made;
-      }),
-    );
+    $(id).replaceChildren(...names.map((name) => zf.el("option", { value: name }, name)));
   }
 
   function fill(arch) {

@@ -3,13 +3,6 @@
   "use strict";
   const live = ((window.zf = window.zf || {}).live = window.zf.live || {});
 
-  // What a layer's cell sees of a picture [height, width]; may stick out over it.
-  function sees(layer, [row, col], height, width) {
-    if (!layer.field) return { top: 0, left: 0, height, width };
-    const [rows, cols] = layer.field;
-    return { top: row * rows[1] + rows[2], left: col * cols[1] + cols[2], height: rows[0], width: cols[0] };
-  }
-
   const clip = (value, most) => Math.min(most - 1, Math.max(0, value));
 
   // The cell whose view has its middle nearest to a pixel; null where every unit sees the whole picture.
@@ -29,5 +22,5 @@
     );
   }
 
-  live.field = { sees, cell, same, clip };
+  live.field = { cell, same, clip };
 })();

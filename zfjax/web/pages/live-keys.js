@@ -1,7 +1,8 @@
 // The keyboard: single letters, never with Ctrl, Alt or Meta, never while one types; a switch turns them off.
 (function () {
   "use strict";
-  const live = ((window.zf = window.zf || {}).live = window.zf.live || {});
+  const zf = (window.zf = window.zf || {});
+  const live = (zf.live = zf.live || {});
   const $ = (id) => document.getElementById(id);
   const { state } = live;
   const OFF = "zf:live:keys-off";
@@ -72,6 +73,7 @@
     [["d"], "freeze the projection on this cell while you walk on", () => live.controls.origin()],
     [["e"], "next picture of the data set", () => live.source.step(1)],
     [["w"], "previous picture", () => live.source.step(-1)],
+    [["g"], "the network's drawing", () => live.network.open()],
     [["c"], "camera on, off", () => live.camera.start()],
     [[" "], "freeze the camera", () => live.camera.toggle(), "Space"],
     [["q"], "brush on, off; Enter paints", () => live.brush.toggle()],
@@ -109,14 +111,8 @@
   }
 
   function row([keys, text, , names]) {
-    const made = document.createElement("tr");
-    const left = document.createElement("th");
-    left.scope = "row";
-    left.textContent = names || keys.join(" ");
-    const right = document.createElement("td");
-    right.textContent = text;
-    made.append(left, right);
-    return made;
+    const shown = (names ? [names] : keys).flatMap((key) => [zf.el("kbd", {}, key), " "]);
+    return zf.el("div", {}, zf.el("span", {}, ...shown), zf.el("span", {}, text));
   }
 
   function listen() {

@@ -1,7 +1,8 @@
 // The layers as tabs: one tab stop, arrows between them.
 (function () {
   "use strict";
-  const live = ((window.zf = window.zf || {}).live = window.zf.live || {});
+  const zf = (window.zf = window.zf || {});
+  const live = (zf.live = zf.live || {});
   const $ = (id) => document.getElementById(id);
   let layers = []; // those that can be looked at
 
@@ -19,15 +20,18 @@
   }
 
   function tab(layer) {
-    const made = document.createElement("button");
-    made.type = "button";
-    made.id = `layer-${layer.slug}`;
-    made.setAttribute("role", "tab");
-    made.setAttribute("aria-controls", "maps-panel");
-    made.textContent = layer.name;
-    made.title = `${layer.kind}, ${layer.units} units, ${layer.shape[0]} x ${layer.shape[1]} places`;
-    made.addEventListener("click", () => live.choose({ layer: layer.slug }));
-    return made;
+    return zf.el(
+      "button",
+      {
+        type: "button",
+        id: `layer-${layer.slug}`,
+        role: "tab",
+        "aria-controls": "maps-panel",
+        title: `${layer.kind}, ${zf.shape(layer.shape)}`,
+        onclick: () => live.choose({ layer: layer.slug }),
+      },
+      layer.name,
+    );
   }
 
   function mark() {
@@ -36,12 +40,15 @@
       const chosen = layer.slug === live.state.layer;
       if (chosen && made.getAttribute("aria-selected") !== "true") {
         const bar = $("layers"); // not scrollIntoView: that would move the page as well
-        const middle = made.offsetLeft - bar.offsetLeft + made.offsetWidth / 2;
-        bar.scrollLeft = middle - bar.clientWidth / 2;
+        bar.scrollTop = made.offsetTop - bar.offsetTop - (bar.clientHeight - made.offsetHeight) / 2;
       }
       made.setAttribute("aria-selected", String(chosen));
       made.tabIndex = chosen ? 0 : -1;
     }
+    const { shape, units, ...layer } = live.now.layers[live.state.layer];
+    const maps =
+      shape[0] * shape[1] > 1 ? `${zf.plural(units, "map")} of ${shape[0]} × ${shape[1]}` : zf.plural(units, "unit");
+    $("layer-facts").textContent = `${layer.name}: ${maps}, each ${zf.field(layer)}`;
     $("maps-panel").setAttribute("aria-labelledby", `layer-${live.state.layer}`);
   }
 

@@ -1,7 +1,8 @@
 // The projection large, the patch that it answers for beside it, and the sentence that says what one sees.
 (function () {
   "use strict";
-  const live = ((window.zf = window.zf || {}).live = window.zf.live || {});
+  const zf = (window.zf = window.zf || {});
+  const live = (zf.live = zf.live || {});
   const $ = (id) => document.getElementById(id);
 
   function paint(id, pixels) {
@@ -16,18 +17,20 @@
     paint("projection", projection.canvas);
     paint("patch", live.raster.window(source, projection));
     const { layer, unit, row, col } = projection.asked;
-    const where = live.layerName(layer);
+    const name = `${live.layerName(layer)} unit ${live.unitName(layer, unit)}`;
+    const [rows, cols] = live.now.layers[layer].shape;
+    const place = rows * cols > 1 ? ` at row ${row}, column ${col}` : "";
     const silent = projection.gain === 0;
     const sentence =
-      `${where} unit ${unit} at row ${row}, column ${col}: ${live.number(projection.value)}` +
+      `${name}${place}: ${zf.number(projection.value)}` +
       (silent
         ? "; silent here, nothing to project."
         : `; projection of ${projection.height} x ${projection.width} pixels.`);
-    $("lens-title").textContent = `${where} unit ${unit}`;
+    $("lens-title").textContent = `Projection: ${name}`;
     $("caption").textContent = sentence;
-    $("gain").textContent = silent ? "" : `Full black or white stands for ${live.number(projection.gain)}.`;
+    $("gain").textContent = silent ? "" : `Full black or white stands for ${zf.number(projection.gain)}.`;
     $("projection").setAttribute("aria-label", `Projection of ${sentence}`);
-    $("patch").setAttribute("aria-label", `What ${where} unit ${unit} sees of the picture`);
+    $("patch").setAttribute("aria-label", `What ${name} sees of the picture`);
   }
 
   function styles() {

@@ -1,11 +1,12 @@
 // All maps of a layer on one canvas. Only the rows in view are drawn, so that 4,096 cost no more than 24.
 (function () {
   "use strict";
-  const live = ((window.zf = window.zf || {}).live = window.zf.live || {});
+  const zf = (window.zf = window.zf || {});
+  const live = (zf.live = zf.live || {});
   const SIDES = [44, 72, 144]; // CSS pixels of a map, by zoom
   const GAP = 8;
   const LABEL = 15;
-  const BAR = { height: 10, width: 132 }; // of a unit that is one number
+  const BAR = { height: 12, width: 144 }; // of a unit that is one number
   let maps = null;
   let order = []; // units in the order shown
   let rank = []; // unit -> place in that order
@@ -29,8 +30,7 @@
   const extremes = (values) => [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
 
   function sort() {
-    order = Array.from({ length: maps.channels }, (_, unit) => unit);
-    if (live.state.sort === "strength") order.sort((a, b) => maps.high[b] - maps.high[a] || a - b);
+    order = live.state.sort === "strength" ? live.raster.ranked(maps) : [...maps.high.keys()];
     rank = [];
     order.forEach((unit, place) => (rank[unit] = place));
   }
@@ -93,7 +93,7 @@
     label(brush, unit, top + height, left);
     const chosen = unit === live.state.unit;
     if (chosen || (hovered && hovered.unit === unit)) {
-      context.strokeStyle = style.getPropertyValue(chosen ? "--accent" : "--muted");
+      context.strokeStyle = style.getPropertyValue(chosen ? "--accent" : "--soft");
       context.lineWidth = chosen ? 3 : 1;
       context.strokeRect(left - 2.5, top - 2.5, width + 5, height + 5);
     }
@@ -116,13 +116,13 @@
     const silent = maps.high[unit] <= 0;
     context.font = "11px system-ui, sans-serif";
     context.textBaseline = "top";
-    context.fillStyle = style.getPropertyValue(silent ? "--muted" : "--ink");
+    context.fillStyle = style.getPropertyValue(silent ? "--soft" : "--ink");
     context.textAlign = "left";
     context.fillText(single() ? live.unitName(maps.layer, unit) : String(unit), left, top + 4, grid.pitch.x * 0.66);
     if (grid.pitch.x < 64) return;
     context.textAlign = "right";
-    context.fillStyle = style.getPropertyValue("--muted");
-    context.fillText(live.number(maps.high[unit]), left + grid.pitch.x - GAP, top + 4);
+    context.fillStyle = style.getPropertyValue("--soft");
+    context.fillText(zf.number(maps.high[unit], 3), left + grid.pitch.x - GAP, top + 4);
   }
 
   // The chosen cell, in two lines that show on dark and light.

@@ -3,6 +3,7 @@
   "use strict";
   const live = ((window.zf = window.zf || {}).live = window.zf.live || {});
   const SIDE = 640; // pixels of the canvas at least, so that lines are thin beside small pictures
+  const GROUND = 0.5; // how much of the picture a projection's zero greys out, so that the rest stands out
   const shown = { source: null, height: 0, width: 0, scale: 1, box: null, frozen: null, projection: null };
 
   const canvas = () => document.getElementById("picture");
@@ -23,9 +24,13 @@
     context.imageSmoothingEnabled = !live.state.sharp;
     context.drawImage(source, 0, 0, source.width * scale, source.height * scale);
     if (projection && live.state.opacity) {
-      const { canvas: pixels, left, top } = projection;
+      const { veil, left, top } = projection;
+      const place = [left * scale, top * scale, veil.width * scale, veil.height * scale];
+      context.fillStyle = "#808080";
+      context.globalAlpha = (GROUND * live.state.opacity) / 100;
+      context.fillRect(...place);
       context.globalAlpha = live.state.opacity / 100;
-      context.drawImage(pixels, left * scale, top * scale, pixels.width * scale, pixels.height * scale);
+      context.drawImage(veil, ...place);
       context.globalAlpha = 1;
     }
     live.brush.draw(context, scale);

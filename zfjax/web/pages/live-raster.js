@@ -10,6 +10,8 @@
     [252, 165, 10],
     [252, 255, 164],
   ];
+  const ZERO = 128; // of a projection
+  const VEIL = 4; // from half of full black or white on a projection hides the picture
   const OUTSIDE = 0xed; // beside the image, as in the figures' patches
 
   // The colour of a level 0..1, as 0xAABBGGRR: what a Uint32Array over an ImageData's bytes holds.
@@ -49,6 +51,18 @@
       image.data[to + 3] = 255;
     }
     return image;
+  }
+
+  // A projection to lay over its picture: what is grey, and so says nothing, lets the picture through.
+  function veil(bytes, height, width) {
+    const image = rgba(bytes, height, width);
+    for (let i = 0; i < image.data.length; i += 4) {
+      const far = Math.max(...[0, 1, 2].map((channel) => Math.abs(image.data[i + channel] - ZERO)));
+      image.data[i + 3] = Math.min(255, VEIL * far);
+    }
+    const made = canvas(height, width);
+    made.getContext("2d").putImageData(image, 0, 0);
+    return made;
   }
 
   // The window of a canvas that may stick out over it; what lies outside takes one quiet tone.
@@ -91,5 +105,8 @@
     return [Math.floor(best / maps.width), best % maps.width];
   }
 
-  live.raster = { canvas, picture, window: window_, map, value, strongest, RAMP };
+  // Units, strongest first.
+  const ranked = (maps) => [...maps.high.keys()].sort((a, b) => maps.high[b] - maps.high[a] || a - b);
+
+  live.raster = { ranked, canvas, picture, window: window_, map, veil, value, strongest, RAMP };
 })();

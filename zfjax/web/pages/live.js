@@ -1,7 +1,8 @@
 // The conductor: a picture comes in, its maps are fetched, a unit is chosen, its projection is asked for.
 (function () {
   "use strict";
-  const live = ((window.zf = window.zf || {}).live = window.zf.live || {});
+  const zf = (window.zf = window.zf || {});
+  const live = (zf.live = zf.live || {});
   const { state, server } = live;
   const RENEW_MS = 2000; // a picture that the server has forgotten is sent again, but not in circles
   const SLOW_MS = 150;
@@ -79,10 +80,10 @@
     live.address.write();
     if (!settled()) return;
     live.maps.draw();
-    const [height, width] = now.image.size;
+    live.nine.show();
     const frozen = state.origin;
-    const box = live.field.sees(now.layers[state.layer], place(), height, width);
-    live.picture.boxes(box, frozen && live.field.sees(now.layers[frozen.layer], frozen.at, height, width));
+    const box = zf.fieldOf(now.layers[state.layer], ...place(), now.arch.image_size);
+    live.picture.boxes(box, frozen && zf.fieldOf(now.layers[frozen.layer], ...frozen.at, now.arch.image_size));
     const { layer, unit, at } = frozen || { layer: state.layer, unit: state.unit, at: place() };
     const [row, col] = at;
     const { method, overlap } = state;
@@ -95,6 +96,7 @@
       const projection = await server.project(asked, signal);
       if (asked.image !== now.image.id) return;
       projection.canvas = live.raster.picture(projection.pixels, projection.height, projection.width);
+      projection.veil = live.raster.veil(projection.pixels, projection.height, projection.width);
       live.picture.project(projection);
       live.lens.show(projection, live.picture.source);
       if (!quiet) live.lens.aloud();
@@ -163,7 +165,7 @@
   }
 
   async function start() {
-    for (const part of ["picture", "maps", "brush", "camera", "keys", "controls"]) live[part].listen();
+    for (const part of ["picture", "maps", "brush", "camera", "network", "keys", "controls"]) live[part].listen();
     try {
       now.arch = await server.arch();
     } catch (error) {
@@ -178,6 +180,7 @@
     live.controls.fill(arch);
     live.layers.listen(now.shown);
     live.source.listen(arch.samples);
+    live.nine.listen(arch.gallery);
     follow();
     if (arch.samples) open({ sample: Math.min(state.sample ?? 0, arch.samples - 1) });
   }

@@ -1,0 +1,71 @@
+// My picture against its nine: what the chosen unit responded to most in the gallery's data, where there is a gallery.
+(function () {
+  "use strict";
+  const zf = (window.zf = window.zf || {});
+  const live = (zf.live = zf.live || {});
+  const $ = (id) => document.getElementById(id);
+  const HOME = "/gallery/";
+  let shown = ""; // layer and unit
+
+  // The gallery's files, asked for from this page.
+  zf.url = (file) => HOME + file.split("/").map(encodeURIComponent).join("/");
+  zf.warn = live.notice.say;
+
+  // arch.gallery: the run's slug in the gallery, or "".
+  function listen(slug) {
+    if (!slug) return;
+    const script = zf.el("script", { src: zf.url("data/gallery.js"), onload: start });
+    document.head.append(script);
+
+    function start() {
+      if (!zf.gallery() || !zf.findRun(slug)) return;
+      $("gallery").hidden = false;
+      live.nine.run = zf.findRun(slug);
+      show();
+    }
+  }
+
+  // Shows the nine of the unit that is chosen now, if its layer has units in the gallery.
+  async function show() {
+    const { layer: slug, unit } = live.state;
+    const { run } = live.nine;
+    if (!run || unit === null || shown === `${slug}/${unit}`) return;
+    shown = `${slug}/${unit}`;
+    const layer = zf.findLayer(run, slug);
+    $("nine").hidden = true;
+    if (!layer) return;
+    try {
+      const data = await zf.needLayer(run, layer);
+      if (shown === `${slug}/${unit}`) fill(run, layer, data, unit);
+    } catch (error) {
+      live.notice.say(error.message);
+    }
+  }
+
+  function fill(run, layer, data, unit) {
+    const top = data.top[unit] || [];
+    const { name, split } = zf.gallery().data;
+    const where = `${name}${split ? `, ${split}` : ""}`;
+    $("nine-title").textContent = top.length
+      ? `Its ${top.length} strongest of ${where}: patch and projection`
+      : `None of the pictures of ${where} makes it respond`;
+    $("nine-pictures").replaceChildren(...top.map((found, rank) => one(layer, data, unit, found, rank)));
+    $("nine-link").href = `${HOME}index.html#/${run.slug}/${layer.slug}/${unit}`;
+    $("nine").hidden = false;
+  }
+
+  function one(layer, data, unit, found, rank) {
+    const { patch, projection } = zf.pairOf(data, "u", unit, rank, found[0]);
+    const source = zf.sourceOf(found[0]);
+    const words = `${layer.name} unit ${unit}, ${zf.number(found[3])}, ${zf.className(source.label)}`;
+    return zf.el(
+      "figure",
+      { class: "pairing" },
+      zf.cell(patch, { label: `patch: ${words}`, sharp: data.pictures.enlarged }),
+      zf.cell(projection, { label: `projection: ${words}`, projection: true, sharp: data.pictures.enlarged }),
+      zf.el("figcaption", {}, zf.number(found[3], 3), " ", zf.name(zf.className(source.label))),
+    );
+  }
+
+  live.nine = { listen, show, run: null };
+})();
