@@ -4,8 +4,12 @@
   const zf = (window.zf = window.zf || {});
   const live = (zf.live = zf.live || {});
   const $ = (id) => document.getElementById(id);
+  const REST_MS = 120;
   const HOME = "/gallery/";
-  let shown = ""; // layer and unit
+  let run = null; // the gallery's, of the network that is looked at
+  let wanted = null; // {layer: slug, unit}
+  let shown = "";
+  let timer = 0;
 
   // The gallery's files, asked for from this page.
   zf.url = (file) => HOME + file.split("/").map(encodeURIComponent).join("/");
@@ -20,29 +24,34 @@
     function start() {
       if (!zf.gallery() || !zf.findRun(slug)) return;
       $("gallery").hidden = false;
-      live.nine.run = zf.findRun(slug);
-      show();
+      run = zf.findRun(slug);
+      if (wanted) load();
     }
   }
 
-  // Shows the nine of the unit that is chosen now, if its layer has units in the gallery.
-  async function show() {
-    const { layer: slug, unit } = live.state;
-    const { run } = live.nine;
-    if (!run || unit === null || shown === `${slug}/${unit}`) return;
+  // Shows the nine of the unit whose projection is shown, once the cursor rests there.
+  function show(asked) {
+    wanted = asked;
+    window.clearTimeout(timer);
+    timer = window.setTimeout(load, REST_MS);
+  }
+
+  async function load() {
+    const { layer: slug, unit } = wanted;
+    if (!run || shown === `${slug}/${unit}`) return;
     shown = `${slug}/${unit}`;
     const layer = zf.findLayer(run, slug);
     $("nine").hidden = true;
     if (!layer) return;
     try {
       const data = await zf.needLayer(run, layer);
-      if (shown === `${slug}/${unit}`) fill(run, layer, data, unit);
+      if (shown === `${slug}/${unit}`) fill(layer, data, unit);
     } catch (error) {
       live.notice.say(error.message);
     }
   }
 
-  function fill(run, layer, data, unit) {
+  function fill(layer, data, unit) {
     const top = data.top[unit] || [];
     const { name, split } = zf.gallery().data;
     const where = `${name}${split ? `, ${split}` : ""}`;
@@ -67,5 +76,5 @@
     );
   }
 
-  live.nine = { listen, show, run: null };
+  live.nine = { listen, show };
 })();

@@ -56,10 +56,9 @@
   // A projection to lay over its picture: what is grey, and so says nothing, lets the picture through.
   function veil(bytes, height, width) {
     const image = rgba(bytes, height, width);
-    for (let i = 0; i < image.data.length; i += 4) {
-      const far = Math.max(...[0, 1, 2].map((channel) => Math.abs(image.data[i + channel] - ZERO)));
-      image.data[i + 3] = Math.min(255, VEIL * far);
-    }
+    const { data } = image;
+    const far = (i) => Math.abs(data[i] - ZERO);
+    for (let i = 0; i < data.length; i += 4) data[i + 3] = VEIL * Math.max(far(i), far(i + 1), far(i + 2)); // or 255
     const made = canvas(height, width);
     made.getContext("2d").putImageData(image, 0, 0);
     return made;

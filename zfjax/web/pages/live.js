@@ -73,18 +73,22 @@
 
   const settled = () => now.image && live.maps.now && live.maps.now.layer === state.layer && state.unit !== null;
 
-  // Draws what is chosen and asks for its projection; of a film or under the brush that is not read aloud.
+  // Asks for the projection of what is chosen, and meanwhile draws the choice. quiet: nothing is read aloud, as of a
+  // film or under the brush.
   function follow(quiet) {
+    if (settled()) {
+      ask(quiet);
+      live.maps.draw();
+      const sees = ({ layer, at }) => zf.fieldOf(now.layers[layer], ...at, now.arch.image_size);
+      live.picture.boxes(sees({ layer: state.layer, at: place() }), state.origin && sees(state.origin));
+    }
     live.layers.mark();
     live.controls.show();
     live.address.write();
-    if (!settled()) return;
-    live.maps.draw();
-    live.nine.show();
-    const frozen = state.origin;
-    const box = zf.fieldOf(now.layers[state.layer], ...place(), now.arch.image_size);
-    live.picture.boxes(box, frozen && zf.fieldOf(now.layers[frozen.layer], ...frozen.at, now.arch.image_size));
-    const { layer, unit, at } = frozen || { layer: state.layer, unit: state.unit, at: place() };
+  }
+
+  function ask(quiet) {
+    const { layer, unit, at } = state.origin || { layer: state.layer, unit: state.unit, at: place() };
     const [row, col] = at;
     const { method, overlap } = state;
     projections.ask({ asked: { image: now.image.id, layer, unit, row, col, method, overlap }, quiet });
@@ -100,6 +104,7 @@
       live.picture.project(projection);
       live.lens.show(projection, live.picture.source);
       if (!quiet) live.lens.aloud();
+      live.nine.show(asked);
     } finally {
       window.clearTimeout(slow);
       live.lens.wait(false);
