@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
+from zfjax.attribution.measures import places
 from zfjax.attribution.measures.baselines import centre_first, random_order
 from zfjax.attribution.measures.bootstrap import confidence
 from zfjax.attribution.measures.likeness import class_likeness, cosine, edges
@@ -209,3 +210,14 @@ def test_what_an_image_does_not_have_counts_nowhere():
 def test_what_cannot_be_measured_is_refused(call):
     with pytest.raises(InputError, match="not"):
         call()
+
+
+@pytest.mark.parametrize("box", [[5, 9, 2, 3], [0, 5, 4, 4], [0, np.nan, 4, 4]])
+def test_a_box_that_is_none_is_refused(box):
+    with pytest.raises(InputError, match="box 1 is"):
+        places.inside_boxes(np.array([[1, 1, 4, 4], box], np.float32), (10, 10))
+
+
+def test_an_order_of_nan_is_refused():
+    with pytest.raises(InputError, match="NaN"):
+        places.order(np.array([[[1.0, np.nan]]]))

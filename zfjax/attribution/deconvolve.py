@@ -14,6 +14,7 @@ import numpy as np
 from jax.core import Tracer
 from jax.extend import core
 
+from zfjax.attribution.relus.fixed import ARRAY, of_arrays
 from zfjax.attribution.relus.program import Problem, Program, Relu
 from zfjax.attribution.relus.reading import read
 from zfjax.attribution.relus.rectifier import Rule
@@ -51,11 +52,14 @@ def deconvolve(
       through. hard_tanh, clip(x, -1, 1), which rectify nothing: the gradient.
     * max pooling: the gradient, which goes to the maximum. Of several equal ones lax.reduce_window's takes the first
       on most platforms and `jnp.max`'s divides it among all; `zfjax.project`'s switches are always the first.
+    * what picks one of several values (the largest of a stack, sort, top_k, gather, cond): its gradient, which goes to
+      the one picked, as max pooling's does, even where one of them is zero.
     * all else that is not linear (GELU, softmax, a normalisation by the image's own statistics, a gate): InputError
       that names the primitive and its place; others="gradient" lets its gradient through.
       So does what a normalisation keeps from zero by max(v, 0) before its root or quotient, which is no ReLU.
     * while loops: InputError, since JAX has no gradient of them; fori_loop with fixed bounds has one.
 
+    Arguments that are no arrays (flags, names, activations in a module) reach f as they are; all others are traced.
     f is traced once for its shapes, as by jax.jit: what it closes over is not read again. Weights that change, and NNX
     modules that learn in place, are to be handed over as arguments, or closed over by a new function.
 
@@ -106,7 +110,7 @@ def _signal(f: Callable, argnums, rule: Rule, unit, cotangent, others: Others) -
         if not traced.program.relus:
             warnings.warn(f"{_name(f)} has no ReLU: what comes down is its plain gradient", stacklevel=2)
         start = _start(f, traced, unit, cotangent)
-        signals = traced.pulls[rule]([*traced.consts, *jax.tree.leaves((args, named))], start)
+        signals = traced.pulls[rule]([*traced.consts, *traced.leaves], start)
         _, tree = jax.tree.flatten(_chosen(argnums, args))
         return jax.tree.unflatten(tree, signals)
 
@@ -117,6 +121,7 @@ class _Traced(NamedTuple):
     program: Program  # of the jaxpr's constants and the arguments' leaves
     pulls: dict[Rule, Callable]  # (those, signals at the results) -> signals at what is explained
     consts: list[Any]
+    leaves: list[Any]  # of the arguments, those that are arrays or explained
     results: Any  # what f returns, as shapes
 
 
@@ -126,17 +131,33 @@ def _trace(f: Callable, argnums: int | Sequence[int], others: Others, args: tupl
     if wrong := [each for each in numbers if not isinstance(each, int) or not -len(args) <= each < len(args)]:
         raise InputError(f"argnums asks for argument {wrong[0]!r} of {_name(f)}, which was given {len(args)}")
     numbers = [number % len(args) for number in numbers]
+    if len(set(numbers)) < len(numbers):
+        raise InputError(f"argnums asks for one argument of {_name(f)} twice: {list(argnums)}")  # pyright: ignore
+    leaves, tree = jax.tree.flatten((args, named))
     marks = jax.tree.leaves([jax.tree.map(lambda _, n=n: n in numbers, arg) for n, arg in enumerate(args)])
-    marks += [False] * len(jax.tree.leaves(named))
-    for kind in [jnp.result_type(leaf) for leaf in jax.tree.leaves([args[number] for number in numbers])]:
-        if not jnp.issubdtype(kind, jnp.floating):
+    marks += [False] * (len(leaves) - len(marks))
+    for leaf in (leaf for leaf, mark in zip(leaves, marks, strict=True) if mark):
+        if not (isinstance(leaf, float) or jnp.issubdtype(getattr(leaf, "dtype", bool), jnp.floating)):
+            number = hasattr(leaf, "dtype") or isinstance(leaf, bool | int | complex)
+            kind = jnp.result_type(leaf) if number else type(leaf).__name__
             raise InputError(f"{_name(f)}: what is explained must be floating-point numbers, not {kind}")
-    jaxpr, results = jax.make_jaxpr(f, return_shape=True)(*args, **named)
+    # a flag, a name or an activation of an Equinox module is no array: f gets it as it is, as by jax.grad
+    fixed = [not mark and not hasattr(leaf, "dtype") for leaf, mark in zip(leaves, marks, strict=True)]
+    if any(fixed):
+        pattern = tuple(leaf if fix else ARRAY for leaf, fix in zip(leaves, fixed, strict=True))
+        f_of_arrays = of_arrays(f, tree, pattern)
+        leaves = [leaf for leaf, fix in zip(leaves, fixed, strict=True) if not fix]
+        marks = [mark for mark, fix in zip(marks, fixed, strict=True) if not fix]
+        jaxpr, results = jax.make_jaxpr(f_of_arrays, return_shape=True)(*leaves)
+    else:
+        jaxpr, results = jax.make_jaxpr(f, return_shape=True)(*args, **named)
+    if not jax.tree.leaves(results):
+        raise InputError(f"{_name(f)} returns nothing that a signal could start from")
     program, pulls = _read(jaxpr, tuple(marks))
     for problem in program.problems:
         if others == "error" or problem.fatal:
             raise InputError(_refusal(f, problem))
-    return _Traced(program, pulls, list(jaxpr.consts), results)
+    return _Traced(program, pulls, list(jaxpr.consts), leaves, results)
 
 
 _kept: weakref.WeakKeyDictionary[core.Jaxpr, dict[tuple[bool, ...], tuple[Program, dict[Rule, Callable]]]]
@@ -209,5 +230,6 @@ def _pull(program: Program, rule: Rule, explained: tuple[int, ...], inputs: list
             given[number] = value
         return run(program, rule, given)
 
-    _, pull = jax.vjp(results, *(inputs[number] for number in explained))
-    return list(pull(start))
+    there, pull = jax.vjp(results, *(inputs[number] for number in explained))
+    # in a shard_map what starts must vary over the devices as the results do
+    return list(pull([each + jnp.zeros_like(result) for each, result in zip(start, there, strict=True)]))

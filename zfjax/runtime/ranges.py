@@ -99,7 +99,7 @@ RANGES: dict[str, Range] = {
     "sanity.images": _COUNT,
     "sanity.masks": _COUNT,
     "sanity.samples": _COUNT,
-    "sanity.stages": _COUNT,
+    "sanity.stages": Range(2, WHOLE),  # of one the top layer and all layers would be the same
     "selection.faint": Range(0, 1),
     "selection.images": _COUNT,
 }

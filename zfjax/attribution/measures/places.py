@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from zfjax.errors import InputError
 
@@ -46,6 +47,8 @@ def order(importance: jax.Array) -> jax.Array:
     """The turn of each place, most important first: [N, H, W] -> int32 [N, H, W] in 0..H*W-1; ties row by row."""
     if np.ndim(importance) != 3:
         raise InputError(f"the importance of places is [N, H, W], not of shape {list(np.shape(importance))}")
+    if not isinstance(importance, Tracer) and np.isnan(importance).any():
+        raise InputError("the importance of places has NaN in it, which comes before or after nothing")
     rows = jnp.asarray(importance, jnp.float32).reshape(len(importance), -1)
     turns = jnp.argsort(jnp.argsort(-rows, axis=1, stable=True), axis=1, stable=True)
     return turns.reshape(importance.shape).astype(jnp.int32)
@@ -82,4 +85,10 @@ def _edges(boxes: Any) -> list[jax.Array]:
     """Each [N, 1]."""
     if np.ndim(boxes) != 2 or np.shape(boxes)[1] != 4:
         raise InputError(f"boxes are [N, 4], (top, left, bottom, right), not of shape {list(np.shape(boxes))}")
-    return jnp.split(jnp.asarray(boxes, jnp.float32), 4, axis=1)
+    edges = jnp.split(jnp.asarray(boxes, jnp.float32), 4, axis=1)
+    if not isinstance(edges[0], Tracer):
+        top, left, bottom, right = map(np.asarray, edges)
+        wrong = np.flatnonzero(~((top <= bottom) & (left <= right)))  # NaN too
+        if wrong.size:
+            raise InputError(f"box {wrong[0]} is (top, left, bottom, right) = {np.asarray(boxes)[wrong[0]].tolist()}")
+    return edges

@@ -39,6 +39,24 @@ CURVES = frozenset(
     "sqrt rsqrt cbrt square integer_pow pow atan2 digamma lgamma".split()
 )
 
+# Without a gradient in JAX.
+NO_GRADIENT = frozenset("reduce_window reduce".split())
+
+CALLS = {  # primitives that only call, and which of their parameters is what they call
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "composite": "jaxpr",
+    "custom_vmap_call": "call",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "custom_vjp_call_jaxpr": "fun_jaxpr",
+}
+CUSTOM = frozenset(name for name in CALLS if name.startswith(("custom_jvp", "custom_vjp")))
+# jax.nn's, of which a relu6 moved and scaled is a part
+GATES = ("hard_sigmoid", "sparse_sigmoid")
+
 # All whose result is the same everywhere if what they read is.
 UNIFORM = frozenset(
     "broadcast_in_dim reshape squeeze expand_dims transpose copy pvary slice name device_put rev".split()
@@ -64,4 +82,6 @@ def refusal(name: str, operands: Sequence[Value], numbers: Sequence[int]) -> str
         return "a threshold that is not the same everywhere"
     if name in CHOICES:
         return None
+    if name in NO_GRADIENT:
+        return "JAX has no gradient of it; of lax.max from -inf it has"
     return "not linear" if name in CURVES else "unknown here"

@@ -9,28 +9,12 @@ from typing import Any
 
 from jax.extend import core
 
-from zfjax.attribution.relus import loops, piecewise
+from zfjax.attribution.relus import loops, piecewise, primitives
 from zfjax.attribution.relus.functions import MOVES, NOWHERE, function, functions_of, moved
 from zfjax.attribution.relus.guards import guards
-from zfjax.attribution.relus.primitives import COMPARISONS, CURVES, STEPS, UNIFORM, refusal
 from zfjax.attribution.relus.program import Equation, Problem, Program, Rectify, Relu, Step, Structured, needed
 from zfjax.attribution.relus.rectifier import Rectifier, ceiling, is_relu, recognised
 from zfjax.attribution.relus.value import Root, Value, settled, uniform
-
-_CALLS = {  # primitives that only call, and which of their parameters is what they call
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-    "composite": "jaxpr",
-    "custom_vmap_call": "call",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-    "custom_vjp_call_jaxpr": "fun_jaxpr",
-}
-_CUSTOM = frozenset(name for name in _CALLS if name.startswith(("custom_jvp", "custom_vjp")))
-
-_GATES = ("hard_sigmoid", "sparse_sigmoid")  # jax.nn's, of which a relu6 moved and scaled is a part
 
 
 def read(jaxpr: core.ClosedJaxpr, args: Sequence[Value], where: str = "") -> tuple[Program, list[Value]]:
@@ -90,7 +74,7 @@ class Reading:
 
     def _read(self, eqn: core.JaxprEqn, inputs: list[int], where: str) -> list[int]:
         name = eqn.primitive.name
-        if name in _CALLS:
+        if name in primitives.CALLS:
             return self._call(eqn, inputs, where)
         depends = any(self.values[number].depends for number in inputs)
         if depends and name in loops.KINDS:
@@ -107,10 +91,10 @@ class Reading:
         from_ = [self.values[number] for number in inputs]
         name = eqn.primitive.name
         depends = any(value.depends for value in from_)
-        carries = any(value.differentiable for value in from_) and name not in STEPS
-        uniform_ = from_[0].constant if name in UNIFORM and not depends else None
+        carries = any(value.differentiable for value in from_) and name not in primitives.STEPS
+        uniform_ = from_[0].constant if name in primitives.UNIFORM and not depends else None
         compared = frozenset().union(*(value.compared for value in from_)) if name in ("and", "or", "not") else ()
-        if name in COMPARISONS:
+        if name in primitives.COMPARISONS:
             compared = inputs
 
         def result(number: int, aval: Any) -> Value:
@@ -179,24 +163,25 @@ class Reading:
 
     def _note(self, eqn: core.JaxprEqn, inputs: Sequence[int], where: str) -> None:
         """Notes a problem unless what comes down the equation is its gradient in the deconvnet too."""
-        if reason := refusal(eqn.primitive.name, [self.values[number] for number in inputs], inputs):
+        if reason := primitives.refusal(eqn.primitive.name, [self.values[number] for number in inputs], inputs):
             for number in inputs:  # one reason is enough
                 if self.values[number].open:
                     self.values[number] = settled(number, self.values[number].aval, True, True)
-            self.problems.append((len(self.values), Problem(eqn.primitive.name, where, reason)))  # of what it will make
+            problem = Problem(eqn.primitive.name, where, reason, eqn.primitive.name in primitives.NO_GRADIENT)
+            self.problems.append((len(self.values), problem))  # of what it will make
 
     def _call(self, eqn: core.JaxprEqn, inputs: list[int], where: str) -> list[int]:
         """Opens the call; a custom rule stays in force where there is no ReLU below it."""
         name = eqn.primitive.name
-        custom = name in _CUSTOM
+        custom = name in primitives.CUSTOM
         if custom:
             inputs = [self.settle(number) for number in inputs]
-        jaxpr = eqn.params[_CALLS[name]]
+        jaxpr = eqn.params[primitives.CALLS[name]]
         child = dataclasses.replace(self, steps=[], relus=[], problems=[])
         inside = f"{where}/{eqn.params.get('name', '')}".strip("/")
         consts = self.closed_over(jaxpr)
         outputs = child.walk(jaxpr.jaxpr, consts, inputs, inside)
-        if eqn.params.get("name") in _GATES:
+        if eqn.params.get("name") in primitives.GATES:
             child.problems.append((outputs[0], Problem(eqn.params["name"], where, "a gate, and no ReLU")))
         if custom:
             outputs = [child.settle(number) for number in outputs]
@@ -208,13 +193,26 @@ class Reading:
             kept = self.plain(eqn, [self.settle(number) for number in inputs], where)
             self.problems += [(kept[0], problem) for _, problem in child.problems]
             for number, value in zip(kept, told, strict=True):
-                own = settled(number, value.aval, value.depends, value.differentiable)
+                # a rule of its own may let through what the steps in it would not, as straight-through estimators do
+                carries = self.values[number].differentiable if custom else value.differentiable
+                own = settled(number, value.aval, value.depends, carries)
                 self.values[number] = dataclasses.replace(own, constant=value.constant, made_by=(name, inside))
             return kept
+        if custom and (lost := self._lost(inputs, outputs)) is not None:
+            child.problems.append(
+                (lost, Problem(name, inside, "a ReLU in it, and a rule of its own past a step", True))
+            )
         self.steps += child.steps
         self.relus += child.relus
         self.problems += child.problems
         return outputs
+
+    def _lost(self, inputs: Sequence[int], outputs: Sequence[int]) -> int | None:
+        """A result that no gradient comes down from once the call's own rule is dropped."""
+        if not any(self.values[number].differentiable for number in inputs):
+            return None
+        found = (number for number in outputs if self.values[number].depends and self.values[number].real)
+        return next((number for number in found if not self.values[number].differentiable), None)
 
     def _structured(self, eqn: core.JaxprEqn, inputs: list[int], where: str) -> list[int]:
         inner = loops.read(eqn, [self.values[number] for number in inputs], where, read)
@@ -239,7 +237,7 @@ class Reading:
             if isinstance(step, Equation) and any(self.values[number].depends for number in step.inputs)
         }
         alike = len(below) == 1 and len(outputs) == 1 and self.values[outputs[0]].aval.shape == below[0].aval.shape
-        return alike and names <= CURVES | piecewise.NAMES | {"stop_gradient"} and not self._has_structure()
+        return alike and names <= primitives.CURVES | piecewise.NAMES | {"stop_gradient"} and not self._has_structure()
 
     def _has_structure(self) -> bool:
         return any(isinstance(step, Structured) for step in self.steps)

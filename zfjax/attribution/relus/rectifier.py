@@ -79,12 +79,12 @@ def through(rectifier: Rectifier, rule: Rule, x: jax.Array, y: jax.Array) -> jax
 
 def _up(rectifier: Rectifier, rule: Rule, x: jax.Array, y: jax.Array):
     needed = rule != "deconvolve" or rectifier.kind == "hard_tanh"
-    return y, (x if needed else None, jnp.zeros((), y.dtype))
+    return y, (x if needed else None, jnp.zeros((), x.dtype))
 
 
 def _down(rectifier: Rectifier, rule: Rule, kept, signal: jax.Array):
-    x, _ = kept
-    return _pulled(rectifier, rule, x, signal), jnp.zeros_like(signal)
+    x, below = kept  # y may be of another precision than x
+    return _pulled(rectifier, rule, x, signal).astype(below.dtype), jnp.zeros_like(signal)
 
 
 through.defvjp(_up, _down)

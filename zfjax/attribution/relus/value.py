@@ -41,6 +41,11 @@ class Value:
         """What it is itself, under whatever name."""
         return frozenset(root for root, view in self.views.items() if view == IDENTITY)
 
+    @property
+    def real(self) -> bool:
+        """Of numbers that a gradient may go through."""
+        return jnp.issubdtype(self.aval.dtype, jnp.inexact)
+
     def seen_from(self, root: Root) -> Piecewise | None:
         return constant(self.constant) if self.constant is not None else self.views.get(root)
 
