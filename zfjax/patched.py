@@ -7,7 +7,7 @@ billion multiply-adds an image.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -48,40 +48,86 @@ def forward_changed(
     what takes the place of the image at the corners; it must not stick out. Equal to the whole computation up to
     rounding.
     """
-    maps: dict[str, _Maps] = {IMAGE: _Change(image, window, corner)}
+    maps = _changed(arch, params, _Change(image, window, corner), whole, None)
+    activations = {row.name: _complete(maps[row.name]) for row in arch.rows}
+    logits = activations[arch.layer_names[-1]]
+    return Forward(logits.reshape(len(window), -1).astype(jnp.float32), activations, {})
+
+
+def place_changed(
+    arch: Arch,
+    params: dict,
+    image: jax.Array,
+    whole: Forward,
+    window: jax.Array,
+    corner: Corner,
+    layer: str,
+    place: Corner,
+) -> jax.Array:
+    """One place of one layer as `forward_changed` has it, [U, C], of which only what that place sees is computed.
+
+    place: its row and column, the same for all, or int arrays [U].
+    """
+    place = Corner(*(jnp.broadcast_to(each, corner.top.shape) for each in place))
+    change = _Change(image, window, corner)
+    found = _changed(arch, params, change, whole, _Reach(arch.spans(layer), place))[layer]
+    if isinstance(found, _Change):
+        return _look(found, place, (1, 1), 0)[:, 0, 0]
+    return cut(found, jnp.arange(len(window)), place, (1, 1))[:, 0, 0]
+
+
+class _Reach(NamedTuple):
+    """What is asked for: one place, and what it reaches of each layer below it."""
+
+    spans: Mapping[str, Spans]
+    place: Corner
+
+
+def _changed(arch: Arch, params: dict, change: _Change, whole: Forward, reach: _Reach | None) -> dict[str, _Maps]:
+    """The maps of all layers, or of those that are reached: there they are right as far as the place reaches."""
+    maps: dict[str, _Maps] = {IMAGE: change}
     places: dict[tuple, _Place | None] = {}  # layers that see alike share their corners
     for row in arch.rows:
+        if reach and row.name not in reach.spans:
+            continue
         inputs = [maps[name] for name in row.inputs]
-        kind = (arch.spans(row.name).get(IMAGE), row.shape[:2])
+        kind = (arch.spans(row.name).get(IMAGE), row.shape[:2], reach and reach.spans[row.name])
         if kind not in places:
-            places[kind] = _affected(*kind, window.shape[1:3], corner)
+            places[kind] = _affected(*kind, change, reach)
         place, changes = places[kind], [each for each in inputs if isinstance(each, _Change)]
         if place is None or row.geometry is None or len(changes) < len(inputs):
             maps[row.name] = apply_layer(row.layer, params, [_complete(each) for each in inputs])
         else:
             changed = _on_window(row, row.geometry, params, changes, place)
             maps[row.name] = _Change(whole.activations[row.name][0], changed, place.corner)
-    activations = {row.name: _complete(maps[row.name]) for row in arch.rows}
-    logits = activations[arch.layer_names[-1]]
-    return Forward(logits.reshape(len(window), -1).astype(jnp.float32), activations, {})
+    return maps
 
 
-def _affected(spans: Spans, shape: tuple[int, int], window: Sequence[int], corner: Corner) -> _Place | None:
+def _affected(
+    spans: Spans, shape: tuple[int, int], reached: Spans, change: _Change, reach: _Reach | None
+) -> _Place | None:
     """Which places of a map may see a window of the image; None: as many as there are.
 
     Unit i sees i * stride + low ... i * stride + high, so the first that sees the window is the quotient rounded up,
-    and so many can see a cell of it, whatever its position. What would stick out is moved inwards.
+    and so many can see a cell of it, whatever its position. What would stick out is moved inwards. On an axis where
+    what is asked for reaches fewer, it is these.
     """
     if spans is None:
         return None
-    rows, columns = ((length + span.size - 2) // span.stride + 1 for length, span in zip(window, spans, strict=True))
-    if rows >= shape[0] or columns >= shape[1]:
+    axes = []
+    for axis, (span, extent) in enumerate(zip(spans, change.window.shape[1:3], strict=True)):
+        first, length = (
+            -(-(change.corner[axis] - span.high) // span.stride),
+            (extent + span.size - 2) // span.stride + 1,
+        )
+        if reach and reached and reached[axis].size < length:
+            own = reached[axis]
+            first, length = reach.place[axis] * own.stride + own.low, own.size
+        axes.append((first, length))
+    if any(length >= end for (_, length), end in zip(axes, shape, strict=True)):
         return None
-    first = (
-        jnp.clip(-(-(start - span.high) // span.stride), 0, end - length)
-        for start, span, end, length in zip(corner, spans, shape, (rows, columns), strict=True)
-    )
-    return _Place(Corner(*first), (rows, columns))
+    first = (jnp.clip(first, 0, end - length) for (first, length), end in zip(axes, shape, strict=True))
+    return _Place(Corner(*first), (axes[0][1], axes[1][1]))
 
 
 def _on_window(row: Row, geometry: Geometry, params: dict, changes: Sequence[_Change], place: _Place) -> jax.Array:

@@ -34,7 +34,7 @@ from zfjax.layers import (
     pair,
 )
 from zfjax.ops import local_response_norm
-from zfjax.patched import forward_changed
+from zfjax.patched import forward_changed, place_changed
 from zfjax.rows import Span
 from zfjax.windows import Corner
 
@@ -222,8 +222,27 @@ def test_what_a_window_changes_is_computed_as_if_all_were(name):
     assert changed_error(arch, params, images[0], 5) <= 1e-5
 
 
-def changed_error(arch, params, image, side) -> float:
-    """The largest error of any layer, windows in every corner and in between."""
+@pytest.mark.parametrize(("name", "layer"), SOME[1::2])
+def test_one_place_is_that_of_the_whole_computation(name, layer):
+    arch, params, images, _ = case(name)
+    copies, windows, corner = with_windows(arch, images[0], 5)
+    rng, (height, width, _) = np.random.default_rng(4), arch.row(layer).shape
+    place = Corner(*(np.append([0, size - 1], rng.integers(0, size, 7)) for size in (height, width)))
+
+    @jax.jit
+    def both(params, image, windows, corner, copies):
+        whole = forward(arch, params, image[None])
+        found = place_changed(arch, params, image, whole, windows, corner, layer, place)
+        return found, forward(arch, params, copies).activations[layer]
+
+    found, expected = both(params, images[0], windows, corner, copies)
+    expected = np.asarray(expected)
+    peak = np.abs(expected).max()
+    np.testing.assert_allclose(found, expected[np.arange(9), place.top, place.left], rtol=1e-4, atol=1e-5 * peak)
+
+
+def with_windows(arch, image, side) -> tuple[np.ndarray, np.ndarray, Corner]:
+    """Nine copies of an image, each with a window of noise in a corner or in between; the windows and their corners."""
     rng, room = np.random.default_rng(3), arch.image_size - side
     tops, lefts = (np.array([0, 0, room, room, *rng.integers(0, room + 1, 5)]) for _ in range(2))
     lefts[:4] = [0, room, 0, room]
@@ -231,13 +250,19 @@ def changed_error(arch, params, image, side) -> float:
     copies = np.repeat(image[None], 9, axis=0)
     for copy, window, top, left in zip(copies, windows, tops, lefts, strict=True):
         copy[top : top + side, left : left + side] = window
+    return copies, windows, Corner(tops, lefts)
+
+
+def changed_error(arch, params, image, side) -> float:
+    """The largest error of any layer, windows in every corner and in between."""
+    copies, windows, corner = with_windows(arch, image, side)
 
     @jax.jit
     def both(params, image, windows, corner, copies):
         whole = convnet.forward(arch, params, image[None])
         return forward_changed(arch, params, image, whole, windows, corner), convnet.forward(arch, params, copies)
 
-    changed, expected = both(params, image, windows, Corner(tops, lefts), copies)
+    changed, expected = both(params, image, windows, corner, copies)
     peaks = {name: float(jnp.abs(value).max()) or 1.0 for name, value in expected.activations.items()}
     return max(
         float(jnp.abs(changed.activations[name] - value).max()) / peaks[name]

@@ -15,7 +15,7 @@ from zfjax.arch import Arch
 from zfjax.checks import at_least_one
 from zfjax.convnet import Forward, forward
 from zfjax.errors import InputError
-from zfjax.patched import forward_changed
+from zfjax.patched import forward_changed, place_changed
 from zfjax.windows import Corner, cut
 
 
@@ -62,15 +62,49 @@ def network_occlusion_map(
     """
     rows, columns = _grid(image, size, stride, fill)
     whole = forward(arch, params, image[None])
-    side = min(size, arch.image_size)
 
     def score(row: jax.Array, col: jax.Array) -> Any:
-        covered = occlude(image, row, col, size=size, fill=fill)
-        corner = Corner(*(jnp.clip(place - size // 2, 0, arch.image_size - side)[None] for place in (row, col)))
-        window = cut(covered[None], jnp.zeros(1, jnp.int32), corner, (side, side))
-        return read(forward_changed(arch, params, image, whole, window, corner))
+        return read(forward_changed(arch, params, image, whole, *_covered(image, row, col, size, fill)))
 
     return _map_places(score, rows, columns, batch_size)
+
+
+def place_occlusion_map(
+    arch: Arch,
+    params: dict,
+    image: jax.Array,
+    layer: str,
+    place: Corner,
+    rows: jax.Array,
+    columns: jax.Array,
+    *,
+    size: int,
+    fill: float | jax.Array | np.ndarray = 0.0,
+    batch_size: int = 64,
+) -> jax.Array:
+    """What all maps of a layer are at one place, for every place of the square's centre: [len(rows), len(columns), C].
+
+    place: row and column in the layer. rows, columns: where the centre goes, outside of the image too. Only what the
+    square has changed and the place sees is computed again. The rest as in `network_occlusion_map`.
+    """
+    check_cover(image.shape, fill)
+    whole = forward(arch, params, image[None])
+
+    def score(row: jax.Array, col: jax.Array) -> jax.Array:
+        return place_changed(arch, params, image, whole, *_covered(image, row, col, size, fill), layer, place)
+
+    return _map_places(score, rows, columns, batch_size)
+
+
+def _covered(
+    image: jax.Array, row: jax.Array, col: jax.Array, size: int, fill: float | jax.Array | np.ndarray
+) -> tuple[jax.Array, Corner]:
+    """What `occlude` changes of an image: a window [1, size, size, C] that lies inside of it, and its corner."""
+    covered = occlude(image, row, col, size=size, fill=fill)
+    side = [min(size, length) for length in image.shape[:2]]
+    inside = zip((row, col), image.shape, side, strict=False)
+    corner = Corner(*(jnp.clip(place - size // 2, 0, length - extent)[None] for place, length, extent in inside))
+    return cut(covered[None], jnp.zeros(1, jnp.int32), corner, side), corner
 
 
 def _grid(
