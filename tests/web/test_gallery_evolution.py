@@ -28,9 +28,7 @@ def test_values_and_pictures_of_all_units(runs, tmp_path, monkeypatch):
     winners = strongest_at(runs.__getitem__, MOMENTS, Noise(), last, work=tmp_path, **search)
     assert winners["conv2"].value.shape == (6, 3)
     np.testing.assert_array_equal(winners["conv2"].value[:, -1], found["conv2"].maximum)
-    again = strongest_at(
-        runs.__getitem__, MOMENTS, Noise(stop=4), last, work=tmp_path, **search
-    )
+    again = strongest_at(runs.__getitem__, MOMENTS, Noise(stop=4), last, work=tmp_path, **search)
     np.testing.assert_array_equal(again["conv2"].value, winners["conv2"].value)
 
     chosen = list(range(6))
