@@ -1,4 +1,4 @@
-"""What may be wrong around the gallery's page: names that are code, files with holes, no JavaScript, a phone, no eyes."""
+"""What may be wrong around the gallery's page: names that are code, files with holes, no JavaScript, a phone."""
 
 from __future__ import annotations
 

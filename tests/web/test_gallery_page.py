@@ -30,10 +30,7 @@ def layer_data(address: str, name: str) -> dict:
 
 def painted(page) -> None:
     """Until the pictures that the page has asked for are drawn."""
-    page.wait_for_function(
-        "() => !document.querySelector('.waiting') && [...document.querySelectorAll('.cell:not(.dead) i')].every("
-        "(each) => getComputedStyle(each).backgroundSize !== 'auto')"
-    )
+    page.wait_for_function("() => !document.querySelector('.waiting')")
 
 
 def test_a_double_click_leads_from_the_network_to_a_unit(reader, gallery):

@@ -19,7 +19,8 @@
     }
     const found = zf.findLayer(other, layer);
     if (!found) return { error: `There is no layer “${layer}” in ${other.name}.` };
-    if (!/^\d+$/.test(number || "") || Number(number) >= found.units) return { error: `There is no unit “${number}” in ${found.name} of ${other.name}: it has ${found.units}.` };
+    if (!/^\d+$/.test(number || "") || Number(number) >= found.units)
+      return { error: `There is no unit “${number}” in ${found.name} of ${other.name}: it has ${found.units}.` };
     return { run: other, row: found, unit: Number(number) };
   };
 
@@ -36,18 +37,61 @@
     zf.showing(a, b);
     const here = [run.slug, row.slug, String(unit)];
     const same = zf.findLayer(partner.run, row.slug);
-    const column = (at) => zf.el("section", { class: "column", "aria-label": `${at.row.name} unit ${at.unit} of ${at.run.name}` },
-      zf.el("h2", { class: "head" }, zf.el("a", { href: zf.link([at.run.slug, at.row.slug, String(at.unit)], zf.keep(zf.VIEW, zf.LIST)), "data-key": `${at.side} alone` }, ...zf.heading(at)),
-        zf.el("small", {}, zf.name(at.run.name))), ...zf.sectionsOf(at));
+    const column = (at) =>
+      zf.el(
+        "section",
+        { class: "column", "aria-label": `${at.row.name} unit ${at.unit} of ${at.run.name}` },
+        zf.el(
+          "h2",
+          { class: "head" },
+          zf.el(
+            "a",
+            {
+              href: zf.link([at.run.slug, at.row.slug, String(at.unit)], zf.keep(zf.VIEW, zf.LIST)),
+              "data-key": `${at.side} alone`,
+            },
+            ...zf.heading(at),
+          ),
+          zf.el("small", {}, zf.name(at.run.name)),
+        ),
+        ...zf.sectionsOf(at),
+      );
     main.replaceChildren(
-      zf.el("header", { class: "title" }, zf.el("h1", {}, ...zf.heading(a), zf.el("span", { class: "sep" }, " and "), ...zf.heading(b)), zf.walk(a),
-        zf.el("div", { class: "actions" }, zf.el("span", { class: "chip" }, agreement(a, b)),
-          zf.el("a", { class: "button", href: zf.link(here, { ...zf.keep(zf.VIEW, zf.LIST), b: partner.run.slug }), "data-key": "best" }, "best match"),
-          same && unit < same.units && zf.el("a", { class: "button", "data-key": "same",
-            href: zf.link(here, { ...zf.keep(zf.VIEW, zf.LIST), b: `${partner.run.slug}/${row.slug}/${unit}` }) }, "same number"),
-          zf.el("a", { class: "button", href: zf.link(here, zf.keep(zf.VIEW, zf.LIST)), "data-key": "close" }, "close"))),
+      zf.el(
+        "header",
+        { class: "title" },
+        zf.el("h1", {}, ...zf.heading(a), zf.el("span", { class: "sep" }, " and "), ...zf.heading(b)),
+        zf.walk(a),
+        zf.el(
+          "div",
+          { class: "actions" },
+          zf.el("span", { class: "chip" }, agreement(a, b)),
+          zf.el(
+            "a",
+            {
+              class: "button",
+              href: zf.link(here, { ...zf.keep(zf.VIEW, zf.LIST), b: partner.run.slug }),
+              "data-key": "best",
+            },
+            "best match",
+          ),
+          same &&
+            unit < same.units &&
+            zf.el(
+              "a",
+              {
+                class: "button",
+                "data-key": "same",
+                href: zf.link(here, { ...zf.keep(zf.VIEW, zf.LIST), b: `${partner.run.slug}/${row.slug}/${unit}` }),
+              },
+              "same number",
+            ),
+          zf.el("a", { class: "button", href: zf.link(here, zf.keep(zf.VIEW, zf.LIST)), "data-key": "close" }, "close"),
+        ),
+      ),
       zf.el("div", { class: "columns" }, column(a), column(b)),
-      zf.el("div", { class: "sections" }, ...zf.matches(a).filter(Boolean), zf.caption(a)));
+      zf.el("div", { class: "sections" }, ...zf.matches(a).filter(Boolean), zf.caption(a)),
+    );
     zf.readyNeighbours(a);
   };
 })();

@@ -36,7 +36,8 @@
         edges.push(path);
       }
     }
-    for (const path of edges) path[path.length - 1].above = (path[path.length - 1].above || []).concat(path[path.length - 2]);
+    for (const path of edges)
+      path[path.length - 1].above = (path[path.length - 1].above || []).concat(path[path.length - 2]);
     return { ranks, edges };
   }
 

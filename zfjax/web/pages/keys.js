@@ -2,19 +2,38 @@
 /* The keyboard: single letters, never with Ctrl or Alt, and none while a reader types. */
 (() => {
   const zf = (window.zf = window.zf || {});
-  const ARROWS = { i: "ArrowUp", j: "ArrowLeft", k: "ArrowDown", l: "ArrowRight", I: "ArrowUp", J: "ArrowLeft", K: "ArrowDown", L: "ArrowRight" };
+  const ARROWS = {
+    i: "ArrowUp",
+    j: "ArrowLeft",
+    k: "ArrowDown",
+    l: "ArrowRight",
+    I: "ArrowUp",
+    J: "ArrowLeft",
+    K: "ArrowDown",
+    L: "ArrowRight",
+  };
 
   zf.KEYS = [
     ["arrows, i j k l", "move among boxes, units, the nine; with Shift by five"],
     ["Home End PgUp PgDn", "ends of the row, a screen; with Ctrl ends of the grid"],
-    ["Enter", "open"], ["Esc, Backspace", "up one level"],
+    ["Enter", "open"],
+    ["Esc, Backspace", "up one level"],
     ["n p", "next, previous unit of the list; beside the nine also → ←"],
-    ["u o", "previous, next layer"], ["g r", "next unit that is not dead, a random unit"],
-    ["/", "search"], ["s S", "next sort, turn the order round"],
-    ["v", "covers: projection or patch"], ["z", "larger pictures"], ["x", "pixels as squares or smooth"],
-    ["t T", "more, less contrast of projections"], ["b", "next method"], ["e, Space", "next moment of training, play"],
-    ["c", "compare with the other run, or stop"], ["m", "go to the match in the other run"],
-    ["f", "pin"], ["y", "copy link"], ["h ?", "these keys"],
+    ["u o", "previous, next layer"],
+    ["g r", "next unit that is not dead, a random unit"],
+    ["/", "search"],
+    ["s S", "next sort, turn the order round"],
+    ["v", "covers: projection or patch"],
+    ["z", "larger pictures"],
+    ["x", "pixels as squares or smooth"],
+    ["t T", "more, less contrast of projections"],
+    ["b", "next method"],
+    ["e, Space", "next moment of training, play"],
+    ["c", "compare with the other run, or stop"],
+    ["m", "go to the match in the other run"],
+    ["f", "pin"],
+    ["y", "copy link"],
+    ["h ?", "these keys"],
   ];
 
   /* ---- where the reader is ---- */
@@ -34,7 +53,11 @@
   }
 
   const toUnit = (run, row, unit, more) =>
-    zf.go([run.slug, row.slug, String(unit)], { ...zf.keep(zf.VIEW, zf.LIST, ["at", "moment", "method"]), b: zf.followed(zf.route.query), ...more }, { soon: true });
+    zf.go(
+      [run.slug, row.slug, String(unit)],
+      { ...zf.keep(zf.VIEW, zf.LIST, ["at", "moment", "method"]), b: zf.followed(zf.route.query), ...more },
+      { soon: true },
+    );
 
   /* ---- what keys do ---- */
   function up() {
@@ -54,7 +77,8 @@
     if (!onUnit()) return;
     const [at] = zf.shown();
     const { units, at: now } = zf.steps(at);
-    if (units[now + by] === undefined) zf.say(by > 0 ? "This is the last unit of the list" : "This is the first unit of the list");
+    if (units[now + by] === undefined)
+      zf.say(by > 0 ? "This is the last unit of the list" : "This is the first unit of the list");
     else toUnit(at.run, at.row, units[now + by]);
   }
 
@@ -67,7 +91,8 @@
     const unit = unitHere();
     const kept = unit === null ? null : Math.min(unit, next.units - 1);
     const query = zf.keep(zf.VIEW, ["sort", "desc", "b"]);
-    if (zf.route.parts.length === 3) zf.go([here.run.slug, next.slug, String(kept)], { ...query, b: zf.followed(query) });
+    if (zf.route.parts.length === 3)
+      zf.go([here.run.slug, next.slug, String(kept)], { ...query, b: zf.followed(query) });
     else zf.go([here.run.slug, next.slug], { ...query, unit: kept });
     return null;
   }
@@ -99,7 +124,11 @@
   function turnOver(key, field, now) {
     if (!onUnit()) return;
     const [at] = zf.shown();
-    if (at.data[key]) zf.change({ [field]: (now(at.data, at.query) + 1) % (at.data[key].moments || at.data[key]).length }, { replace: true, soon: true });
+    if (at.data[key])
+      zf.change(
+        { [field]: (now(at.data, at.query) + 1) % (at.data[key].moments || at.data[key]).length },
+        { replace: true, soon: true },
+      );
   }
 
   function otherRun() {
@@ -138,18 +167,37 @@
   let playing = null;
   zf.play = () => {
     if (playing) playing = clearInterval(playing);
-    else if (onUnit() && zf.shown()[0].data.evolution) playing = setInterval(() => (onUnit() ? moment() : zf.play()), 700);
+    else if (onUnit() && zf.shown()[0].data.evolution)
+      playing = setInterval(() => (onUnit() ? moment() : zf.play()), 700);
   };
   const moment = () => turnOver("evolution", "moment", zf.momentOf);
 
   const DOES = {
-    Escape: up, Backspace: up, n: () => step(1), p: () => step(-1), u: () => layer(-1), o: () => layer(1),
-    g: () => anyUnit(nextAlive), r: () => anyUnit(random), "/": () => document.getElementById("q").focus(),
-    s: sort, S: () => onLayer() && zf.turnSort(), b: () => turnOver("methods", "method", zf.methodOf),
+    Escape: up,
+    Backspace: up,
+    n: () => step(1),
+    p: () => step(-1),
+    u: () => layer(-1),
+    o: () => layer(1),
+    g: () => anyUnit(nextAlive),
+    r: () => anyUnit(random),
+    "/": () => document.getElementById("q").focus(),
+    s: sort,
+    S: () => onLayer() && zf.turnSort(),
+    b: () => turnOver("methods", "method", zf.methodOf),
     v: () => zf.change({ cover: zf.coverKind(zf.route.query) === "patch" ? null : "patch" }, { replace: true }),
-    z: () => zf.resize((zf.sizeOf(zf.route.query) + 1) % zf.SIZES.length), x: sharp, t: () => contrast(1), T: () => contrast(-1),
-    e: moment, " ": () => zf.play(), c: compare, m: match, f: () => zf.pin(), y: () => zf.copyLink(),
-    h: () => zf.help(), "?": () => zf.help(),
+    z: () => zf.resize((zf.sizeOf(zf.route.query) + 1) % zf.SIZES.length),
+    x: sharp,
+    t: () => contrast(1),
+    T: () => contrast(-1),
+    e: moment,
+    " ": () => zf.play(),
+    c: compare,
+    m: match,
+    f: () => zf.pin(),
+    y: () => zf.copyLink(),
+    h: () => zf.help(),
+    "?": () => zf.help(),
   };
 
   function arrow(event, key) {

@@ -38,12 +38,17 @@
 
   /* "12, 40-60, dog": a test of units. Numbers and ranges name units; other words are looked for in the class names. */
   function matcher(text, data) {
-    const tests = text.toLowerCase().split(",").map((word) => word.trim()).filter(Boolean).map((word) => {
-      const range = word.match(/^(\d+)(?:\s*[-–]\s*(\d+))?$/);
-      if (!range) return (unit) => zf.className(data.class[unit]).toLowerCase().includes(word);
-      const [low, high] = [Number(range[1]), Number(range[2] || range[1])];
-      return (unit) => unit >= low && unit <= high;
-    });
+    const tests = text
+      .toLowerCase()
+      .split(",")
+      .map((word) => word.trim())
+      .filter(Boolean)
+      .map((word) => {
+        const range = word.match(/^(\d+)(?:\s*[-–]\s*(\d+))?$/);
+        if (!range) return (unit) => zf.className(data.class[unit]).toLowerCase().includes(word);
+        const [low, high] = [Number(range[1]), Number(range[2] || range[1])];
+        return (unit) => unit >= low && unit <= high;
+      });
     return tests.length ? (unit) => tests.some((test) => test(unit)) : () => true;
   }
 
@@ -59,8 +64,10 @@
     const values = zf.statistic(data, sort, query);
     const named = matcher(query.q || "", data);
     const range = zf.rangeOf(query);
-    const ranged = range && zf.SORTS.some(([name]) => name === range.sort)
-      && !(range.sort === "match" && !zf.otherRun(query, data)) ? zf.statistic(data, range.sort, query) : null;
+    const ranged =
+      range && zf.SORTS.some(([name]) => name === range.sort) && !(range.sort === "match" && !zf.otherRun(query, data))
+        ? zf.statistic(data, range.sort, query)
+        : null;
     const label = query.class === undefined ? null : Number(query.class);
     const units = [];
     for (let unit = 0; unit < data.units; unit++) {

@@ -22,15 +22,23 @@
     const { layer, width, height } = node;
     const open = Boolean(layer.slug);
     const lines = open
-      ? [text(90, 22, "box-name", layer.name), text(90, 41, "box-fact", `${layer.kind} ${zf.shape(layer.shape)}`),
-        text(90, 58, "box-fact", zf.field(layer)), text(90, 75, "box-fact", options.fact ? options.fact(layer) : "")]
+      ? [
+          text(90, 22, "box-name", layer.name),
+          text(90, 41, "box-fact", `${layer.kind} ${zf.shape(layer.shape)}`),
+          text(90, 58, "box-fact", zf.field(layer)),
+          text(90, 75, "box-fact", options.fact ? options.fact(layer) : ""),
+        ]
       : [text(12, 18, "box-name", layer.name), text(width - 10, 18, "box-kind", layer.kind)];
     const title = `${layer.name}: ${layer.kind}, ${layer.shape.join(" × ")}, ${zf.field(layer)}`;
     const slot = open && zf.svg("g", { transform: "translate(8 8)" });
     const frame = zf.svg("rect", { class: "frame", x: 0.5, y: 0.5, width: width - 1, height: height - 1, rx: 6 });
     const inner = zf.svg("svg", { width, height }, zf.svg("title", {}, title), frame, ...lines, slot);
     const group = open
-      ? zf.svg("a", { href: options.href(layer), class: "box open", "aria-label": title, "data-key": `box ${layer.slug}` }, inner)
+      ? zf.svg(
+          "a",
+          { href: options.href(layer), class: "box open", "aria-label": title, "data-key": `box ${layer.slug}` },
+          inner,
+        )
       : zf.svg("g", { class: "box" }, inner);
     if (options.current === layer.slug && open) group.setAttribute("aria-current", "true");
     group.setAttribute("transform", `translate(${node.x - width / 2} ${node.y})`);
@@ -67,14 +75,19 @@
     const size = (layer) => (layer.slug ? WIDE : SMALL);
     const { nodes, edges, width, height } = zf.layOut(table, size);
     const svg = zf.svg("svg", {
-      class: "network", viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "The network's layers",
+      class: "network",
+      viewBox: `0 0 ${width} ${height}`,
+      width,
+      height,
+      role: "group",
+      "aria-label": "The network's layers",
     });
     svg.style.setProperty("--natural", `${width}px`);
     svg.append(...edges.map(line), ...nodes.map((node) => box(node, { ...options, boxes })));
     return { svg, boxes, width };
   };
 
-  /* pictures: up to nine {href, sheet: [width, height or null], box: [x, y, width, height]} of parts of sheets, 3 x 3. */
+  /* pictures: up to nine parts of sheets, drawn 3 x 3: {href, sheet: [width, height], box: [x, y, width, height]}. */
   zf.drawCovers = (slot, pictures) => {
     const side = (PICTURES - 4) / 3;
     pictures.forEach(({ href, sheet, box: [x, y, width, height] }, i) => {

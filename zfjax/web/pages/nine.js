@@ -29,27 +29,62 @@
 
   function one(at, found, rank) {
     const source = zf.sourceOf(found[0]);
-    const button = zf.button("", { class: "one", "data-key": `${at.side} rank ${rank}`, "aria-pressed": String(rank === at.rank),
-      onclick: () => zf.change({ at: rank || null }, { replace: true }) });
+    const button = zf.button("", {
+      class: "one",
+      "data-key": `${at.side} rank ${rank}`,
+      "aria-pressed": String(rank === at.rank),
+      onclick: () => zf.change({ at: rank || null }, { replace: true }),
+    });
     const small = (...words) => zf.el("small", {}, ...words);
-    button.append(...zf.pictures(at, "u", rank, found), zf.el("span", { class: "words" },
-      zf.el("b", {}, zf.number(found[3])), zf.name(zf.className(source.label)), small(zf.name(source.name)),
-      small(zf.placeOf(at.row, at.data, found))));
+    button.append(
+      ...zf.pictures(at, "u", rank, found),
+      zf.el(
+        "span",
+        { class: "words" },
+        zf.el("b", {}, zf.number(found[3])),
+        zf.name(zf.className(source.label)),
+        small(zf.name(source.name)),
+        small(zf.placeOf(at.row, at.data, found)),
+      ),
+    );
     return button;
   }
 
   zf.nine = (at) => {
     const found = at.data.top[at.unit];
     if (!found.length) {
-      return zf.el("section", { class: "wide" }, zf.el("h2", {}, "A dead unit"),
-        zf.el("p", {}, `None of the ${zf.count(zf.gallery().data.count)} images makes it respond, so there is nothing to project.`));
+      return zf.el(
+        "section",
+        { class: "wide" },
+        zf.el("h2", {}, "A dead unit"),
+        zf.el(
+          "p",
+          {},
+          `None of the ${zf.count(zf.gallery().data.count)} images makes it respond, so there is nothing to project.`,
+        ),
+      );
     }
-    const group = zf.el("div", { class: "nine", role: "group", "aria-label": "The strongest images; arrow keys move" },
-      ...found.map((each, rank) => one(at, each, rank)));
-    zf.rove(() => [...group.children], () => zf.columnsOf(group)).focus(at.rank, { quietly: true });
+    const group = zf.el(
+      "div",
+      { class: "nine", role: "group", "aria-label": "The strongest images; arrow keys move" },
+      ...found.map((each, rank) => one(at, each, rank)),
+    );
+    zf.rove(
+      () => [...group.children],
+      () => zf.columnsOf(group),
+    ).focus(at.rank, { quietly: true });
     const seen = at.data.whole ? "the whole image" : "the part of the image that the unit sees";
-    return zf.el("section", { class: "wide" }, zf.el("h2", {}, "What it responds to most"),
-      zf.el("p", { class: "lead" }, `Above, ${seen}; below, what in it made the unit respond. Strongest first, one an image.`), group);
+    return zf.el(
+      "section",
+      { class: "wide" },
+      zf.el("h2", {}, "What it responds to most"),
+      zf.el(
+        "p",
+        { class: "lead" },
+        `Above, ${seen}; below, what in it made the unit respond. Strongest first, one an image.`,
+      ),
+      group,
+    );
   };
 
   /* The thumbnail of the source image with a frame around what the unit sees. */
@@ -59,8 +94,14 @@
     const picture = zf.cell(zf.thumbnailOf(found[0]), { label: `source image ${zf.sourceOf(found[0]).name}` });
     picture.classList.add("square");
     const frame = { x: left, y: top, width, height };
-    picture.append(zf.svg("svg", { class: "field-frame", viewBox: `0 0 ${size} ${size}`, "aria-hidden": "true" },
-      zf.svg("rect", { ...frame, class: "halo" }), zf.svg("rect", frame)));
+    picture.append(
+      zf.svg(
+        "svg",
+        { class: "field-frame", viewBox: `0 0 ${size} ${size}`, "aria-hidden": "true" },
+        zf.svg("rect", { ...frame, class: "halo" }),
+        zf.svg("rect", frame),
+      ),
+    );
     return picture;
   }
 
@@ -71,15 +112,31 @@
     const [patch, projection] = zf.pictures(at, "u", at.rank, found);
     const figure = (picture, words) => zf.el("figure", {}, picture, zf.el("figcaption", {}, words));
     const facts = [
-      ["activation", zf.number(found[3], 6)], ["class", zf.className(source.label) || "none"], ["image", source.name],
-      ["number in the data", String(found[0])], ["place in the map", zf.placeOf(at.row, at.data, found) || "the only one"],
+      ["activation", zf.number(found[3], 6)],
+      ["class", zf.className(source.label) || "none"],
+      ["image", source.name],
+      ["number in the data", String(found[0])],
+      ["place in the map", zf.placeOf(at.row, at.data, found) || "the only one"],
     ];
-    return zf.el("section", { class: "closer" }, zf.el("h2", {}, `A closer look: ${ORDER[at.rank]} of ${at.data.top[at.unit].length}`),
-      zf.el("div", { class: "three" }, figure(whole(at, found), at.data.whole ? "image" : "image, framed what it sees"),
-        figure(patch, at.data.whole ? "seen: all of it" : "patch"), figure(projection, "projection")),
-      zf.facts(facts));
+    return zf.el(
+      "section",
+      { class: "closer" },
+      zf.el("h2", {}, `A closer look: ${ORDER[at.rank]} of ${at.data.top[at.unit].length}`),
+      zf.el(
+        "div",
+        { class: "three" },
+        figure(whole(at, found), at.data.whole ? "image" : "image, framed what it sees"),
+        figure(patch, at.data.whole ? "seen: all of it" : "patch"),
+        figure(projection, "projection"),
+      ),
+      zf.facts(facts),
+    );
   };
 
-  zf.facts = (pairs) => zf.el("dl", { class: "facts" },
-    ...pairs.map(([term, value]) => zf.el("div", {}, zf.el("dt", {}, term), zf.el("dd", {}, zf.name(value)))));
+  zf.facts = (pairs) =>
+    zf.el(
+      "dl",
+      { class: "facts" },
+      ...pairs.map(([term, value]) => zf.el("div", {}, zf.el("dt", {}, term), zf.el("dd", {}, zf.name(value)))),
+    );
 })();

@@ -27,26 +27,58 @@
     const { runs } = zf.gallery();
     const lists = zf.keep(zf.VIEW, zf.LIST, ["b"]);
     const view = zf.keep(zf.VIEW);
-    const parts = [zf.el("a", { href: zf.link(run ? [run.slug] : [], view), "data-key": "crumb run" }, zf.name(run ? run.name : runs[0].name))];
-    if (row) parts.push(zf.el("a", { href: zf.link([run.slug, row.slug], { ...lists, unit }), "data-key": "crumb layer" }, zf.name(row.name)));
+    const parts = [
+      zf.el(
+        "a",
+        { href: zf.link(run ? [run.slug] : [], view), "data-key": "crumb run" },
+        zf.name(run ? run.name : runs[0].name),
+      ),
+    ];
+    if (row)
+      parts.push(
+        zf.el(
+          "a",
+          { href: zf.link([run.slug, row.slug], { ...lists, unit }), "data-key": "crumb layer" },
+          zf.name(row.name),
+        ),
+      );
     if (unit !== null) parts.push(zf.el("span", { "aria-current": "page" }, `unit ${unit}`));
     const items = parts.map((part) => zf.el("li", {}, part));
-    const others = runs.filter((other) => run && other !== run).map((other) => {
-      const layer = row && zf.findLayer(other, row.slug);
-      const to = layer ? [other.slug, layer.slug] : [other.slug];
-      return zf.el("a", { class: "other", href: zf.link(to, view), "data-key": `run ${other.slug}` }, "switch to ", zf.name(other.name));
-    });
+    const others = runs
+      .filter((other) => run && other !== run)
+      .map((other) => {
+        const layer = row && zf.findLayer(other, row.slug);
+        const to = layer ? [other.slug, layer.slug] : [other.slug];
+        return zf.el(
+          "a",
+          { class: "other", href: zf.link(to, view), "data-key": `run ${other.slug}` },
+          "switch to ",
+          zf.name(other.name),
+        );
+      });
     byId("crumbs").replaceChildren(zf.el("ol", {}, ...items), ...others);
   }
 
   /* ---- views ---- */
   function lost(main, sentence, run, row) {
     const home = run || zf.gallery().runs[0];
-    const layers = zf.shownLayers(home).map((layer) => zf.el("li", {}, zf.el("a", { href: zf.link([home.slug, layer.slug]) }, zf.name(layer.name))));
-    const shown = row && zf.el("p", {}, zf.el("a", { href: zf.link([home.slug, row.slug]) }, "All units of ", zf.name(row.name)));
-    main.replaceChildren(zf.el("h1", {}, "Nothing here"), zf.el("p", { class: "lead" }, sentence), shown || "",
-      zf.el("p", {}, zf.el("a", { href: zf.link([home.slug]) }, "The network ", zf.name(home.name)), " has these layers:"),
-      zf.el("ul", { class: "names" }, ...layers));
+    const layers = zf
+      .shownLayers(home)
+      .map((layer) => zf.el("li", {}, zf.el("a", { href: zf.link([home.slug, layer.slug]) }, zf.name(layer.name))));
+    const shown =
+      row && zf.el("p", {}, zf.el("a", { href: zf.link([home.slug, row.slug]) }, "All units of ", zf.name(row.name)));
+    main.replaceChildren(
+      zf.el("h1", {}, "Nothing here"),
+      zf.el("p", { class: "lead" }, sentence),
+      shown || "",
+      zf.el(
+        "p",
+        {},
+        zf.el("a", { href: zf.link([home.slug]) }, "The network ", zf.name(home.name)),
+        " has these layers:",
+      ),
+      zf.el("ul", { class: "names" }, ...layers),
+    );
   }
 
   function unitView(main, run, row, data, number, query) {
@@ -141,8 +173,15 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     if (!zf.gallery()) {
-      byId("main").replaceChildren(zf.el("h1", {}, "This gallery is not whole"),
-        zf.el("p", {}, "data/gallery.js is missing, empty or damaged: without it nothing can be shown. Copy the whole folder, or make the gallery again."));
+      byId("main").replaceChildren(
+        zf.el("h1", {}, "This gallery is not whole"),
+        zf.el(
+          "p",
+          {},
+          "data/gallery.js is missing, empty or damaged: without it nothing can be shown. ",
+          "Copy the whole folder, or make the gallery again.",
+        ),
+      );
       return;
     }
     zf.listen();

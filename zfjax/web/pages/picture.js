@@ -3,20 +3,29 @@
 (() => {
   const zf = (window.zf = window.zf || {});
   const KEPT = 40; // strips and sheets held ready, the newest
+  const SMALL = 500000; // pixels of a picture that is checked before it is shown; a sheet takes too long
   const images = new Map();
 
   /* A browser draws what there is of a truncated file and calls it decoded: only taking out the last pixel fails. */
-  async function read(file) {
-    const image = new Image();
-    image.src = zf.url(file);
+  async function check(image, file) {
     try {
-      await image.decode();
       const last = await createImageBitmap(image, image.naturalWidth - 1, image.naturalHeight - 1, 1, 1);
       last.close();
-      return image;
     } catch (error) {
       throw new Error(`${file} is missing or damaged`);
     }
+  }
+
+  async function read(file) {
+    const image = new Image();
+    image.src = zf.url(file);
+    await image.decode().catch(() => Promise.reject(new Error(`${file} is missing or damaged`)));
+    if (image.naturalWidth * image.naturalHeight < SMALL) await check(image, file);
+    else
+      requestIdleCallback(() =>
+        check(image, file).catch((error) => zf.warn(`${error.message}: parts of it are not drawn.`)),
+      );
+    return image;
   }
 
   /* A promise of a loaded and decoded image; its error names the file. */
@@ -39,7 +48,10 @@
 
   /* The box [x, y, width, height] of cell (column, row) of a strip or sheet of `cell` [height, width]. */
   zf.box = ({ cell: [height, width], gutter }, column, row) => [
-    column * (width + 2 * gutter) + gutter, row * (height + 2 * gutter) + gutter, width, height,
+    column * (width + 2 * gutter) + gutter,
+    row * (height + 2 * gutter) + gutter,
+    width,
+    height,
   ];
 
   /* {file, box} of a unit's cover. kind: "projection" or "patch". */

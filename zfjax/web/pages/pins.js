@@ -23,7 +23,11 @@
   /* The units among a layer's that are pinned. */
   zf.pinsOf = (run, layer) => {
     const start = `${run.slug}/${layer.slug}/`;
-    return new Set(stored().filter((pin) => pin.startsWith(start)).map((pin) => Number(pin.slice(start.length))));
+    return new Set(
+      stored()
+        .filter((pin) => pin.startsWith(start))
+        .map((pin) => Number(pin.slice(start.length))),
+    );
   };
 
   /* Pins the unit that the page shows or the focused cell stands for, or takes its pin away. */
@@ -70,7 +74,16 @@
       if (own) store(left);
       zf.go(address(left), zf.route.query);
     };
-    return zf.el("li", {}, link, zf.button("remove", { "data-key": `remove ${pin}`, "aria-label": `remove ${row.name} unit ${unit}`, onclick: remove }));
+    return zf.el(
+      "li",
+      {},
+      link,
+      zf.button("remove", {
+        "data-key": `remove ${pin}`,
+        "aria-label": `remove ${row.name} unit ${unit}`,
+        onclick: remove,
+      }),
+    );
   }
 
   zf.showPins = (main, text, query) => {
@@ -80,17 +93,41 @@
     const pins = [...new Set(named)].filter(find);
     const own = pins.length === kept.length && pins.every((pin) => kept.includes(pin));
     const unknown = new Set(named).size - pins.length;
-    if (unknown) zf.warn(`${zf.plural(unknown, "pin")} of this link ${unknown === 1 ? "is" : "are"} not in this gallery.`);
-    const lead = !pins.length ? "Nothing is pinned yet. Press f on a unit, or its pin button; then this page is a list that you can send as a link."
-      : own ? "Kept by this browser; the address holds the list too, so it can be sent." : "This list came with the link; your own pins are untouched.";
-    main.replaceChildren(zf.el("header", { class: "title" }, zf.el("h1", {}, "Pinned units"), zf.el("p", { class: "lead" }, lead),
-      zf.el("div", { class: "actions" },
-        pins.length > 0 && zf.button("copy link", { "data-key": "copy", onclick: zf.copyLink }),
-        pins.length > 0 && zf.button("save list (JSON)", { "data-key": "save", onclick: () => zf.save("pins.json", `${JSON.stringify(pins, null, 1)}\n`) }),
-        pins.length > 0 && !own && zf.button("add to my pins", { "data-key": "adopt",
-          onclick: () => (store([...new Set([...kept, ...pins])]), zf.go(address(stored()), query)) }),
-        pins.length > 0 && own && zf.button("remove all", { "data-key": "clear", onclick: () => (store([]), zf.go(["pins"], query)) }))),
-    zf.el("ul", { class: "cards pins" }, ...pins.map((pin) => card(pin, pins, own))));
+    if (unknown)
+      zf.warn(`${zf.plural(unknown, "pin")} of this link ${unknown === 1 ? "is" : "are"} not in this gallery.`);
+    const lead = !pins.length
+      ? "Nothing is pinned yet. Press f on a unit, or its pin button: this page is then a list to send as a link."
+      : own
+        ? "Kept by this browser; the address holds the list too, so it can be sent."
+        : "This list came with the link; your own pins are untouched.";
+    main.replaceChildren(
+      zf.el(
+        "header",
+        { class: "title" },
+        zf.el("h1", {}, "Pinned units"),
+        zf.el("p", { class: "lead" }, lead),
+        zf.el(
+          "div",
+          { class: "actions" },
+          pins.length > 0 && zf.button("copy link", { "data-key": "copy", onclick: zf.copyLink }),
+          pins.length > 0 &&
+            zf.button("save list (JSON)", {
+              "data-key": "save",
+              onclick: () => zf.save("pins.json", `${JSON.stringify(pins, null, 1)}\n`),
+            }),
+          pins.length > 0 &&
+            !own &&
+            zf.button("add to my pins", {
+              "data-key": "adopt",
+              onclick: () => (store([...new Set([...kept, ...pins])]), zf.go(address(stored()), query)),
+            }),
+          pins.length > 0 &&
+            own &&
+            zf.button("remove all", { "data-key": "clear", onclick: () => (store([]), zf.go(["pins"], query)) }),
+        ),
+      ),
+      zf.el("ul", { class: "cards pins" }, ...pins.map((pin) => card(pin, pins, own))),
+    );
     return null;
   };
 })();

@@ -30,7 +30,9 @@
   };
 
   zf.link = (parts, query) => {
-    const pairs = Object.entries(query || {}).filter(([, value]) => value !== undefined && value !== null && value !== "");
+    const pairs = Object.entries(query || {}).filter(
+      ([, value]) => value !== undefined && value !== null && value !== "",
+    );
     const tail = pairs.map(([key, value]) => `${encode(key)}=${encode(String(value))}`).join("&");
     return `#/${parts.map((part) => encodeURIComponent(part).replace(/%2C/g, ",")).join("/")}${tail ? `?${tail}` : ""}`;
   };
@@ -38,7 +40,12 @@
   /* The fields of the present address that the named groups list. */
   zf.keep = (...groups) => {
     const query = zf.route ? zf.route.query : {};
-    return Object.fromEntries(groups.flat().filter((key) => key in query).map((key) => [key, query[key]]));
+    return Object.fromEntries(
+      groups
+        .flat()
+        .filter((key) => key in query)
+        .map((key) => [key, query[key]]),
+    );
   };
 
   let waiting = null;
@@ -87,10 +94,14 @@
     window.addEventListener("pagehide", () => (history.scrollRestoration = "auto"));
     window.addEventListener("popstate", read);
     window.addEventListener("scroll", () => scrolled.set(location.hash, window.scrollY), { passive: true });
-    document.addEventListener("click", (event) => {
-      zf.settle();
-      clicked = !event.ctrlKey && !event.metaKey && Boolean(event.target.closest("a[href^='#']"));
-    }, true);
+    document.addEventListener(
+      "click",
+      (event) => {
+        zf.settle();
+        clicked = !event.ctrlKey && !event.metaKey && Boolean(event.target.closest("a[href^='#']"));
+      },
+      true,
+    );
     zf.route = zf.parse(location.hash);
   };
 })();

@@ -11,7 +11,9 @@
       this.columns = columns;
       this.at = 0;
       const all = items();
-      all.forEach((item, place) => (item.tabIndex = place === 0 ? 0 : -1));
+      all.forEach((item, place) => {
+        if (item.tabIndex !== (place === 0 ? 0 : -1)) item.tabIndex = place === 0 ? 0 : -1;
+      });
     }
 
     focus(place, options) {
@@ -31,11 +33,17 @@
       const columns = Math.max(1, this.columns());
       const first = this.at - (this.at % columns);
       const steps = shift ? 5 : 1;
-      const screen = Math.max(1, Math.floor(window.innerHeight / ((all[0] && all[0].offsetHeight) || 100)) - 1) * columns;
+      const screen =
+        Math.max(1, Math.floor(window.innerHeight / ((all[0] && all[0].offsetHeight) || 100)) - 1) * columns;
       const places = {
-        ArrowLeft: this.at - steps, ArrowRight: this.at + steps, ArrowUp: this.at - steps * columns,
-        ArrowDown: this.at + steps * columns, Home: control ? 0 : first, End: control ? all.length - 1 : first + columns - 1,
-        PageUp: this.at - screen, PageDown: this.at + screen,
+        ArrowLeft: this.at - steps,
+        ArrowRight: this.at + steps,
+        ArrowUp: this.at - steps * columns,
+        ArrowDown: this.at + steps * columns,
+        Home: control ? 0 : first,
+        End: control ? all.length - 1 : first + columns - 1,
+        PageUp: this.at - screen,
+        PageDown: this.at + screen,
       };
       if (!(key in places)) return false;
       const place = places[key];

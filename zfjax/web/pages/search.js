@@ -13,7 +13,9 @@
         if (!typed.startsWith(name)) continue;
         const rest = typed.slice(name.length).match(/^[\s/.:#]*(\d*)$/);
         if (!rest) continue;
-        return rest[1] ? unitOf(run, layer, rest[1]) : { parts: [run.slug, layer.slug], words: `all units of ${layer.name}` };
+        return rest[1]
+          ? unitOf(run, layer, rest[1])
+          : { parts: [run.slug, layer.slug], words: `all units of ${layer.name}` };
       }
     }
     return null;

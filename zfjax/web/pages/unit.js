@@ -10,9 +10,16 @@
     return { run, row, data, unit, query, side, rank: Math.max(0, Math.min(asked, data.top[unit].length - 1)) };
   };
 
-  zf.sectionsOf = (at) => [
-    zf.nine(at), zf.closer(at), zf.responses(at), zf.lower(at), zf.evolution(at), zf.methods(at), zf.occlusion(at),
-  ].filter(Boolean);
+  zf.sectionsOf = (at) =>
+    [
+      zf.nine(at),
+      zf.closer(at),
+      zf.responses(at),
+      zf.lower(at),
+      zf.evolution(at),
+      zf.methods(at),
+      zf.occlusion(at),
+    ].filter(Boolean);
 
   const lists = () => zf.keep(zf.VIEW, zf.LIST);
   zf.heading = (at) => [zf.name(at.row.name), zf.el("span", { class: "sep" }, " unit "), String(at.unit)];
@@ -34,11 +41,28 @@
     const turn = (by, text, key) => {
       const unit = units[now + by];
       if (unit === undefined) return zf.el("span", { class: "button off", "aria-hidden": "true" }, text);
-      return zf.el("a", { class: "button", href: zf.link([run.slug, row.slug, String(unit)], { ...lists(), ...zf.keep(["at", "moment", "method"]), b: zf.followed(query) }),
-        "data-key": key, "aria-label": `${key} unit, ${unit}` }, text);
+      return zf.el(
+        "a",
+        {
+          class: "button",
+          href: zf.link([run.slug, row.slug, String(unit)], {
+            ...lists(),
+            ...zf.keep(["at", "moment", "method"]),
+            b: zf.followed(query),
+          }),
+          "data-key": key,
+          "aria-label": `${key} unit, ${unit}`,
+        },
+        text,
+      );
     };
-    return zf.el("div", { class: "walk" }, turn(-1, "←", "previous"),
-      zf.el("span", { class: "where" }, `${zf.count(now + 1)} of ${zf.count(units.length)} by ${name}`), turn(1, "→", "next"));
+    return zf.el(
+      "div",
+      { class: "walk" },
+      turn(-1, "←", "previous"),
+      zf.el("span", { class: "where" }, `${zf.count(now + 1)} of ${zf.count(units.length)} by ${name}`),
+      turn(1, "→", "next"),
+    );
   };
 
   function actions(at) {
@@ -46,22 +70,49 @@
     const others = zf.gallery().runs.filter((other) => other.slug in data.matches);
     const pinned = zf.isPinned(run.slug, row.slug, unit);
     const strip = zf.strip(data.pictures, "u", unit);
-    return zf.el("div", { class: "actions" },
-      zf.button(pinned ? "★ pinned" : "☆ pin", { "data-key": "pin", "aria-pressed": String(pinned), onclick: () => zf.pin() }),
+    return zf.el(
+      "div",
+      { class: "actions" },
+      zf.button(pinned ? "★ pinned" : "☆ pin", {
+        "data-key": "pin",
+        "aria-pressed": String(pinned),
+        onclick: () => zf.pin(),
+      }),
       zf.button("copy link", { "data-key": "copy", onclick: () => zf.copyLink() }),
-      ...others.map((other) => zf.el("a", { class: "button", "data-key": `compare ${other.slug}`,
-        href: zf.link([run.slug, row.slug, String(unit)], { ...lists(), b: other.slug }) }, "compare with ", zf.name(other.name))),
+      ...others.map((other) =>
+        zf.el(
+          "a",
+          {
+            class: "button",
+            "data-key": `compare ${other.slug}`,
+            href: zf.link([run.slug, row.slug, String(unit)], { ...lists(), b: other.slug }),
+          },
+          "compare with ",
+          zf.name(other.name),
+        ),
+      ),
       zf.button("numbers (JSON)", { "data-key": "json", onclick: () => zf.saveUnit(at) }),
-      data.top[unit].length > 0 && zf.el("a", { class: "button", href: zf.url(strip), target: "_blank", rel: "noopener" }, "picture file"));
+      data.top[unit].length > 0 &&
+        zf.el("a", { class: "button", href: zf.url(strip), target: "_blank", rel: "noopener" }, "picture file"),
+    );
   }
 
   /* All that the data say of one unit, as a file. */
   zf.saveUnit = ({ run, row, unit, data }) => {
     const of = (values) => Object.fromEntries(Object.entries(values).map(([name, each]) => [name, each[unit]]));
-    const value = { run: run.name, layer: row.name, unit, data: zf.gallery().data.name, statistics: of(data.statistics),
-      class: zf.className(data.class[unit]), columns: ["image", "row", "col", "value"], top: data.top[unit],
-      lower: data.lower.map(({ name, units }) => ({ name, images: units[unit] })), nearest: data.nearest[unit],
-      evolution: data.evolution && { moments: data.evolution.moments, values: data.evolution.values[unit] } };
+    const value = {
+      run: run.name,
+      layer: row.name,
+      unit,
+      data: zf.gallery().data.name,
+      statistics: of(data.statistics),
+      class: zf.className(data.class[unit]),
+      columns: ["image", "row", "col", "value"],
+      top: data.top[unit],
+      lower: data.lower.map(({ name, units }) => ({ name, images: units[unit] })),
+      nearest: data.nearest[unit],
+      evolution: data.evolution && { moments: data.evolution.moments, values: data.evolution.values[unit] },
+    };
     zf.save(`${row.slug}-${unit}.json`, `${JSON.stringify(value, null, 1)}\n`);
   };
 
@@ -76,7 +127,15 @@
     zf.showing(at);
     main.replaceChildren(
       zf.el("header", { class: "title" }, zf.el("h1", {}, ...zf.heading(at)), zf.walk(at), actions(at)),
-      zf.el("div", { class: "sections" }, ...zf.sectionsOf(at), zf.nearest(at), ...zf.matches(at).filter(Boolean), zf.caption(at)));
+      zf.el(
+        "div",
+        { class: "sections" },
+        ...zf.sectionsOf(at),
+        zf.nearest(at),
+        ...zf.matches(at).filter(Boolean),
+        zf.caption(at),
+      ),
+    );
     zf.readyNeighbours(at);
   };
 
@@ -84,7 +143,8 @@
   zf.readyNeighbours = (at) => {
     const { units, at: now } = zf.steps(at);
     for (const unit of [units[now - 1], units[now + 1]]) {
-      if (unit !== undefined && at.data.top[unit].length) zf.image(zf.strip(at.data.pictures, "u", unit)).catch(() => {});
+      if (unit !== undefined && at.data.top[unit].length)
+        zf.image(zf.strip(at.data.pictures, "u", unit)).catch(() => {});
     }
   };
 
