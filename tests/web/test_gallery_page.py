@@ -88,11 +88,11 @@ def test_every_cell_shows_its_own_unit(chromium, gallery, ratio):
     reader.open(f"{gallery}#/zf/conv5/7")
     painted(reader.page)
     nine = [[colour(7), colour(kind[name] + column)] for column in range(9) for name in ("patch", "projection")]
-    check_cells(reader.page, ".nine canvas", ratio, nine)
+    check_cells(reader.page, ".nine .picture", ratio, nine)
     lower = [
         [colour(7), colour(kind[name] + column)] for column in range(9) for name in ("lower patch", "lower projection")
     ]
-    check_cells(reader.page, ".weaker canvas", ratio, lower)
+    check_cells(reader.page, ".weaker .picture", ratio, lower)
     reader.context.close()
 
 
@@ -104,7 +104,7 @@ def test_patches_of_a_dense_layer_are_whole_source_images(reader, gallery):
     shown = []
     for rank, image in enumerate(images):
         shown += [[colour(image), colour(kind["source"])], [colour(2), colour(kind["projection"] + rank)]]
-    check_cells(reader.page, ".nine canvas", 1, shown)
+    check_cells(reader.page, ".nine .picture", 1, shown)
 
 
 def test_numbers_of_a_unit_are_those_of_the_data(reader, gallery):

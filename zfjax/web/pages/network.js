@@ -87,14 +87,12 @@
     return { svg, boxes, width };
   };
 
-  /* pictures: up to nine parts of sheets, drawn 3 x 3: {href, sheet: [width, height], box: [x, y, width, height]}. */
+  /* Up to nine pictures 3 x 3 in a box's slot: each a function from {x, y, width, height, ...} to SVG. */
   zf.drawCovers = (slot, pictures) => {
     const side = (PICTURES - 4) / 3;
-    pictures.forEach(({ href, sheet, box: [x, y, width, height] }, i) => {
-      const place = { x: (i % 3) * (side + 2), y: Math.floor(i / 3) * (side + 2), width: side, height: side };
-      const image = zf.svg("image", { href, width: sheet[0], height: sheet[1] });
-      const cut = { viewBox: `${x} ${y} ${width} ${height}`, preserveAspectRatio: "xMidYMid slice" };
-      slot.append(zf.svg("svg", { ...place, ...cut }, image));
+    pictures.forEach((picture, i) => {
+      const [x, y] = [(i % 3) * (side + 2), Math.floor(i / 3) * (side + 2)];
+      slot.append(picture({ x, y, width: side, height: side, preserveAspectRatio: "xMidYMid slice" }));
     });
   };
 })();

@@ -10,11 +10,7 @@
       const sheets = await Promise.all(found.map(({ file }) => zf.image(file)));
       zf.drawCovers(
         slot,
-        found.map(({ file, box }, i) => ({
-          href: zf.url(file),
-          box,
-          sheet: [sheets[i].naturalWidth, sheets[i].naturalHeight],
-        })),
+        found.map((source, i) => (place) => zf.part(source, sheets[i], place)),
       );
     } catch (error) {
       zf.warn(`${error.message}: the covers of ${layer.name} are not drawn.`);

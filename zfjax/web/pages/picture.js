@@ -3,32 +3,36 @@
 (() => {
   const zf = (window.zf = window.zf || {});
   const KEPT = 40; // strips and sheets held ready, the newest
-  const SMALL = 500000; // pixels of a picture that is checked before it is shown; a sheet takes too long
+  const LARGE = 500000; // pixels of a sheet: the page's own thread would take too long over decoding it
   const images = new Map();
 
-  /* A browser draws what there is of a truncated file and calls it decoded: only taking out the last pixel fails. */
+  function loaded(file) {
+    const image = new Image();
+    return new Promise((resolve, reject) => {
+      image.onload = () => resolve(image);
+      image.onerror = () => reject(new Error(`${file} is missing or damaged`));
+      image.src = zf.url(file);
+    });
+  }
+
+  /* A browser draws what there is of a truncated file and calls it loaded: only taking out the last pixel fails. */
   async function check(image, file) {
     try {
-      const last = await createImageBitmap(image, image.naturalWidth - 1, image.naturalHeight - 1, 1, 1);
-      last.close();
+      (await createImageBitmap(image, image.naturalWidth - 1, image.naturalHeight - 1, 1, 1)).close();
     } catch (error) {
       throw new Error(`${file} is missing or damaged`);
     }
   }
 
   async function read(file) {
-    const image = new Image();
-    image.src = zf.url(file);
-    await image.decode().catch(() => Promise.reject(new Error(`${file} is missing or damaged`)));
-    if (image.naturalWidth * image.naturalHeight < SMALL) await check(image, file);
-    else
-      requestIdleCallback(() =>
-        check(image, file).catch((error) => zf.warn(`${error.message}: parts of it are not drawn.`)),
-      );
+    const image = await loaded(file);
+    const warn = (error) => zf.warn(`${error.message}: parts of it are not drawn.`);
+    if (image.naturalWidth * image.naturalHeight < LARGE) await check(image, file);
+    else requestIdleCallback(() => check(image, file).catch(warn));
     return image;
   }
 
-  /* A promise of a loaded and decoded image; its error names the file. */
+  /* A promise of a loaded image; its error names the file. */
   zf.image = (file) => {
     let found = images.get(file);
     images.delete(file);
@@ -75,12 +79,15 @@
     return { file: sources.sheets[Math.floor(place / held)], box };
   };
 
+  /* A part {file, box} of a loaded image, as SVG: the browser decodes and scales it beside the page's own thread. */
+  zf.part = ({ file, box }, { naturalWidth: width, naturalHeight: height }, attributes) =>
+    zf.svg("svg", { viewBox: box.join(" "), ...attributes }, zf.svg("image", { href: zf.url(file), width, height }));
+
   /* A picture of one cell, drawn when its file has come. source: {file, box} or null. Options: label (its text),
      projection (keeps mid-grey around it, takes the reader's contrast), sharp (pixels stay squares). */
   zf.cell = (source, { label, projection = false, sharp = false }) => {
-    const canvas = zf.el("canvas", { role: "img", "aria-label": label, width: 1, height: 1 });
     const style = `picture waiting${projection ? " projection" : ""}${sharp ? " sharp" : ""}`;
-    const frame = zf.el("span", { class: style }, canvas);
+    const frame = zf.el("span", { class: style });
     const fail = (sentence) => {
       frame.classList.replace("waiting", "hole");
       frame.replaceChildren(zf.el("span", {}, sentence));
@@ -90,7 +97,7 @@
       return frame;
     }
     const [x, y, width, height] = source.box;
-    [canvas.width, canvas.height] = [width, height];
+    frame.style.aspectRatio = `${width} / ${height}`;
     zf.image(source.file).then(
       (image) => {
         if (x + width > image.naturalWidth || y + height > image.naturalHeight) {
@@ -98,8 +105,8 @@
           fail(`not drawn: ${source.file.split("/").pop()} is too small`);
           return;
         }
-        canvas.getContext("2d").drawImage(image, x, y, width, height, 0, 0, width, height);
         frame.classList.remove("waiting");
+        frame.prepend(zf.part(source, image, { role: "img", "aria-label": label }));
       },
       (error) => {
         zf.warn(`${error.message}: its pictures cannot be shown.`);

@@ -139,13 +139,18 @@
     zf.readyNeighbours(at);
   };
 
-  /* The strips of the neighbours in the list, so that a step shows them at once. */
+  /* The strips of the neighbours in the list, read ahead when nothing else is to do: a step then shows them at once. */
   zf.readyNeighbours = (at) => {
     const { units, at: now } = zf.steps(at);
-    for (const unit of [units[now - 1], units[now + 1]]) {
-      if (unit !== undefined && at.data.top[unit].length)
-        zf.image(zf.strip(at.data.pictures, "u", unit)).catch(() => {});
-    }
+    const { data } = at;
+    const letters = ["u", "q", data.evolution && "e", data.methods && "m", data.occlusion && "o"].filter(Boolean);
+    requestIdleCallback(() => {
+      if (shown[0] !== at) return;
+      for (const unit of [units[now + 1], units[now - 1]]) {
+        if (unit === undefined || zf.isDead(data, unit)) continue;
+        for (const letter of letters) zf.image(zf.strip(data.pictures, letter, unit)).catch(() => {});
+      }
+    });
   };
 
   zf.shown = () => shown;
