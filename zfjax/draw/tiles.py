@@ -39,11 +39,17 @@ def to_display(pixels: np.ndarray, *, percentile: float = PERCENTILE) -> np.ndar
     pixels = np.asarray(pixels)
     _check_picture(pixels, "pixels")
     pictures = pixels.reshape(-1, *pixels.shape[-3:])
-    shown = np.full(pictures.shape, 0.5, np.float32)
+    shown = np.empty(pictures.shape, np.float32)
     for target, picture in zip(shown, pictures, strict=True):
-        if limit := display_limit(picture, percentile):
-            target[...] = 0.5 + 0.5 * np.clip(picture.astype(np.float64) / limit, -1, 1)
+        target[...] = with_limit(picture, display_limit(picture, percentile))
     return shown.reshape(pixels.shape)
+
+
+def with_limit(picture: np.ndarray, limit: float) -> np.ndarray:
+    """One signed picture [h, w, C] as `to_display` shows it where +-limit is full white and black; 0: plain grey."""
+    if not limit:
+        return np.full(picture.shape, 0.5, np.float32)
+    return (0.5 + 0.5 * np.clip(picture.astype(np.float64) / limit, -1, 1)).astype(np.float32)
 
 
 def show_patch(patches: np.ndarray, *, outside: float = OUTSIDE) -> np.ndarray:
