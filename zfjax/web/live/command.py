@@ -81,7 +81,7 @@ def explore(options: Options, start: Callable[[], None]) -> None:
 def _check(options: Options) -> None:
     """What can be known before anything is loaded."""
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
-        raise InputError(f"{' and '.join(missing)} missing, which serve the page: pip install '.[explore]'")
+        raise InputError(f"{missing[0]} is missing, which serves the page: pip install '.[explore]'")
     if options.host not in (*LOOPBACK, "::1") and not options.yes_expose:
         raise InputError(
             f"--host={options.host} would let other machines in; leave it out, and reach this one by "

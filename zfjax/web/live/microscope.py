@@ -17,7 +17,7 @@ import numpy as np
 from zfjax.arch import Arch
 from zfjax.convnet import Forward, forward
 from zfjax.deconvnet import Units, project
-from zfjax.draw.tiles import display_limit, rgb8, to_display
+from zfjax.draw.tiles import display_limit, rgb8, with_limit
 from zfjax.errors import InputError
 from zfjax.layers import Dropout, Identity
 from zfjax.ops import Overlap
@@ -98,6 +98,9 @@ class Microscope:
         self.run = run
         self.done = 0  # projections
         self.layers = layers_of(run.arch)
+        # a walk down the table takes a millisecond of a click
+        self._windows = {layer: window_of(run.arch, layer) for layer in self.layers}
+        self._whole = {layer for layer in self.layers if sees_all(run.arch, layer)}
         self._held: OrderedDict[str, Held] = OrderedDict()
 
     @property
@@ -160,20 +163,19 @@ class Microscope:
         return Held(secrets.token_hex(16), name, label, pixels, inputs, seen, probabilities)
 
     def _project(self, image: Held, asked: Asked) -> Shown:
-        arch, layer = self.run.arch, asked.layer
         pixels, top, left = self._deconvnet(image, asked) if asked.method == "deconvnet" else self._other(image, asked)
-        if sees_all(arch, layer):
-            top = left = 0
-        value = float(np.asarray(image.seen.activations[layer])[0, asked.row, asked.col, asked.unit])
-        return Shown(rgb8(to_display(pixels)), top, left, value, display_limit(pixels))
+        value = float(np.asarray(image.seen.activations[asked.layer])[0, asked.row, asked.col, asked.unit])
+        gain = display_limit(pixels)
+        return Shown(rgb8(with_limit(pixels, gain)), top, left, value, gain)
 
     def _deconvnet(self, image: Held, asked: Asked) -> tuple[np.ndarray, int, int]:
-        arch, params = self.run.arch, self.run.params
         numbers: Any = np.array([[0], [asked.unit], [asked.row], [asked.col]], np.int32)
-        found = _down(arch, params, image.seen, asked.layer, Units(*numbers), overlap=asked.overlap)
+        run = self.run
+        found = _down(run.arch, run.params, image.seen, asked.layer, Units(*numbers), overlap=asked.overlap)
         pixels, top, left = (np.asarray(each)[0] for each in found)
-        window = window_of(arch, asked.layer)
-        return cut_pictures(pixels, image.pixels, int(top), int(left), window)[0], int(top), int(left)
+        window = self._windows[asked.layer]
+        pixels, _ = cut_pictures(pixels, image.pixels, int(top), int(left), window)
+        return (pixels, 0, 0) if asked.layer in self._whole else (pixels, int(top), int(left))
 
     def _other(self, image: Held, asked: Asked) -> tuple[np.ndarray, int, int]:
         """Methods that explain the whole image: of it the unit's window, zero outside."""
@@ -181,11 +183,11 @@ class Microscope:
         question = Question(arch, self.run.params, layer, image.inputs, _NO_KEY, Effort(batch_size=1))
         place: Any = np.array([[asked.row, asked.col, asked.unit]], np.int32)
         pixels = np.asarray(explain(asked.method, question, image.inputs, place))[0]
-        if sees_all(arch, layer):
+        if layer in self._whole:
             return pixels, 0, 0
         rows, columns = (arch.receptive_field(layer, axis) for axis in (0, 1))
         top, left = asked.row * rows.stride + rows.offset, asked.col * columns.stride + columns.offset
-        return np.nan_to_num(cut_patch(pixels, top, left, window_of(arch, layer)), nan=0.0), top, left
+        return np.nan_to_num(cut_patch(pixels, top, left, self._windows[layer]), nan=0.0), top, left
 
 
 _NO_KEY: Any = np.zeros(2, np.uint32)  # these methods draw nothing

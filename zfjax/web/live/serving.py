@@ -25,9 +25,13 @@ def bind(host: str, port: int) -> socket.socket:
     Raises InputError for a port that is taken and an address that this machine does not have.
     """
     found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    with _named(host, port):
-        found.bind((host, port))
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with _named(host, port):
+            found.bind((host, port))
+    except BaseException:
+        found.close()
+        raise
     return found
 
 
