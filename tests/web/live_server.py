@@ -42,7 +42,7 @@ class Live(NamedTuple):
     """A server that runs."""
 
     port: int
-    desk: Desk
+    desk: Any  # zfjax.web.live.desk.Desk, of a server in this process
     seen: list[tuple[str, str, int]]  # of every request method, path and status, as soon as it is answered
 
     @property

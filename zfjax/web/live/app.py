@@ -6,7 +6,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -17,7 +17,7 @@ from zfjax.web.live.desk import PAGES, Desk, NoPicture
 from zfjax.web.live.microscope import Gone
 from zfjax.web.live.worker import Busy, Superseded
 
-STATUS = {Superseded: 409, Gone: 410, TooLarge: 413, NoPicture: 415, Busy: 503, InputError: 400}
+STATUS = {Superseded: 409, Gone: 410, TooLarge: 413, NoPicture: 415, Busy: 503, InputError: 400, ClientDisconnect: 400}
 
 
 def make_app(desk: Desk, gallery: Path | None) -> Starlette:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NEEDED = ("starlette", "uvicorn")
 ANY_ADDRESS = ("0.0.0.0", "[::]")
-LEAVE_SECS = 1.0  # for what is being computed when Ctrl-C ends the program
+LEAVE_SECS = 0.3  # for what is being computed when Ctrl-C ends the program
 
 
 @dataclass(frozen=True, kw_only=True)

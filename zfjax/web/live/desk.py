@@ -121,7 +121,10 @@ class Desk:
         return _raw(shown.pixels, about={**about, "value": shown.value, "gain": shown.gain, "ms": round(ms, 2)})
 
     async def _ask(self, work: Callable[[], Answer], *, page: str = "") -> Answer:
-        return await asyncio.wrap_future(self.worker.submit(work, page=page))
+        try:
+            return await asyncio.wrap_future(self.worker.submit(work, page=page))
+        except asyncio.CancelledError:  # by Ctrl-C, after a while
+            raise Busy("the server has been ended") from None
 
     async def _upload(self, request: Request) -> bytes:
         if self._uploads >= MOST_UPLOADS:
