@@ -40,7 +40,8 @@
       const chosen = layer.slug === live.state.layer;
       if (chosen && made.getAttribute("aria-selected") !== "true") {
         const bar = $("layers"); // not scrollIntoView: that would move the page as well
-        bar.scrollTop = made.offsetTop - bar.offsetTop - (bar.clientHeight - made.offsetHeight) / 2;
+        const pitch = made.offsetHeight + 4;
+        bar.scrollTop = made.offsetTop - bar.offsetTop - pitch - 3; // the row before stays in view
       }
       made.setAttribute("aria-selected", String(chosen));
       made.tabIndex = chosen ? 0 : -1;

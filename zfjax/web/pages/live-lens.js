@@ -3,6 +3,7 @@
   "use strict";
   const zf = (window.zf = window.zf || {});
   const live = (zf.live = zf.live || {});
+  const SMALL = 64; // pixels of a window that is never smoothed
   const $ = (id) => document.getElementById(id);
 
   function paint(id, pixels) {
@@ -26,6 +27,7 @@
       (silent
         ? "; silent here, nothing to project."
         : `; projection of ${projection.height} x ${projection.width} pixels.`);
+    styles();
     $("lens-title").textContent = `Projection: ${name}`;
     $("caption").textContent = sentence;
     $("gain").textContent = silent ? "" : `Full black or white stands for ${zf.number(projection.gain)}.`;
@@ -34,7 +36,8 @@
   }
 
   function styles() {
-    for (const id of ["projection", "patch", "picture"]) $(id).classList.toggle("sharp", live.state.sharp);
+    $("picture").classList.toggle("sharp", live.state.sharp);
+    for (const id of ["projection", "patch"]) $(id).classList.toggle("sharp", live.state.sharp || $(id).width < SMALL);
     $("projection").style.filter = live.state.contrast ? `contrast(${1.35 ** live.state.contrast})` : "";
   }
 

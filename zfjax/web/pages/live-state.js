@@ -64,7 +64,7 @@
       range: choice(given.get("range"), ["own", "layer"], DEFAULTS.range),
       zoom: number("zoom", 2),
       opacity: number("opacity", 100),
-      sharp: given.get("sharp") !== "0",
+      sharp: given.has("sharp") ? given.get("sharp") !== "0" : DEFAULTS.sharp,
       contrast: number("contrast", 6),
       origin: origin(given.get("origin")),
       sample: whole(given.get("sample")),
@@ -75,7 +75,7 @@
     const query = new URLSearchParams();
     for (const name of ["method", "overlap", "sort", "range", "zoom", "opacity", "contrast"])
       if (from[name] !== DEFAULTS[name]) query.set(name, from[name]);
-    if (!from.sharp) query.set("sharp", "0");
+    if (from.sharp !== DEFAULTS.sharp) query.set("sharp", from.sharp ? "1" : "0");
     if (from.at) query.set("at", from.at.join(","));
     if (from.origin) query.set("origin", [from.origin.layer, from.origin.unit, from.origin.at.join(",")].join("~"));
     if (from.sample !== null) query.set("sample", from.sample);
@@ -102,6 +102,9 @@
     return state;
   }
 
+  // What is usual depends on the network.
+  const suit = (usual) => Object.assign(DEFAULTS, usual);
+
   live.state = state;
-  live.address = { parse, format, read, write, link: () => window.location.href.split("#")[0] + format(state) };
+  live.address = { suit, parse, format, read, write, link: () => window.location.href.split("#")[0] + format(state) };
 })();

@@ -6,12 +6,14 @@
 
   const className = (index) => live.now.arch.classes[index] || `class ${index}`;
 
-  // A unit's number, with its class where the layer's units are the classes.
-  function unitName(slug, unit) {
-    const { arch, layers, shown } = live.now;
-    const last = shown[shown.length - 1].slug === slug && layers[slug].units === arch.classes.length;
-    return last ? `${unit} ${className(unit)}` : String(unit);
+  // Layers whose units are the classes: the last one, and those before it that it only pools or adds up.
+  function ofClasses(shown, classes) {
+    const other = shown.map((layer) => layer.units === classes.length).lastIndexOf(false);
+    return new Set(classes.length ? shown.slice(other + 1).map((layer) => layer.slug) : []);
   }
+
+  // A unit's number, with its class where the layer's units are the classes.
+  const unitName = (slug, unit) => (live.now.named.has(slug) ? `${unit} ${className(unit)}` : String(unit));
 
   // What a pointer is over, or, over nothing, what the maps are.
   function readout(found) {
@@ -25,5 +27,5 @@
       : `Point at one of the ${zf.plural(channels, height * width > 1 ? "map" : "unit")} to read its values.`;
   }
 
-  Object.assign(live, { className, unitName, readout });
+  Object.assign(live, { className, ofClasses, unitName, readout });
 })();

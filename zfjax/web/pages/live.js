@@ -6,7 +6,17 @@
   const { state, server } = live;
   const RENEW_MS = 2000; // a picture that the server has forgotten is sent again, but not in circles
   const SLOW_MS = 150;
-  const now = { arch: null, layers: {}, shown: [], image: null, plain: null, source: null, renewed: 0 };
+  const SMALL = 128; // pixels of a picture's side up to which one wants to see each
+  const now = {
+    arch: null,
+    layers: {},
+    shown: [],
+    named: new Set(),
+    image: null,
+    plain: null,
+    source: null,
+    renewed: 0,
+  };
   const units = new Map(); // layer -> the unit chosen there last
 
   const pictures = server.lane(develop);
@@ -178,7 +188,9 @@
     }
     const { arch } = now;
     now.shown = arch.layers.filter((layer) => layer.slug);
+    now.named = live.ofClasses(now.shown, arch.classes);
     for (const layer of now.shown) now.layers[layer.slug] = layer;
+    live.address.suit({ sharp: arch.image_size < SMALL });
     live.address.read();
     correct();
     if (state.origin && !now.layers[state.origin.layer]) state.origin = null;
