@@ -46,12 +46,6 @@ def click_map(page: Page, unit: int, row: int, col: int) -> None:
     page.locator("#maps").click(position={"x": x, "y": y})
 
 
-def client(page: Page, y: float, x: float) -> dict:
-    corner = page.locator("#maps").bounding_box()
-    assert corner
-    return {"clientX": corner["x"] + x, "clientY": corner["y"] + y, "button": 0, "buttons": 1, "pointerType": "touch"}
-
-
 def png(tmp_path: Path) -> Path:
     path = tmp_path / "a.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)).save(path)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from live_steps import MAPS, caption, click_map, client, given, map_place, opened, pixel, png, shown
+from live_steps import MAPS, caption, click_map, given, map_place, opened, pixel, png, shown
 from playwright.sync_api import expect
 from stub_server import peak, window
 
@@ -67,11 +67,16 @@ def test_every_map_is_drawn_where_its_number_says(page):
 
 def test_a_burst_of_clicks_has_one_request_in_flight_and_ends_on_the_last(page, stub):
     opened(page)
+    box = page.locator("#maps").bounding_box()
+    assert box
+    top, left = box["y"], box["x"]
     stub.asked.clear()
     stub.delay, stub.most_flying = 0.05, 0
     for step in range(30):
         y, x = map_place(page, 171, step % 4, step % 6)
-        page.locator("#maps").dispatch_event("pointerdown", client(page, y, x))
+        page.mouse.move(left + x, top + y)
+        page.mouse.down()
+        page.mouse.up()
     shown(page, caption(MAPS, 171, 29 % 4, 29 % 6))
     page.wait_for_timeout(200)
     shown(page, caption(MAPS, 171, 29 % 4, 29 % 6))

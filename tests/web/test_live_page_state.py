@@ -272,3 +272,36 @@ def test_a_slow_method_is_seen_to_work(page, stub):
     expect(page.locator("#lens")).not_to_have_class(re.compile("waiting"))
     assert stub.projected()[-1]["method"] == "guided"
     expect(page.locator("#method-text")).to_have_text("Guided backpropagation.")
+
+
+def test_a_token_in_the_address_goes_with_every_question_and_is_hidden(page, stub):
+    sent: list[tuple[str, str]] = []
+    page.on("request", lambda asked: sent.append((asked.url, asked.headers.get("x-zf-token", ""))))
+    opened(page, "#token=a-b_C1")
+    assert "token" not in page.url
+    answers = [token for url, token in sent if "/pages/" not in url and url != stub.url]
+    assert len(answers) >= 5 and set(answers) == {"a-b_C1"}
+    sent.clear()
+    page.reload()
+    expect(page.locator("#caption")).not_to_be_empty()
+    assert ("a-b_C1" in {token for _, token in sent}) and "token" not in page.url
+
+
+def test_what_is_refused_leaves_picture_and_link_as_they_were(page, stub, tmp_path):
+    opened(page, "#/conv1/3?sample=2")
+    (tmp_path / "b.txt").write_text("no picture")
+    page.set_input_files("#file", tmp_path / "b.txt")
+    expect(page.locator("#notice")).to_contain_text("are no <picture>.")
+    assert state(page)["sample"] == 2
+    page.locator("#maps").focus()
+    page.keyboard.press("e")
+    expect(page.locator(NAME)).to_contain_text("val 3")
+    expect(page.locator("#notice")).to_be_hidden()
+    for _ in range(3):  # faster than the answers: each counts
+        page.keyboard.press("e")
+    expect(page.locator(NAME)).to_contain_text("val 1")
+    # An address that is changed by hand is read as one that is opened.
+    page.evaluate("location.hash = '#/nowhere/3?method=magic&sample=2'")
+    expect(page.locator("#notice")).to_contain_text("This network has no layer nowhere")
+    expect(page.locator(NAME)).to_contain_text("val 2")
+    expect(page.locator("#caption")).to_contain_text("conv 2/b")

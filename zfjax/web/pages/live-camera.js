@@ -4,6 +4,7 @@
   const live = ((window.zf = window.zf || {}).live = window.zf.live || {});
   const $ = (id) => document.getElementById(id);
   const SIDE = 480; // pixels of a frame's shorter side at most: more than most networks see
+  const REFUSED_MS = 500;
   const film = { stream: null, video: null, frozen: false, looping: false };
 
   const REASONS = {
@@ -27,6 +28,7 @@
     await film.video.play();
     film.frozen = false;
     buttons();
+    if (document.activeElement === $("film")) $("freeze").focus(); // so that Space freezes, as everywhere
     loop();
   }
 
@@ -39,12 +41,15 @@
     return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.92));
   }
 
+  const pause = () => new Promise((done) => window.setTimeout(done, REFUSED_MS));
+
   async function loop() {
     if (film.looping) return;
     film.looping = true;
     while (film.stream && !film.frozen && !live.server.lost) {
       const bytes = await frame();
-      if (bytes && film.stream && !film.frozen) await live.open({ file: bytes, filmed: true });
+      const wanted = bytes && film.stream && !film.frozen;
+      if (wanted && !(await live.open({ file: bytes, filmed: true }))) await pause();
       await new Promise((done) => window.requestAnimationFrame(done));
     }
     film.looping = false;

@@ -35,10 +35,6 @@
       arch.methods.map((method) => method.name),
     );
     options("overlap", arch.overlaps);
-    if (!arch.methods.some((method) => method.name === state.method)) {
-      live.notice.say(`There is no method ${state.method}; the list has those that there are.`);
-      state.method = arch.methods[0].name;
-    }
   }
 
   function show() {

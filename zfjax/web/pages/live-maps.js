@@ -166,13 +166,19 @@
     draw();
   }
 
+  function choose(found) {
+    if (found) live.choose({ unit: found.unit, at: found.at });
+    return found;
+  }
+
   function listen() {
+    let tap = false; // a finger may be about to scroll: it chooses when it is lifted
     canvas().addEventListener("pointerdown", (event) => {
-      const found = event.button === 0 ? hit(event) : null;
-      if (!found) return;
-      if (event.pointerType !== "touch") canvas().setPointerCapture(event.pointerId);
-      live.choose({ unit: found.unit, at: found.at });
+      tap = event.pointerType === "touch";
+      if (event.button !== 0 || tap || !choose(hit(event))) return;
+      canvas().setPointerCapture(event.pointerId);
     });
+    canvas().addEventListener("click", (event) => tap && choose(hit(event)));
     canvas().addEventListener("pointermove", (event) => {
       const found = hit(event);
       hover(found);

@@ -66,14 +66,17 @@
     ];
   }
 
-  // A press, or a drag with mouse or pen, chooses the cell that looks at that place; the brush paints instead.
+  // A press or a drag chooses the cell that looks at that place; the brush paints instead.
   function listen() {
     const point = (event) => (live.brush.on ? live.brush.stroke(pixel(event), event) : live.lookAt(pixel(event)));
+    let tap = false; // a finger may be about to scroll: it chooses when it is lifted
     canvas().addEventListener("pointerdown", (event) => {
-      if (!shown.source || event.button !== 0) return;
-      if (live.brush.on || event.pointerType !== "touch") canvas().setPointerCapture(event.pointerId);
+      tap = event.pointerType === "touch" && !live.brush.on;
+      if (!shown.source || event.button !== 0 || tap) return;
+      canvas().setPointerCapture(event.pointerId);
       point(event);
     });
+    canvas().addEventListener("click", (event) => tap && shown.source && point(event));
     canvas().addEventListener("pointermove", (event) => {
       if (event.buttons === 1 && canvas().hasPointerCapture(event.pointerId)) point(event);
     });

@@ -90,7 +90,8 @@
 
   // One request at a time, and of those that wait only the newest: a burst of clicks costs two projections and ends on
   // the last. The one in flight is left to end, as the server computes it anyway; `drop` gives it up where its answer
-  // would be of no use, as after a new picture. `ask` resolves when its work is done, failed or overtaken.
+  // would be of no use, as after a new picture. `ask` resolves when its work is done or overtaken, and, to false, when
+  // it failed.
   function lane(work) {
     let waiting = null;
     let flight = null;
@@ -102,24 +103,25 @@
         flight = new AbortController();
         try {
           await work(job, flight.signal);
+          done(true);
         } catch (error) {
           live.failed(error);
+          done(false);
         }
-        done();
       }
       flight = null;
     }
 
     return {
       ask(job) {
-        if (waiting) waiting.done();
+        if (waiting) waiting.done(true);
         return new Promise((done) => {
           waiting = { job, done };
           if (!flight) run();
         });
       },
       drop() {
-        if (waiting) waiting.done();
+        if (waiting) waiting.done(true);
         waiting = null;
         if (flight) flight.abort();
       },

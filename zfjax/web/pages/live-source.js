@@ -16,7 +16,11 @@
     live.open({ sample: ((number % samples) + samples) % samples });
   }
 
-  const step = (by) => sample((live.state.sample ?? (by > 0 ? -1 : 0)) + by);
+  // From the picture that is asked for, shown already or not.
+  function step(by) {
+    const { asked } = live.now;
+    sample(((asked && asked.sample) ?? (by > 0 ? -1 : 0)) + by);
+  }
 
   // The first picture in what is dropped or pasted; text and folders hold none.
   function first(transfer) {

@@ -19,12 +19,12 @@
   function readout(found) {
     const { maps } = live;
     if (!maps.now) return;
-    const { channels, height, width } = maps.now;
+    const { height, width } = maps.now;
     const where = found && found.at && height * width > 1 ? `, row ${found.at[0]}, column ${found.at[1]}` : "";
     const most = found && !found.at ? " at most" : "";
     document.getElementById("readout").textContent = found
       ? `unit ${unitName(maps.now.layer, found.unit)}${where}: ${zf.number(found.value, 3)}${most}`
-      : `Point at one of the ${zf.plural(channels, height * width > 1 ? "map" : "unit")} to read its values.`;
+      : `Click ${height * width > 1 ? "a place in a map" : "a unit"} to project it; point at it to read its value.`;
   }
 
   Object.assign(live, { className, ofClasses, unitName, readout });

@@ -15,6 +15,7 @@
     image: null,
     plain: null,
     source: null,
+    asked: null,
     renewed: 0,
   };
   const units = new Map(); // layer -> the unit chosen there last
@@ -26,10 +27,11 @@
   });
   const projections = server.lane(project);
 
-  // One of {file: bytes}, {sample: number}, {cover: mask} or {plain: true}, the picture without its cover.
+  // One of {file: bytes}, {sample: number}, {cover: mask} or {plain: true}, the picture without its cover. Resolves to
+  // false where the server refuses it: then the picture before stays.
   function open(job) {
     if (!job.filmed) clearNotice();
-    if (!job.cover && !job.plain) state.sample = job.sample ?? null;
+    if (!job.cover && !job.plain) now.asked = job;
     return pictures.ask(job);
   }
 
@@ -43,6 +45,7 @@
     now.image = image;
     if (!job.cover && !job.plain) {
       Object.assign(now, { source: job, plain: image });
+      state.sample = job.sample ?? null;
       live.brush.reset(height, width);
     } else if (!pictures.waiting) live.brush.settled();
     live.picture.show(canvas, Boolean(job.filmed || job.cover));
@@ -145,6 +148,7 @@
   const clearNotice = () => !server.lost && live.notice.clear();
 
   function failed(error) {
+    if (!pictures.waiting) now.asked = now.source;
     if (error.name === "AbortError" || error.status === 409 || server.lost) return;
     if (error.status === 410 && now.source && Date.now() - now.renewed > RENEW_MS) return renew();
     if (error.status === undefined) console.error(error);
@@ -160,7 +164,8 @@
   async function returned() {
     try {
       const arch = await server.arch();
-      if (["run", "arch", "step"].some((name) => arch[name] !== now.arch[name])) return window.location.reload();
+      if (!now.arch || ["run", "arch", "step"].some((name) => arch[name] !== now.arch[name]))
+        return window.location.reload();
       if (now.source) renew();
       live.camera.resume();
     } catch (error) {
@@ -170,8 +175,15 @@
 
   const layerName = (slug = state.layer) => (now.layers[slug] ? now.layers[slug].name : slug);
 
-  // A linked layer that is not there: said in one sentence, and the deepest one with places is shown.
+  // What an address names and this network does not have is said in one sentence; instead of a layer, the deepest one
+  // with places is shown.
   function correct() {
+    const { methods } = now.arch;
+    if (!methods.some((method) => method.name === state.method)) {
+      live.notice.say(`There is no method ${state.method}; the list has those that there are.`);
+      state.method = methods[0].name;
+    }
+    if (state.origin && !now.layers[state.origin.layer]) state.origin = null;
     if (now.layers[state.layer]) return;
     if (state.layer) live.notice.say(`This network has no layer ${state.layer}; choose one of the tabs.`);
     const spatial = now.shown.filter((layer) => layer.shape[0] > 1);
@@ -193,7 +205,6 @@
     live.address.suit({ sharp: arch.image_size < SMALL });
     live.address.read();
     correct();
-    if (state.origin && !now.layers[state.origin.layer]) state.origin = null;
     live.controls.fill(arch);
     live.layers.listen(now.shown);
     live.source.listen(arch.samples);
