@@ -36,8 +36,7 @@ def map_place(page: Page, unit: int, row: float, col: float) -> tuple[float, flo
     """Where a cell of a unit's map lies on the canvas of maps, in CSS pixels."""
     top, left = page.evaluate("unit => { zf.live.maps.reveal(unit); return zf.live.maps.corner(unit) }", unit)
     cell = page.evaluate("zf.live.maps.cell")
-    layer = BY_SLUG[page.evaluate("zf.live.state.layer")]
-    height, width, _ = layer["shape"]
+    height, width, _ = page.evaluate("zf.live.now.layers[zf.live.state.layer].shape")
     return top + (row + 0.5) * cell["height"] / height, left + (col + 0.5) * cell["width"] / width
 
 

@@ -57,7 +57,7 @@ def test_the_camera_films_freezes_and_ends(page, stub):
     expect(page.locator("#caption")).to_contain_text("conv1 unit 5 at row 3, column 4")
     page.keyboard.press(" ")
     expect(page.locator("#freeze")).to_have_attribute("aria-pressed", "true")
-    page.wait_for_timeout(200)
+    page.wait_for_function("() => !zf.live.busy()")
     frozen = films(stub)
     page.wait_for_timeout(300)
     assert films(stub) == frozen

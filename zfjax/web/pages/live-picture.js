@@ -23,7 +23,7 @@
     if (!source) return;
     context.imageSmoothingEnabled = !live.state.sharp;
     context.drawImage(source, 0, 0, source.width * scale, source.height * scale);
-    if (projection && live.state.opacity) {
+    if (projection && live.state.opacity && !live.brush.on) {
       const { veil, left, top } = projection;
       const place = [left * scale, top * scale, veil.width * scale, veil.height * scale];
       context.fillStyle = "#808080";
