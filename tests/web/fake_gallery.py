@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 PAGES = Path(__file__).resolve().parents[2] / "zfjax" / "web" / "pages"
@@ -258,3 +259,9 @@ def write_gallery(folder: Path, *, wide: int = 47, strips: int = 12, runs: int =
     }  # fmt: skip
     _data(folder, "gallery", gallery)
     return folder / "index.html"
+
+
+@pytest.fixture(scope="session")
+def gallery(tmp_path_factory) -> Path:
+    """The index.html of a gallery in a folder whose name would break an address put together by hand."""
+    return write_gallery(tmp_path_factory.mktemp("galleries") / "a b#1 %20ü")

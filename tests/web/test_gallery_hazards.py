@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,11 +20,6 @@ ROUTES = (
     "#/zf/conv5/5?b=zf-again/conv5/5",
     "#/pins/zf/conv5/5",
 )
-
-
-@pytest.fixture(scope="module")
-def gallery(tmp_path_factory) -> Path:
-    return write_gallery(tmp_path_factory.mktemp("gallery") / "g", strips=7)
 
 
 @pytest.fixture
@@ -88,6 +86,28 @@ def test_without_javascript_the_page_says_where_the_pictures_are(chromium, galle
     reader.open(gallery.as_uri())
     assert "needs JavaScript" in reader.text("noscript") and "img/" in reader.text("noscript")
     reader.context.close()
+
+
+def test_served_beside_the_microscope_a_unit_leads_there(chromium, gallery):
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format, *args):
+            pass
+
+        def translate_path(self, path):
+            return super().translate_path(path.removeprefix("/gallery"))
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(gallery.parent))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        reader = Reader(chromium, offline=False)
+        reader.open(f"http://127.0.0.1:{server.server_port}/gallery/index.html#/zf/conv5/5")
+        painted(reader.page)
+        assert reader.page.locator("[data-key='try']").get_attribute("href") == "/#/conv5/5"
+        assert reader.complaints == []
+        reader.page.goto(reader.page.url.replace("/zf/", "/zf-again/"))
+        reader.page.get_by_role("heading", name="conv5 unit 5").wait_for()
+        assert reader.page.locator("[data-key='try']").count() == 0  # that run is not the one that is served
+        reader.context.close()
+        server.shutdown()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

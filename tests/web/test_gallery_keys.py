@@ -5,17 +5,10 @@ from __future__ import annotations
 import json
 
 import numpy as np
-import pytest
-from fake_gallery import write_gallery
 from test_gallery_page import layer_data
 
 UNITS = "[...document.querySelectorAll('.cell')].map((each) => Number(each.dataset.unit))"
 FOCUS = "document.activeElement.dataset.unit ?? document.activeElement.dataset.key ?? document.activeElement.id"
-
-
-@pytest.fixture(scope="module")
-def gallery(tmp_path_factory) -> str:
-    return write_gallery(tmp_path_factory.mktemp("gallery") / "g", strips=8).as_uri()
 
 
 def shown(reader) -> list[int]:
@@ -35,7 +28,7 @@ def test_every_sort_orders_the_units_by_its_statistic(reader, gallery):
     data = layer_data(gallery, "zf/conv5")
     values = {**data["statistics"], "match": [found[0][1] for found in data["matches"]["zf-again"]["units"]]}
     for name in ("max", "mean", "p99", "density", "share", "match"):
-        reader.open(f"{gallery}#/zf/conv5?sort={name}&b=zf-again")
+        reader.open(f"{gallery.as_uri()}#/zf/conv5?sort={name}&b=zf-again")
         expected = sorted(range(47), key=lambda unit, name=name: (-values[name][unit], unit))
         assert shown(reader) == expected, name
         reader.page.locator("[data-key='turn']").click()
@@ -44,14 +37,14 @@ def test_every_sort_orders_the_units_by_its_statistic(reader, gallery):
     assert shown(reader) == list(range(47))  # the last sort is followed by the first
     reader.press("S")
     assert shown(reader) == list(range(46, -1, -1))
-    reader.open(f"{gallery}#/zf/conv5?sort=nonsense&class=x&range=nonsense&z=99&gain=x&show=maybe")
+    reader.open(f"{gallery.as_uri()}#/zf/conv5?sort=nonsense&class=x&range=nonsense&z=99&gain=x&show=maybe")
     assert shown(reader) == [] or shown(reader) == list(range(47))
     assert reader.complaints == []
 
 
 def test_filters_show_the_units_that_they_name_and_count_them(reader, gallery):
     data = layer_data(gallery, "zf/conv5")
-    reader.open(f"{gallery}#/zf/conv5")
+    reader.open(f"{gallery.as_uri()}#/zf/conv5")
     reader.page.locator("[data-key='show']").select_option("dead")
     assert shown(reader) == [3] and "1 of 47 units" in reader.text(".count")
     reader.page.locator("[data-key='clear']").click()
@@ -74,7 +67,7 @@ def test_filters_show_the_units_that_they_name_and_count_them(reader, gallery):
 def test_a_bar_of_the_histogram_shows_its_units_and_again_all(reader, gallery):
     values = np.array(layer_data(gallery, "zf/conv5")["statistics"]["density"])
     edges = np.linspace(0, values.max(), 13)
-    reader.open(f"{gallery}#/zf/conv5?sort=density&desc=0")
+    reader.open(f"{gallery.as_uri()}#/zf/conv5?sort=density&desc=0")
     counts, _ = np.histogram(values, edges)
     bar = int(counts.argmax())
     reader.page.locator(f"[data-key='bar {bar}']").click()
@@ -93,7 +86,7 @@ def test_the_search_box_leads_to_layers_and_units(reader, gallery):
         ("#/zf/conv5/7", "dog", "#/zf/conv5?q=dog"),
         ("#/zf/conv5", "12", "#/zf/conv5/12"),
     ):
-        reader.open(gallery + where)
+        reader.open(gallery.as_uri() + where)
         reader.press("/")
         reader.page.keyboard.type(typed)
         reader.press("Enter")
@@ -107,7 +100,7 @@ def test_the_search_box_leads_to_layers_and_units(reader, gallery):
 
 
 def test_letters_typed_into_the_search_box_do_nothing_else(reader, gallery):
-    reader.open(f"{gallery}#/zf/conv5/7")
+    reader.open(f"{gallery.as_uri()}#/zf/conv5/7")
     reader.press("/")
     reader.page.keyboard.type("npuosvzxtbecmfygrh?")
     assert reader.page.locator("#q").input_value() == "npuosvzxtbecmfygrh?"
@@ -119,7 +112,7 @@ def test_letters_typed_into_the_search_box_do_nothing_else(reader, gallery):
 def test_from_the_network_to_a_match_in_the_other_run_by_keys_alone(reader, gallery):
     """Tab reaches the network and the grid once each, the focus is never lost, and its ring is seen."""
     data = layer_data(gallery, "zf/conv5")
-    reader.open(gallery)
+    reader.open(gallery.as_uri())
     for _ in range(20):
         reader.press("Tab")
         if focus(reader).startswith("box"):
@@ -166,7 +159,7 @@ def test_keys_of_the_unit_page(reader, gallery):
     data = layer_data(gallery, "zf/conv5")
     order = np.argsort(-np.array(data["statistics"]["max"]), kind="stable").tolist()
     order = [unit for unit in order if unit < 8]  # these have strips
-    reader.open(f"{gallery}#/zf/conv5/{order[4]}?sort=max&q=0-7")
+    reader.open(f"{gallery.as_uri()}#/zf/conv5/{order[4]}?sort=max&q=0-7")
     for key, unit in (("n", 5), ("n", 6), ("p", 5), ("ArrowRight", 6), ("ArrowLeft", 5)):
         reader.press(key)
         assert f"unit {order[unit]}" in reader.text("h1")
@@ -194,7 +187,7 @@ def test_keys_of_the_unit_page(reader, gallery):
 
 
 def test_the_help_names_the_keys_and_turns_the_letters_off(reader, gallery):
-    reader.open(f"{gallery}#/zf/conv5/7")
+    reader.open(f"{gallery.as_uri()}#/zf/conv5/7")
     reader.press("?")
     dialog = reader.page.locator("dialog")
     assert "compare with the other run" in dialog.inner_text()
@@ -212,9 +205,9 @@ def test_the_help_names_the_keys_and_turns_the_letters_off(reader, gallery):
 
 
 def test_pins_are_kept_and_travel_in_the_address(reader, chromium, gallery):
-    reader.open(f"{gallery}#/zf/conv5/6")
+    reader.open(f"{gallery.as_uri()}#/zf/conv5/6")
     reader.press("f")
-    reader.open(f"{gallery}#/zf/left")
+    reader.open(f"{gallery.as_uri()}#/zf/left")
     reader.press("ArrowRight", "ArrowRight", "f")
     assert focus(reader) == "1"
     assert reader.page.locator(".cell.pinned").evaluate_all("(all) => all.map((each) => each.dataset.unit)") == ["1"]
@@ -231,7 +224,7 @@ def test_pins_are_kept_and_travel_in_the_address(reader, chromium, gallery):
     assert "came with the link" in reader.text()
     reader.page.locator("[data-key='adopt']").click()
     assert reader.text("#pins") == "Pins (2)"
-    reader.open(f"{gallery}#/pins/zf/conv5/6,zf/conv5/99,nobody")
+    reader.open(f"{gallery.as_uri()}#/pins/zf/conv5/6,zf/conv5/99,nobody")
     assert "2 pins of this link are not in this gallery" in reader.text("#warnings")
     assert reader.complaints == []
 
@@ -240,7 +233,7 @@ def test_two_units_side_by_side(reader, gallery):
     data, other = layer_data(gallery, "zf/conv5"), layer_data(gallery, "zf-again/conv5")
     match = data["matches"]["zf-again"]["units"][44][0][0]
     assert match == 2
-    reader.open(f"{gallery}#/zf/conv5/44")
+    reader.open(f"{gallery.as_uri()}#/zf/conv5/44")
     reader.press("c")
     settles(reader, "#/zf/conv5/44?b=zf-again")
     assert reader.text("h1") == "conv5 unit 44 and conv5 unit 2"
@@ -258,12 +251,12 @@ def test_two_units_side_by_side(reader, gallery):
     assert "not among its best matches" not in reader.text() and "match 2, agreement 0.4" in reader.text()
     reader.press("n")
     assert reader.text("h1") == "conv5 unit 44"
-    reader.open(f"{gallery}#/zf/conv5/44?b=zf/conv5/7")
+    reader.open(f"{gallery.as_uri()}#/zf/conv5/44?b=zf/conv5/7")
     assert "not among its best matches" in reader.text()
 
 
 def test_numbers_of_a_unit_as_a_file(reader, gallery):
-    reader.open(f"{gallery}#/zf/conv5/7")
+    reader.open(f"{gallery.as_uri()}#/zf/conv5/7")
     with reader.page.expect_download() as download:
         reader.page.locator("[data-key='json']").click()
     assert download.value.suggested_filename == "conv5-7.json"

@@ -18,6 +18,11 @@
   zf.el = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
   zf.svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
+  /* The part `box` [x, y, width, height] of a picture of [width, height], as SVG: it is decoded and scaled beside the
+     page's own thread. */
+  zf.cut = (href, [width, height], box, attributes) =>
+    zf.svg("svg", { viewBox: box.join(" "), ...attributes }, zf.svg("image", { href, width, height }));
+
   /* A name that others gave: cut by the page where it is too long, whole in its title, its direction kept inside. */
   zf.name = (text) => zf.el("bdi", { class: "name", title: text }, text);
 

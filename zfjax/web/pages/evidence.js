@@ -214,7 +214,7 @@
         {},
         data.whole
           ? "These units see all of the image."
-          : `Patch and projection are ${height} × ${width} pixels of the image; light grey lies outside of it.`,
+          : `Patch and projection are ${height} × ${width} pixels of the image.`,
       ),
       zf.el("p", {}, "Network: ", zf.name(run.text)),
       zf.el("p", {}, "Data: ", zf.name(set.name), `${split}, ${zf.plural(set.count, "image")} searched.`),

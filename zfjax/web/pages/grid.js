@@ -24,7 +24,7 @@
     const pinned = zf.pinsOf(page.run, page.row);
     const worded = (unit) => {
       const cell = page.cells[unit];
-      const words = values ? zf.number(values[unit], 3) : "";
+      const words = values ? zf.number(values[unit], Math.abs(values[unit]) < 0.1 ? 2 : 3) : "";
       if (cell.lastChild.textContent !== words) cell.lastChild.textContent = words;
       if (pinned.has(unit) !== cell.classList.contains("pinned")) cell.classList.toggle("pinned");
       return cell;

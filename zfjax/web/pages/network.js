@@ -87,12 +87,13 @@
     return { svg, boxes, width };
   };
 
-  /* Up to nine pictures 3 x 3 in a box's slot: each a function from {x, y, width, height, ...} to SVG. */
+  /* pictures: up to nine parts of pictures, drawn 3 x 3: {href, sheet: [width, height], box: [x, y, width, height]}. */
   zf.drawCovers = (slot, pictures) => {
     const side = (PICTURES - 4) / 3;
-    pictures.forEach((picture, i) => {
+    pictures.forEach(({ href, sheet, box }, i) => {
       const [x, y] = [(i % 3) * (side + 2), Math.floor(i / 3) * (side + 2)];
-      slot.append(picture({ x, y, width: side, height: side, preserveAspectRatio: "xMidYMid slice" }));
+      const place = { x, y, width: side, height: side, preserveAspectRatio: "xMidYMid slice" };
+      slot.append(zf.cut(href, sheet, box, place));
     });
   };
 })();

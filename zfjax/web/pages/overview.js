@@ -8,9 +8,10 @@
     const found = layer.cover.map((unit) => zf.coverOf(data, unit, kind));
     try {
       const sheets = await Promise.all(found.map(({ file }) => zf.image(file)));
+      const sizes = sheets.map((image) => [image.naturalWidth, image.naturalHeight]);
       zf.drawCovers(
         slot,
-        found.map((source, i) => (place) => zf.part(source, sheets[i], place)),
+        found.map(({ file, box }, i) => ({ href: zf.url(file), box, sheet: sizes[i] })),
       );
     } catch (error) {
       zf.warn(`${error.message}: the covers of ${layer.name} are not drawn.`);

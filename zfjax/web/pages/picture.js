@@ -79,10 +79,6 @@
     return { file: sources.sheets[Math.floor(place / held)], box };
   };
 
-  /* A part {file, box} of a loaded image, as SVG: the browser decodes and scales it beside the page's own thread. */
-  zf.part = ({ file, box }, { naturalWidth: width, naturalHeight: height }, attributes) =>
-    zf.svg("svg", { viewBox: box.join(" "), ...attributes }, zf.svg("image", { href: zf.url(file), width, height }));
-
   /* A picture of one cell, drawn when its file has come. source: {file, box} or null. Options: label (its text),
      projection (keeps mid-grey around it, takes the reader's contrast), sharp (pixels stay squares). */
   zf.cell = (source, { label, projection = false, sharp = false }) => {
@@ -106,7 +102,8 @@
           return;
         }
         frame.classList.remove("waiting");
-        frame.prepend(zf.part(source, image, { role: "img", "aria-label": label }));
+        const size = [image.naturalWidth, image.naturalHeight];
+        frame.prepend(zf.cut(zf.url(source.file), size, source.box, { role: "img", "aria-label": label }));
       },
       (error) => {
         zf.warn(`${error.message}: its pictures cannot be shown.`);

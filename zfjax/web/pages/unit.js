@@ -65,6 +65,18 @@
     );
   };
 
+  /* The microscope serves the gallery of its own run, which is the first, beside itself; elsewhere there is none. */
+  function microscope({ run, row, unit }) {
+    const served =
+      /^(127\.0\.0\.1|localhost|\[::1\])$/.test(location.hostname) && location.pathname.startsWith("/gallery/");
+    if (!served || run !== zf.gallery().runs[0]) return null;
+    return zf.el(
+      "a",
+      { class: "button", href: `/${zf.link([row.slug, String(unit)])}`, "data-key": "try" },
+      "try my own picture",
+    );
+  }
+
   function actions(at) {
     const { run, row, unit, data } = at;
     const others = zf.gallery().runs.filter((other) => other.slug in data.matches);
@@ -79,6 +91,7 @@
         onclick: () => zf.pin(),
       }),
       zf.button("copy link", { "data-key": "copy", onclick: () => zf.copyLink() }),
+      microscope(at),
       ...others.map((other) =>
         zf.el(
           "a",
