@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from zfjax.cli import evaluate, prepare, reproduce, train, transfer, visualize, weights
+from zfjax.cli import evaluate, explore, prepare, reproduce, train, transfer, visualize, weights
 from zfjax.errors import InputError
 from zfjax.runtime.places import memory
 from zfjax.runtime.ranges import RANGES, check_flags
@@ -19,6 +19,7 @@ CONFIGS = {
     train.TrainConfig: {},
     evaluate.EvaluateConfig: {"ckpt": "x"},
     visualize.VisualizeConfig: {"ckpt": "x"},
+    explore.ExploreConfig: {"ckpt": "x"},
     transfer.TransferConfig: {"ckpt": "x", "dataset": "y"},
     reproduce.ReproduceConfig: {},
     prepare.PrepareConfig: {"out": "x"},
@@ -39,7 +40,7 @@ FLAGS = [flag for config in CONFIGS for flag in numeric(config)]
 
 
 def test_every_flag_that_takes_numbers_has_a_range_and_no_other_has():
-    assert len(FLAGS) >= 69
+    assert len(FLAGS) >= 71
     assert {name for *_, name in FLAGS} | {"seeds"} == set(RANGES)
 
 

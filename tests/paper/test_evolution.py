@@ -164,7 +164,7 @@ def test_a_stop_within_an_epoch_is_the_last_column(run_folder, tmp_path, monkeyp
     records = [*map(json.loads, (run_folder / "metrics.jsonl").read_text().splitlines())]
     monkeypatch.setattr("zfjax.runs.folder.read_metrics", lambda path: records[:3])
     view = View(ckpt=str(run_folder), run=load_run(run_folder), out=tmp_path)
-    moments = evolution._moments(view, evolution.Options())
+    moments = evolution.moments_of(view, evolution.Options())
     assert [moment.name for moment in moments] == ["epoch 1", "epoch 2", "epoch 5", "step 70"]
     assert moments[-1].epoch == 7 and moments[-1].step == 70
 

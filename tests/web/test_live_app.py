@@ -10,8 +10,9 @@ from PIL import Image
 
 import zfjax
 from zfjax.draw.tiles import rgb8, to_display
+from zfjax.errors import InputError
 from zfjax.paper.patches import cut_pictures, window_of
-from zfjax.web.live.microscope import MOST_HELD
+from zfjax.web.live.microscope import MOST_HELD, Microscope
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (50, 60, 3), np.uint8)
 
@@ -172,3 +173,10 @@ def test_wrong_questions_get_one_sentence(live, image, path, body, status, words
 def test_what_is_no_object_in_json(live, text):
     answer = live.ask("/project", text, Content_Type="application/json")
     assert answer.status == 400 and answer.json["error"].startswith("a question is an object in JSON, not b'")
+
+
+def test_a_network_that_has_diverged_is_refused(live):
+    run = live.desk.microscope.run
+    broken = Microscope(run._replace(params=jax.tree.map(lambda array: array * np.nan, run.params)))
+    with pytest.raises(InputError, match="the network of step 7 answers with what is no number"):
+        next(broken.prepare())

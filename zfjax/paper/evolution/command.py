@@ -37,7 +37,7 @@ def draw(view: View, options: Options) -> Drawn:
     from zfjax.paper.evolution.measure import evolve
 
     check_flags(options, "evolution")
-    moments, layers, source = _moments(view, options), view.chosen_layers(), view.dataset.train
+    moments, layers, source = moments_of(view, options), view.chosen_layers(), view.dataset.train
     chosen = dataclasses.replace(view, num_maps=options.num_maps)
     for layer in layers:
         view.chosen_maps(layer)
@@ -71,7 +71,7 @@ def _when(epoch: float, moments: list[Moment]) -> str:
     return "only at the end" if epoch == moments[-1].epoch else f"{epoch:g}"
 
 
-def _moments(view: View, options: Options) -> list[Moment]:
+def moments_of(view: View, options: Options) -> list[Moment]:
     """The epochs asked for, or those of the paper that are there and the state that the view looks at."""
     from zfjax.paper.evolution.measure import Moment
 

@@ -2,102 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from zfjax.errors import InputError
-from zfjax.layers import Dense
 from zfjax.paper.patches import sees_all
+from zfjax.paper.top_activations import Winners
 from zfjax.paper.view import View
-from zfjax.runs.fingerprint import run_fingerprint
-from zfjax.terminal import meter
-from zfjax.web.gallery.budget import Amount, expected_bytes
 from zfjax.web.gallery.collect import collect
+from zfjax.web.gallery.evolution import strongest_at
+from zfjax.web.gallery.extra_pictures import Drawing, draw_extras, loader
 from zfjax.web.gallery.folder import Building
 from zfjax.web.gallery.gallery_file import gallery_data, run_data
-from zfjax.web.gallery.layer_file import Extras, Kin, layer_data, used_images
+from zfjax.web.gallery.layer_file import Kin, layer_data, used_images
 from zfjax.web.gallery.layer_pictures import Style, draw_units, place_of
 from zfjax.web.gallery.nearest import matches, nearest
 from zfjax.web.gallery.scripts import script
+from zfjax.web.gallery.shown import Shown, Wanted, page_files
 from zfjax.web.gallery.sources import draw_sources
-from zfjax.web.gallery.statistics import LOWER, LayerStatistics
-from zfjax.web.table import layer_slugs, slugs, table
+from zfjax.web.gallery.statistics import LayerStatistics
+from zfjax.web.table import table
 
-PAGES = Path(__file__).parents[1] / "pages"
 NEAREST, MATCHES = 5, 3
 
 
-class Shown(NamedTuple):
-    """A run in the gallery. slugs: {layer: its name in links and paths}, of the layers whose units are shown."""
-
-    view: View
-    slug: str
-    slugs: dict[str, str]
-
-
-def shown_runs(views: Sequence[View], dense: bool) -> list[Shown]:
-    """The runs and their layers: those of --layers, else as Fig. 2 has them; dense: the fully connected ones too.
-
-    Raises InputError for runs that look at different images.
-    """
-    first = views[0]
-    for view in views[1:]:
-        if (view.dataset.name, len(view.source)) != (first.dataset.name, len(first.source)):
-            raise InputError(
-                f"{view.name} is of {view.dataset.name} ({len(view.source):,} images) and {first.name} of "
-                f"{first.dataset.name} ({len(first.source):,}); give --dataset, the images for both"
-            )
-    names = slugs(view.name for view in views)
-    return [Shown(view, names[view.name], layer_slugs(view.run.arch, _layers(view, dense))) for view in views]
-
-
-def _layers(view: View, dense: bool) -> list[str]:
-    every = view.run.arch.rows if dense and not view.layers else ()
-    return view.chosen_layers() + [row.name for row in every if isinstance(row.layer, Dense)]
-
-
-def settings_of(shown: Sequence[Shown], style: Style, extras: dict[str, Any]) -> dict[str, Any]:
-    """All that decides the files."""
-    first = shown[0].view
-    source = first.source
-    pages = hashlib.sha256(b"".join(path.read_bytes() for path in page_files()))
-    return {
-        "runs": [[each.view.name, run_fingerprint(each.view.run), each.view.run.step, each.slugs] for each in shown],
-        "data": [first.dataset.name, first.split, len(first.searched(source)), first.class_map],
-        "style": vars(style),
-        "extras": extras,
-        "top": first.top,
-        "seed": first.seed,
-        "pages": pages.hexdigest()[:16],
-    }
-
-
-def page_files() -> list[Path]:
-    """What the gallery's page is made of; live* is the microscope's."""
-    return [
-        path for path in sorted(PAGES.iterdir()) if path.suffix in (".html", ".js", ".css") and "live" not in path.name
-    ]
-
-
-def estimate(shown: Sequence[Shown], style: Style) -> int:
-    """Bytes that the gallery will have, before any image is looked at."""
-    first, layers, pictured = shown[0].view, [], 0
-    for each in shown:
-        view = each.view
-        for layer, slug in each.slugs.items():
-            place = place_of(view.run.arch, layer, slug, style)
-            units = view.run.arch.row(layer).shape[2]
-            layers.append((place, Amount(units, view.top, len(LOWER), 0, 0, False)))
-            pictured += units * view.top
-    images = min(pictured, len(first.searched(first.source))) if style.photos else 0
-    return expected_bytes(layers, images, style.format)
-
-
-def build(shown: Sequence[Shown], style: Style, building: Building, command: str) -> dict:
+def build(shown: Sequence[Shown], style: Style, wanted: Wanted, building: Building, command: str) -> dict:
     """Writes all files; returns the manifest."""
     first = shown[0].view
     found = [_collect(each, building) for each in shown]
@@ -116,7 +46,7 @@ def build(shown: Sequence[Shown], style: Style, building: Building, command: str
     )
     labels = {int(number): label for number, (_, _, label) in sources["images"].items()}
     for each, statistics in zip(shown, found, strict=True):
-        _build_run(each, statistics, list(zip(shown, found, strict=True)), labels, style, building)
+        _build_run(each, statistics, list(zip(shown, found, strict=True)), labels, style, wanted, building)
     runs = [_run(each, statistics) for each, statistics in zip(shown, found, strict=True)]
     data = gallery_data(first, runs, sources, building.settings, photos=style.photos)
     building.write("data/gallery.js", script("gallery", data))
@@ -134,7 +64,7 @@ def _collect(each: Shown, building: Building) -> dict[str, LayerStatistics]:
         top=view.top,
         indices=view.searched(view.source),
         work=building.work / each.slug,
-        data={"name": view.dataset.name, "split": view.split, "fingerprint": view.dataset.fingerprint()},
+        data=_data(view),
         batch_size=view.batch_size,
         seed=view.seed,
         progress=view.progress,
@@ -158,6 +88,7 @@ def _build_run(
     everyone: list[tuple[Shown, dict[str, LayerStatistics]]],
     labels: dict[int, int],
     style: Style,
+    wanted: Wanted,
     building: Building,
 ) -> None:
     """Layer after layer; one whose data is there is whole."""
@@ -165,28 +96,44 @@ def _build_run(
     for layer, slug in each.slugs.items():
         if not building.has(f"data/{each.slug}/{slug}.js"):
             left[layer] = slug
-    pictures = sum(2 * _pictures(statistics[layer]) for layer in left)
-    with meter(total=pictures, desc=f"drawing {view.name}", unit=" pictures", disable=not view.progress) as bar:
-        for layer, slug in left.items():
-            found = statistics[layer]
-            place = place_of(view.run.arch, layer, f"img/{each.slug}/{slug}", style)
-            draw_units(view.run, view.source, layer, [found.top, *found.lower], place, style, building, bar)
-            data = layer_data(
-                found,
-                place,
-                labels,
-                Kin(*nearest(found.peaks, NEAREST)),
-                _matches(each, layer, found, everyone),
-                Extras(),
-                whole=sees_all(view.run.arch, layer),
-            )
-            building.write(f"data/{each.slug}/{slug}.js", script(f"{each.slug}/{slug}", data))
+    strongest = _strongest(each, {layer: statistics[layer].top for layer in left}, building) if left else {}
+    for layer, slug in left.items():
+        found = statistics[layer]
+        place = place_of(view.run.arch, layer, f"img/{each.slug}/{slug}", style)
+        draw_units(view.run, view.source, layer, [found.top, *found.lower], place, style, building, view.progress)
+        drawing = Drawing(each, layer, found.top, place, style, building)
+        data = layer_data(
+            found,
+            place,
+            labels,
+            Kin(*nearest(found.peaks, NEAREST)),
+            _matches(each, layer, found, everyone),
+            draw_extras(drawing, wanted, strongest.get(layer)),
+        )
+        building.write(f"data/{each.slug}/{slug}.js", script(f"{each.slug}/{slug}", data))
 
 
-def _pictures(found: LayerStatistics) -> int:
-    from zfjax.paper.top_activations import responds
+def _strongest(each: Shown, tops: dict[str, Winners], building: Building) -> dict[str, Winners]:
+    """{layer: the strongest activation of each unit at each moment}; none of a run that has kept but one."""
+    view = each.view
+    if not each.moments:
+        return {}
+    return strongest_at(
+        loader(each),
+        each.moments,
+        view.source,
+        tops,
+        indices=view.searched(view.source),
+        work=building.work / f"{each.slug}-evolution",
+        data=_data(view),
+        batch_size=view.batch_size,
+        progress=view.progress,
+    )
 
-    return sum(int(responds(row).sum()) for row in (found.top, *found.lower))
+
+def _data(view: View) -> dict[str, Any]:
+    """What tells the images from others."""
+    return {"name": view.dataset.name, "split": view.split, "fingerprint": view.dataset.fingerprint()}
 
 
 def _matches(

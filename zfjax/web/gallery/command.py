@@ -13,6 +13,7 @@ from zfjax.web.gallery.folder import NAME, Building, faults, finished
 from zfjax.web.gallery.formats import Format, check_format
 
 PAGE = "index.html"
+_SMALL = 50e6  # multiply-adds: zf-mini has 24 million, ZFNet a billion
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,13 @@ class Options:
     """The fully connected layers too."""
     photos: bool = True
     """Patches of the images; without them only projections and numbers are kept."""
+    evolution: bool = True
+    """Each unit at the epochs that the run kept; each of them takes a search of its own."""
+    methods: bool = True
+    """Each unit's strongest image by other methods too."""
+    occlusion: bool | None = None
+    """Each unit's strongest image under a grey square; None: of networks of less than 50 million multiply-adds, for it
+    takes a hundred forward passes a unit."""
     check: bool = False
     """Look whether the gallery that is there is as it was written, and do nothing else."""
 
@@ -41,17 +49,21 @@ def draw(views: list[View], options: Options) -> Drawn:
         say(f"{out / NAME} is as it was written")
         return Drawn([], None)
     check_format(options.format)
-    from zfjax.web.gallery.build import build, estimate, settings_of, shown_runs
+    from zfjax.web.gallery.build import build
     from zfjax.web.gallery.layer_pictures import Style
+    from zfjax.web.gallery.shown import Wanted, estimate, settings_of, shown_runs
 
     first = views[0]
     style = Style(options.thumb, options.format, first.percentile, options.photos, first.overlap, first.norm)
-    shown = shown_runs(views, options.dense)
-    settings = settings_of(shown, style, {})
+    small = all(view.run.arch.forward_mult_adds() < _SMALL for view in views)
+    occlusion = small if options.occlusion is None else options.occlusion
+    wanted = Wanted(options.evolution, options.methods, occlusion)
+    shown = shown_runs(views, options.dense, wanted)
+    settings = settings_of(shown, style, wanted)
     if not finished(out, settings):
         units = sum(each.view.run.arch.row(layer).shape[2] for each in shown for layer in each.slugs)
-        say(f"{units:,} units; the gallery will take about {estimate(shown, style) / 1e6:.1f} MB")
-        manifest = build(shown, style, Building(out, settings), command=" ".join(sys.argv))
+        say(f"{units:,} units; the gallery will take about {estimate(shown, style, wanted) / 1e6:.1f} MB")
+        manifest = build(shown, style, wanted, Building(out, settings), command=" ".join(sys.argv))
         say(f"{len(manifest['files']):,} files, {manifest['total'] / 1e6:.1f} MB; open this in a browser:")
     return Drawn([out / NAME / PAGE], None)
 

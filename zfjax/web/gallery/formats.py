@@ -18,9 +18,10 @@ _LOSSY = {
     "webp": {"method": 4},
     "jpeg": {"subsampling": 0, "optimize": True},
 }
-# Some 30 dB of projections. Small cells are drawn larger than they are, which shows what was lost.
-_QUALITY = {"avif": (60, 70), "webp": (80, 90), "jpeg": (75, 85)}
-_SMALL_PX = 48
+# The nearest to the eye are the top nine, some 30 dB of projections. Small cells are drawn larger than they are, which
+# shows what was lost.
+_QUALITY = {"avif": (60, 45), "webp": (80, 65), "jpeg": (75, 60)}  # of the top nine, of all else
+_SMALL_PX, _SMALL_MORE = 48, 12
 MAX_SIDE = 2176  # of a sheet: 32 covers with their gutters; 19 MB once it is decoded
 
 
@@ -37,13 +38,14 @@ def suffix(name: Format, *, exact: bool) -> str:
     return "png" if name == "jpeg" else "webp"
 
 
-def encode(picture: np.ndarray, name: Format, cell: tuple[int, int], *, exact: bool) -> bytes:
+def encode(picture: np.ndarray, name: Format, cell: tuple[int, int], *, exact: bool, top: bool = False) -> bytes:
     """uint8 [h, w, 3] of cells of this size -> the bytes of a file. exact: to the bit, for what is tiny and drawn
-    larger."""
+    larger. top: of a unit's strongest responses."""
     height, width = picture.shape[:2]
     assert max(height, width) <= MAX_SIDE, f"a sheet of {height}x{width} pixels"
     file, kind = io.BytesIO(), suffix(name, exact=exact)
-    lossy = {**_LOSSY[name], "quality": _QUALITY[name][max(cell) <= _SMALL_PX]}
+    quality = _QUALITY[name][not top] + (_SMALL_MORE if max(cell) <= _SMALL_PX else 0)
+    lossy = {**_LOSSY[name], "quality": quality}
     options = {"webp": {"lossless": True, "method": 4}, "png": {"optimize": True}}[kind] if exact else lossy
     Image.fromarray(picture).save(file, kind, **options)
     return file.getvalue()

@@ -9,17 +9,10 @@ import numpy as np
 
 from zfjax.paper.top_activations import Winners, responds
 from zfjax.web.gallery.cells import GUTTER
+from zfjax.web.gallery.extra_pictures import Extras
 from zfjax.web.gallery.layer_pictures import Place
 from zfjax.web.gallery.scripts import short
 from zfjax.web.gallery.statistics import LOWER, LayerStatistics
-
-
-class Extras(NamedTuple):
-    """What not every gallery has, as the page's data."""
-
-    evolution: dict | None = None
-    methods: list[str] | None = None
-    occlusion: dict | None = None
 
 
 class Kin(NamedTuple):
@@ -36,18 +29,15 @@ def layer_data(
     nearest: Kin,
     matches: dict[str, tuple[str, Kin]],
     extras: Extras,
-    *,
-    whole: bool,
 ) -> dict[str, Any]:
-    """labels: class of each image, -1 where none is known. matches: {other run: (its layer, the units there)}, slugs.
-    whole: every unit sees all of the image."""
+    """labels: class of each image, -1: unknown. matches: {other run: (its layer, the units there)}, slugs."""
     classes, shares = commonest(found.top, labels)
     units = len(found.maximum)
     columns = {name: short(getattr(found, key)) for name, key in _STATISTICS.items()}
     return {
         "units": units,
         "window": list(place.window),
-        "whole": whole,
+        "whole": place.whole,
         "statistics": columns | {"share": short(shares)},
         "class": classes.tolist(),
         "histogram": {"low": short(found.low), "high": short(found.high), "counts": found.counts.tolist()},

@@ -16,7 +16,7 @@ from zfjax.ops import Overlap
 from zfjax.paper.patches import sees_all, window_of
 from zfjax.paper.top_activations import FeatureMap, Winners, project_winners, responds
 from zfjax.runs.run import Run
-from zfjax.terminal import Meter
+from zfjax.terminal import meter
 from zfjax.web.gallery.cells import BLANK, GUTTER, Cell, cell_of, is_exact, patch_cells, projection_cells, sheet, strip
 from zfjax.web.gallery.folder import Building
 from zfjax.web.gallery.formats import MAX_SIDE, Format, encode, suffix
@@ -46,7 +46,8 @@ class Place(NamedTuple):
     cell: Cell
     cover: Cell
     exact: bool
-    patches: bool  # whether strips have them: not of units that see the whole image, which are shown once for all
+    whole: bool  # every unit sees all of the image
+    patches: bool  # whether strips have them: not of whole images, which are shown once for all
     columns: int  # of a sheet of covers
     suffix: str
 
@@ -63,7 +64,7 @@ class Place(NamedTuple):
 def place_of(arch: Arch, layer: str, folder: str, style: Style) -> Place:
     """folder: "img/RUN/LAYER"."""
     window = window_of(arch, layer)
-    exact = is_exact(window)
+    exact, whole = is_exact(window), sees_all(arch, layer)
     cover = cell_of(window, COVER_PX)
     return Place(
         folder,
@@ -71,7 +72,8 @@ def place_of(arch: Arch, layer: str, folder: str, style: Style) -> Place:
         cell_of(window, style.thumb),
         cover,
         exact,
-        style.photos and not sees_all(arch, layer),
+        whole,
+        style.photos and not whole,
         min(32, MAX_SIDE // (max(cover) + 2 * GUTTER)),
         suffix(style.format, exact=exact),
     )
@@ -85,16 +87,18 @@ def draw_units(
     place: Place,
     style: Style,
     building: Building,
-    bar: Meter,
+    progress: bool,
 ) -> None:
     """Strips of all units of a layer and its sheets of covers, into the gallery.
 
-    rows: the top nine, and the lower rows; [units, k] each. bar: counts pictures.
+    rows: the top nine, and the lower rows; [units, k] each.
     """
     together = Winners(*(np.concatenate(column, axis=1) for column in zip(*rows, strict=True)))
     units = len(together.value)
     covers = {kind: np.full((units, *place.cover, 3), BLANK, np.uint8) for kind in "pi"}
-    with ThreadPoolExecutor() as pool:
+    pictures = int(responds(together).sum())
+    bar = meter(total=pictures, desc=f"drawing {layer}", unit=" projections", disable=not progress)
+    with bar, ThreadPoolExecutor() as pool:
         for chunk in _chunks(units, together.value.shape[1], run.arch.channels, place.window):
             found = project_winners(
                 run, source, {layer: together}, {layer: chunk}, overlap=style.overlap, norm=style.norm
@@ -104,7 +108,7 @@ def draw_units(
             for feature, job in zip(found, jobs, strict=True):
                 for kind, cover in job.result().items():
                     covers[kind][feature.index] = cover
-                bar.update(2 * len(feature.activations))
+                bar.update(len(feature.activations))
     for kind, cells in covers.items():
         for number, name in enumerate(place.sheets(kind, units)):
             some = cells[number * place.columns**2 : (number + 1) * place.columns**2]
@@ -138,7 +142,7 @@ def _draw(
             if place.patches:
                 cells.insert(0, patch_cells(feature.patches[part], place.cell))
             rows = [_at(each, columns, width) for each in cells]
-            data = encode(strip(rows), style.format, place.cell, exact=place.exact)
+            data = encode(strip(rows), style.format, place.cell, exact=place.exact, top=kind == "u")
             building.write(place.unit(kind, feature.index), data)
     if not top:
         return {}
