@@ -53,7 +53,7 @@
       ["ArrowDown", "k"],
       "move the cell in its map, or the brush; with Shift by five",
       (far) => move(1, 0, far),
-      "arrows, i j k l",
+      ["arrows", "i j k l"],
     ],
     [["n"], "next unit, in the order shown", () => walk(1)],
     [["p"], "previous unit", () => walk(-1)],
@@ -75,7 +75,7 @@
     [["w"], "previous picture", () => live.source.step(-1)],
     [["g"], "the network's drawing", () => live.network.open()],
     [["c"], "camera on, off", () => live.camera.start()],
-    [[" "], "freeze the camera", () => live.camera.toggle(), "Space"],
+    [[" "], "freeze the camera", () => live.camera.toggle(), ["Space"]],
     [["q"], "brush on, off; Enter paints", () => live.brush.toggle()],
     [["["], "smaller brush", () => live.brush.grow(1 / 1.3)],
     [["]"], "larger brush", () => live.brush.grow(1.3)],
@@ -111,7 +111,7 @@
   }
 
   function row([keys, text, , names]) {
-    const shown = (names ? [names] : keys).flatMap((key) => [zf.el("kbd", {}, key), " "]);
+    const shown = (names || keys).flatMap((key) => [zf.el("kbd", {}, key), " "]);
     return zf.el("div", {}, zf.el("span", {}, ...shown), zf.el("span", {}, text));
   }
 
