@@ -238,6 +238,7 @@ def test_back_retraces_units_and_links_to_nothing_are_said(page):
     expect(page.locator("#caption")).to_contain_text("conv1 unit 3")
     for fragment, sentence in (
         ("#/<img src=x>/3", "This network has no layer <img src=x>"),
+        ("#/constructor/3", "This network has no layer constructor"),
         ("#/conv1/99", "conv1 has units 0 to 11, none is called 99."),
         ("#/conv1/3?at=16,0", "The maps of conv1 have 16 x 16 places, none at 16,0."),
         ("#/conv1/3?method=magic", "There is no method magic"),

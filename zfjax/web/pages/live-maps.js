@@ -166,9 +166,11 @@
     draw();
   }
 
+  // Of maps that are about to be replaced by another layer's, nothing is chosen.
   function choose(found) {
-    if (found) live.choose({ unit: found.unit, at: found.at });
-    return found;
+    if (!found || maps.layer !== live.state.layer) return false;
+    live.choose({ unit: found.unit, at: found.at });
+    return true;
   }
 
   function listen() {

@@ -9,7 +9,7 @@
   const SMALL = 128; // pixels of a picture's side up to which one wants to see each
   const now = {
     arch: null,
-    layers: {},
+    layers: Object.create(null), // by slug; an address may ask for "constructor"
     shown: [],
     named: new Set(),
     image: null,
