@@ -44,7 +44,7 @@ HOSTILE = (
 CLASSES = ("box", "dog", "face", "tree")
 METHODS = ["deconvnet", "gradient", "guided", "gradient * input"]
 MOMENTS = ["epoch 1", "epoch 2", "epoch 5", "epoch 10"]
-LOWER = ("90 to 99 %", "50 to 90 %", "any response")
+LOWER = ("90 to 99 %", "50 to 90 %", "below 50 %")
 GUTTER, IMAGES = 2, 300
 
 

@@ -21,7 +21,7 @@ from zfjax.web.gallery import build as building
 from zfjax.web.gallery.cells import GUTTER
 
 LIMIT, TOP = 12, 4
-FLAGS = ["--figure=gallery", f"--limit={LIMIT}", f"--top={TOP}", "--batch_size=4", "--gallery.no_occlusion"]
+FLAGS = ["--figure=gallery", f"--limit={LIMIT}", f"--top={TOP}", "--batch_size=4", "--gallery.occlusion=False"]
 
 
 def draw(monkeypatch, *flags):

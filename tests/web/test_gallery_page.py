@@ -116,7 +116,7 @@ def test_numbers_of_a_unit_are_those_of_the_data(reader, gallery):
     for name in (
         "90 to 99 %",
         "50 to 90 %",
-        "any response",
+        "below 50 %",
         "epoch 10",
         "guided",
         "Units like it",

@@ -98,7 +98,7 @@ def _draw_methods(drawing: Drawing) -> list[str]:
     options = {"overlap": drawing.style.overlap, "norm": drawing.style.norm, "progress": view.progress}
     for group in methods_of(view.run, view.source, drawing.layer, drawing.top, drawing.alive, **options):
         drawing.write_signed("m", group.units, group.pictures)
-    return list(METHODS)
+    return [name.replace("_", " ") for name in METHODS]
 
 
 def _draw_occlusion(drawing: Drawing) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from zfjax.layers import Shape
 from zfjax.paper.top_activations import Winners
 from zfjax.web.gallery.parts import LayerPart, Part
 
-LOWER = ("90 to 99 %", "50 to 90 %", "any response")  # the rows of a unit's weaker images
+LOWER = ("90 to 99 %", "50 to 90 %", "below 50 %")  # the rows of a unit's weaker images
 ROW = 3  # images in each of them
 BINS = 16
 _UNITS = 256  # looked at together: at 20,000 images 40 MB of random numbers
@@ -37,8 +37,8 @@ class LayerStatistics(NamedTuple):
 def summarise(parts: Iterable[Part], shapes: Mapping[str, Shape], top: int, seed: int) -> dict[str, LayerStatistics]:
     """The statistics of all images of the parts, which come in the order of the search.
 
-    The weaker images are drawn with `seed` among the sampled ones whose maximum lies between two quantiles of all
-    sampled maxima, the upper one excluded, or among those with any response; each is shown at its maximum.
+    The weaker images are drawn with `seed` among the sampled ones with a response whose maximum lies between two
+    quantiles of all sampled maxima, the upper one excluded; each is shown at its maximum.
     """
     count, images = 0, [np.zeros(0, np.int32)]
     layers = {layer: _Sums(shape, top) for layer, shape in shapes.items()}
@@ -113,7 +113,8 @@ def _ranges(peaks: np.ndarray, quantiles: np.ndarray) -> list[np.ndarray]:
     """For each of LOWER, which of the maxima [M, U] lie in it."""
     middle, high, highest = quantiles
     responds = peaks != 0
-    return [responds & (high <= peaks) & (peaks < highest), responds & (middle <= peaks) & (peaks < high), responds]
+    between = [(high, highest), (middle, high), (-np.inf, middle)]
+    return [responds & (low <= peaks) & (peaks < end) for low, end in between]
 
 
 def _nobody(maps: int) -> tuple[Winners, ...]:
