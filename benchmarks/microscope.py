@@ -175,6 +175,8 @@ def measure(run, name: str, clicks: int) -> None:
 
 
 def bench(config: Config) -> None:
+    import jax
+
     from zfjax.preprocess import Preprocess
     from zfjax.runs.run import Run, load_run
     from zfjax.runtime.compile_cache import keep_programs
@@ -187,7 +189,11 @@ def bench(config: Config) -> None:
         preprocess = Preprocess(arch.image_size, arch.image_size, np.full(arch.channels, MEAN, np.float32))
         names = tuple(f"class {number}" for number in range(arch.num_classes))
         mean = np.full((arch.image_size, arch.image_size, arch.channels), MEAN, np.float32)
-        measure(Run(arch, params, preprocess, mean, names, {}, 0), f"{config.arch}, random weights", config.runs)
+        measure(
+            Run(arch, jax.device_put(params), preprocess, mean, names, {}, 0),
+            f"{config.arch}, random weights",
+            config.runs,
+        )
 
 
 if __name__ == "__main__":
