@@ -9,7 +9,7 @@ import zfjax.web.gallery.collect as module
 from zfjax.convnet import forward
 from zfjax.errors import InputError
 from zfjax.paper.top_activations import strongest_activations
-from zfjax.web.gallery.collect import collect, strongest_kept
+from zfjax.web.gallery.collect import collect
 
 COUNT, SIDE = 12, canvas_side(TINY)
 MEAN = np.full((SIDE, SIDE, 3), 127.0, np.float32)
@@ -183,11 +183,6 @@ def test_some_images_in_any_order_and_stand_ins_do_not_count(run, maps, tmp_path
     np.testing.assert_allclose(found.mean, seen.mean(axis=(0, 1, 2)), rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(found.density, (seen > 0).mean(axis=(0, 1, 2)).astype(np.float32))
     assert {image for row in found.lower for image in row.image.ravel()} <= {-1, 9, 1, 2}
-
-
-def test_the_strongest_alone(run, found, tmp_path):
-    kept = strongest_kept(run, Noise(), LAYERS, work=tmp_path, top=1, batch_size=4)
-    same(kept, {layer: jax.tree.map(lambda column: column[:, :1], each.top) for layer, each in found.items()})
 
 
 def test_what_cannot_be_searched_is_one_sentence(run, tmp_path):
