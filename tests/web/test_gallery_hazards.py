@@ -120,7 +120,8 @@ def test_axe_finds_nothing_serious_on_any_page(chromium, gallery, scheme):
         painted(reader.page)
         if address == ROUTES[2]:
             reader.press("?")  # the dialog too
-        found = Axe().run(reader.page).response["violations"]
+        options = {"runOnly": ["color-contrast"]} if scheme == "dark" else None  # what the scheme changes
+        found = Axe().run(reader.page, options=options).response["violations"]
         bad = [(each["id"], each["nodes"][0]["html"][:150]) for each in found if each["impact"] != "minor"]
         assert bad == [], address
     reader.context.close()

@@ -158,6 +158,7 @@ def test_back_and_forward_retrace_and_reload_shows_the_same(reader, gallery):
     reader.open(gallery.as_uri())
     page = reader.page
     page.get_by_role("link", name=re.compile("^conv5: Conv")).click()
+    page.locator("#q").fill("0-11")
     page.locator("[data-key='sort']").select_option("density")
     page.locator("[data-key='show']").select_option("alive")
     page.locator("[data-key='cover patch']").click()

@@ -18,6 +18,7 @@
 
   zf.responses = (at) => {
     const { data, unit } = at;
+    if (zf.isDead(data, unit)) return null;
     const low = data.histogram.low ? data.histogram.low[unit] : 0;
     const marks = data.top[unit].map((found) => found[3]);
     const chart = zf.histogram(data.histogram.counts[unit], low, data.histogram.high[unit], {
@@ -42,7 +43,7 @@
 
   zf.lower = (at) => {
     const { data, unit } = at;
-    if (!data.lower.length || !data.top[unit].length) return null;
+    if (!data.lower.length || zf.isDead(data, unit)) return null;
     const rows = data.lower.map(({ name, units }, row) =>
       zf.el(
         "div",
@@ -117,7 +118,7 @@
 
   zf.evolution = (at) => {
     const { data, unit, query } = at;
-    if (!data.evolution || !data.top[unit].length) return null;
+    if (!data.evolution || zf.isDead(data, unit)) return null;
     const { moments, values } = data.evolution;
     const now = zf.momentOf(data, query);
     const slider = zf.el("input", {
@@ -154,7 +155,7 @@
 
   zf.methods = (at) => {
     const { data, unit, query } = at;
-    if (!data.methods || !data.top[unit].length) return null;
+    if (!data.methods || zf.isDead(data, unit)) return null;
     return zf.el(
       "section",
       {},
@@ -170,7 +171,7 @@
 
   zf.occlusion = (at) => {
     const { data, unit, row } = at;
-    if (!data.occlusion || !data.top[unit].length) return null;
+    if (!data.occlusion || zf.isDead(data, unit)) return null;
     const file = zf.strip(data.pictures, "o", unit);
     const cell = (i, label) =>
       zf.cell({ file, box: zf.box(data.pictures, i, 0) }, { label: `${row.name} unit ${unit}, ${label}` });

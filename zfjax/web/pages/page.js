@@ -68,16 +68,20 @@
     const shown =
       row && zf.el("p", {}, zf.el("a", { href: zf.link([home.slug, row.slug]) }, "All units of ", zf.name(row.name)));
     main.replaceChildren(
-      zf.el("h1", {}, "Nothing here"),
-      zf.el("p", { class: "lead" }, sentence),
-      shown || "",
       zf.el(
-        "p",
-        {},
-        zf.el("a", { href: zf.link([home.slug]) }, "The network ", zf.name(home.name)),
-        " has these layers:",
+        "div",
+        { class: "lost" },
+        zf.el("h1", {}, "Nothing here"),
+        zf.el("p", { class: "lead" }, sentence),
+        shown || "",
+        zf.el(
+          "p",
+          {},
+          zf.el("a", { href: zf.link([home.slug]) }, "The network ", zf.name(home.name)),
+          " has these layers:",
+        ),
+        zf.el("ul", { class: "names" }, ...layers),
       ),
-      zf.el("ul", { class: "names" }, ...layers),
     );
   }
 

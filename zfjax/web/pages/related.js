@@ -33,7 +33,7 @@
 
   zf.nearest = ({ run, row, data, unit, side }) => {
     const found = data.nearest[unit];
-    if (!found.length) return null;
+    if (!found.length || zf.isDead(data, unit)) return null;
     const cards = found.map(([other, value], i) =>
       zf.unitCard(run, row, other, zf.number(value, 2), zf.keep(zf.VIEW, zf.LIST), `${side} near ${i}`),
     );
@@ -55,7 +55,7 @@
     Object.entries(data.matches).map(([slug, match]) => {
       const other = zf.findRun(slug);
       const layer = other && zf.findLayer(other, match.layer);
-      if (!layer || !match.units[unit].length) return null;
+      if (!layer || !match.units[unit].length || zf.isDead(data, unit)) return null;
       const here = [run.slug, row.slug, String(unit)];
       const cards = match.units[unit].map(([number, value], i) => {
         const card = zf.unitCard(

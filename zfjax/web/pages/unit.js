@@ -156,7 +156,7 @@
   zf.readyNeighbours = (at) => {
     const { units, at: now } = zf.steps(at);
     const { data } = at;
-    const letters = ["u", "q", data.evolution && "e", data.methods && "m", data.occlusion && "o"].filter(Boolean);
+    const letters = ["u", data.evolution && "e", data.methods && "m", data.occlusion && "o"].filter(Boolean);
     requestIdleCallback(() => {
       if (shown[0] !== at) return;
       for (const unit of [units[now + 1], units[now - 1]]) {
