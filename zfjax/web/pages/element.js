@@ -35,6 +35,9 @@
     return shown.replace("-", "−");
   };
 
+  /* Calls back when nothing else is to do; Safari has no such call of its own. */
+  zf.idle = (task) => (window.requestIdleCallback || ((later) => setTimeout(later, 200)))(task);
+
   zf.count = (value) => value.toLocaleString("en-US");
   zf.percent = (value) => `${zf.number(100 * value, 3)} %`;
   zf.plural = (count, noun) => `${zf.count(count)} ${noun}${count === 1 ? "" : "s"}`;

@@ -92,7 +92,7 @@
     const size = at.run.image_size;
     const { top, left, height, width } = zf.fieldOf(at.row, found[1], found[2], size);
     const picture = zf.cell(zf.thumbnailOf(found[0]), { label: `source image ${zf.sourceOf(found[0]).name}` });
-    picture.classList.add("square");
+    if (at.data.whole) return picture;
     const frame = { x: left, y: top, width, height };
     picture.append(
       zf.svg(
@@ -126,7 +126,7 @@
         "div",
         { class: "three" },
         figure(whole(at, found), at.data.whole ? "image" : "image, framed what it sees"),
-        figure(patch, at.data.whole ? "seen: all of it" : "patch"),
+        !at.data.whole && figure(patch, "patch"),
         figure(projection, "projection"),
       ),
       zf.facts(facts),

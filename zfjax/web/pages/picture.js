@@ -28,7 +28,7 @@
     const image = await loaded(file);
     const warn = (error) => zf.warn(`${error.message}: parts of it are not drawn.`);
     if (image.naturalWidth * image.naturalHeight < LARGE) await check(image, file);
-    else requestIdleCallback(() => check(image, file).catch(warn));
+    else zf.idle(() => check(image, file).catch(warn));
     return image;
   }
 

@@ -63,6 +63,8 @@
   /* What the box says after the page has changed: the filter of a grid, else nothing. */
   zf.fillSearch = () => {
     const box = document.getElementById("q");
+    const layers = zf.shownLayers(here().run);
+    box.placeholder = layers.length ? `${layers[layers.length - 1].name} 12 or a class` : "a class";
     if (document.activeElement === box) return;
     box.value = zf.route.parts.length === 2 ? zf.route.query.q || "" : "";
     hint("");

@@ -157,7 +157,7 @@
     const { units, at: now } = zf.steps(at);
     const { data } = at;
     const letters = ["u", data.evolution && "e", data.methods && "m", data.occlusion && "o"].filter(Boolean);
-    requestIdleCallback(() => {
+    zf.idle(() => {
       if (shown[0] !== at) return;
       for (const unit of [units[now + 1], units[now - 1]]) {
         if (unit === undefined || zf.isDead(data, unit)) continue;
