@@ -36,7 +36,7 @@
     }
   }
 
-  // The strongest maps, as parts of one sheet in a data: address: each a function from its place to SVG.
+  // The strongest maps as one sheet in a data: address, and where each stands on it.
   function covers(maps) {
     const units = live.raster.ranked(maps).slice(0, NINE);
     const { height, width } = maps;
@@ -47,10 +47,7 @@
       sheet.getContext("2d").putImageData(image, i * width, 0);
     });
     const href = sheet.toDataURL();
-    return units.map((_, i) => (place) => {
-      const image = zf.svg("image", { href, width: sheet.width, height: sheet.height });
-      return zf.svg("svg", { viewBox: `${i * width} 0 ${width} ${height}`, ...place }, image);
-    });
+    return units.map((_, i) => ({ href, sheet: [sheet.width, sheet.height], box: [i * width, 0, width, height] }));
   }
 
   // A box is chosen as a tab is: the unit looked at last in that layer, the same place of the picture.
