@@ -12,10 +12,11 @@ install: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-# Trains ZF's small sister on rendered scenes and draws what its features look like.
+# Trains ZF's small sister on rendered scenes, draws what its features look like, and makes a gallery to walk through.
 demo: install
 	$(BIN)/python train.py --arch=zf-mini --dataset=scenes
 	$(BIN)/python visualize.py --ckpt=runs/zf-mini
+	$(BIN)/python visualize.py --ckpt=runs/zf-mini --figure=gallery
 
 test: install
 	$(BIN)/python -m pytest

@@ -71,6 +71,7 @@ NO_JAX = {
         "paper.view",
         "paper.default_layers",
         "web.table",
+        "web.gallery.folder",
         "web.live.fence",
     )
 }
@@ -195,6 +196,12 @@ def test_all_is_printed_at_one_place_and_files_are_utf_8(module):
         ours = isinstance(call.func, ast.Attribute) and getattr(call.func.value, "id", "") == "files"
         if name in ("read_text", "write_text") and isinstance(call.func, ast.Attribute) and not ours:
             assert any(given.arg == "encoding" for given in call.keywords), f"line {call.lineno}: in the user's locale"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "zfjax" / "web" / "pages").glob("*.js")), ids=lambda path: path.name)
+def test_scripts_of_the_pages_stay_short(path):
+    lines = path.read_text().splitlines()
+    assert len(lines) <= FILE_LINES and max(map(len, lines)) <= 120
 
 
 @pytest.mark.parametrize("path", [*PACKAGE, *ROOT.glob("*.py")], ids=lambda path: str(path.relative_to(ROOT)))

@@ -15,9 +15,9 @@ from zfjax.web.gallery.evolution import strongest_at
 from zfjax.web.gallery.extra_pictures import Drawing, draw_extras, loader
 from zfjax.web.gallery.folder import Building
 from zfjax.web.gallery.gallery_file import gallery_data, run_data
-from zfjax.web.gallery.layer_file import Kin, layer_data, used_images
+from zfjax.web.gallery.layer_file import layer_data, used_images
 from zfjax.web.gallery.layer_pictures import Style, draw_units, place_of
-from zfjax.web.gallery.nearest import matches, nearest
+from zfjax.web.gallery.nearest import Neighbours, matches, nearest, shared_peaks
 from zfjax.web.gallery.scripts import script
 from zfjax.web.gallery.shown import Shown, Wanted, page_files
 from zfjax.web.gallery.sources import draw_sources
@@ -106,7 +106,7 @@ def _build_run(
             found,
             place,
             labels,
-            Kin(*nearest(found.peaks, NEAREST)),
+            nearest(found.peaks, NEAREST),
             _matches(each, layer, found, everyone),
             draw_extras(drawing, wanted, strongest.get(layer)),
         )
@@ -138,7 +138,7 @@ def _data(view: View) -> dict[str, Any]:
 
 def _matches(
     each: Shown, layer: str, found: LayerStatistics, everyone: list[tuple[Shown, dict[str, LayerStatistics]]]
-) -> dict[str, tuple[str, Kin]]:
+) -> dict[str, tuple[str, Neighbours]]:
     """{other run: (its layer, its units that respond most alike)}: the layer of that name, else the one as far up."""
     known = {}
     for other, statistics in everyone:
@@ -148,7 +148,7 @@ def _matches(
         partner = (
             layer if layer in there else there[round(here.index(layer) / max(1, len(here) - 1) * (len(there) - 1))]
         )
-        known[other.slug] = (other.slugs[partner], Kin(*matches(found.peaks, statistics[partner].peaks, MATCHES)))
+        known[other.slug] = (other.slugs[partner], matches(*shared_peaks(found, statistics[partner]), MATCHES))
     return known
 
 

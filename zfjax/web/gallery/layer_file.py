@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -11,23 +11,17 @@ from zfjax.paper.top_activations import Winners, responds
 from zfjax.web.gallery.cells import GUTTER
 from zfjax.web.gallery.extra_pictures import Extras
 from zfjax.web.gallery.layer_pictures import Place
+from zfjax.web.gallery.nearest import Neighbours
 from zfjax.web.gallery.scripts import short
 from zfjax.web.gallery.statistics import LOWER, LayerStatistics
-
-
-class Kin(NamedTuple):
-    """Units that respond alike: numbers and correlations, [units, k] each; NaN where there are fewer."""
-
-    units: np.ndarray
-    correlation: np.ndarray
 
 
 def layer_data(
     found: LayerStatistics,
     place: Place,
     labels: dict[int, int],
-    nearest: Kin,
-    matches: dict[str, tuple[str, Kin]],
+    nearest: Neighbours,
+    matches: dict[str, tuple[str, Neighbours]],
     extras: Extras,
 ) -> dict[str, Any]:
     """labels: class of each image, -1: unknown. matches: {other run: (its layer, the units there)}, slugs."""
@@ -91,8 +85,8 @@ def _spots(winners: Winners) -> list[list[list[float]]]:
     return found
 
 
-def _pairs(kin: Kin) -> list[list[list[float]]]:
-    rows = zip(kin.units.tolist(), kin.correlation.tolist(), strict=True)
+def _pairs(kin: Neighbours) -> list[list[list[float]]]:
+    rows = zip(kin.unit.tolist(), kin.correlation.tolist(), strict=True)
     return [[[unit, short(c)] for unit, c in zip(*row, strict=True) if np.isfinite(c)] for row in rows]
 
 

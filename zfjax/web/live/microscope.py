@@ -21,7 +21,6 @@ from zfjax.draw.tiles import display_limit, rgb8, with_limit
 from zfjax.errors import InputError
 from zfjax.layers import Dropout, Identity
 from zfjax.ops import Overlap
-from zfjax.paper.methods.methods import Effort, Question, explain
 from zfjax.paper.patches import cut_patch, cut_pictures, sees_all, window_of
 from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
@@ -163,35 +162,28 @@ class Microscope:
         return Held(secrets.token_hex(16), name, label, pixels, inputs, seen, probabilities)
 
     def _project(self, image: Held, asked: Asked) -> Shown:
-        pixels, top, left = self._deconvnet(image, asked) if asked.method == "deconvnet" else self._other(image, asked)
+        pixels, top, left = self._down(image, asked)
         value = float(np.asarray(image.seen.activations[asked.layer])[0, asked.row, asked.col, asked.unit])
         gain = display_limit(pixels)
         return Shown(rgb8(with_limit(pixels, gain)), top, left, value, gain)
 
-    def _deconvnet(self, image: Held, asked: Asked) -> tuple[np.ndarray, int, int]:
+    def _down(self, image: Held, asked: Asked) -> tuple[np.ndarray, int, int]:
+        """Signed pixels [*window, C] of the unit's window, and its corner."""
         numbers: Any = np.array([[0], [asked.unit], [asked.row], [asked.col]], np.int32)
-        run = self.run
-        found = _down(run.arch, run.params, image.seen, asked.layer, Units(*numbers), overlap=asked.overlap)
+        options = _RULES.get(asked.method, _GRADIENT) if asked.method != "deconvnet" else {"overlap": asked.overlap}
+        found = _down(self.run.arch, self.run.params, image.seen, asked.layer, Units(*numbers), **options)
         pixels, top, left = (np.asarray(each)[0] for each in found)
-        window = self._windows[asked.layer]
-        pixels, _ = cut_pictures(pixels, image.pixels, int(top), int(left), window)
-        return (pixels, 0, 0) if asked.layer in self._whole else (pixels, int(top), int(left))
-
-    def _other(self, image: Held, asked: Asked) -> tuple[np.ndarray, int, int]:
-        """Methods that explain the whole image: of it the unit's window, zero outside."""
-        arch, layer = self.run.arch, asked.layer
-        question = Question(arch, self.run.params, layer, image.inputs, _NO_KEY, Effort(batch_size=1))
-        place: Any = np.array([[asked.row, asked.col, asked.unit]], np.int32)
-        pixels = np.asarray(explain(asked.method, question, image.inputs, place))[0]
-        if layer in self._whole:
-            return pixels, 0, 0
-        rows, columns = (arch.receptive_field(layer, axis) for axis in (0, 1))
-        top, left = asked.row * rows.stride + rows.offset, asked.col * columns.stride + columns.offset
-        return np.nan_to_num(cut_patch(pixels, top, left, self._windows[layer]), nan=0.0), top, left
+        corner = int(top), int(left)
+        if asked.method == "gradient_x_input":
+            pixels = pixels * np.nan_to_num(cut_patch(np.asarray(image.inputs)[0], *corner, pixels.shape[:2]), nan=0.0)
+        pixels, _ = cut_pictures(pixels, image.pixels, *corner, self._windows[asked.layer])
+        return (pixels, 0, 0) if asked.layer in self._whole else (pixels, *corner)
 
 
-_NO_KEY: Any = np.zeros(2, np.uint32)  # these methods draw nothing
-_down = jax.jit(project, static_argnames=("arch", "layer", "overlap"))
+# Each of this one activation alone, in its window: what `zfjax.attribution` computes of the whole image.
+_GRADIENT: dict[str, Any] = {"norm": "vjp", "seed": "one", "rectify": "activation"}
+_RULES = {"guided_backprop": {**_GRADIENT, "rectify": "both"}}
+_down = jax.jit(project, static_argnames=("arch", "layer", "overlap", "norm", "seed", "rectify"))
 
 
 @functools.partial(jax.jit, static_argnames="arch")
