@@ -79,7 +79,7 @@ def test_maps_are_each_on_their_own_scale(live, image, seen, layer):
     assert levels.max() == 255
 
 
-@pytest.mark.parametrize("method", ["deconvnet", "gradient", "guided_backprop", "gradient_x_input"])
+@pytest.mark.parametrize("method", ["guided_backprop", "gradient_x_input"])
 def test_a_click_projects_by_every_method(live, image, seen, method):
     """The deconvnet's are compared one by one in test_live_clicks."""
     row, col, unit = (int(n) for n in np.unravel_index(np.argmax(seen[1].activations["conv3"][0]), (4, 4, 6)))
