@@ -1,52 +1,66 @@
-"""How large a gallery will be, before anything of it is drawn."""
+"""How large a gallery will be, told from a few units of each layer before all are drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from zfjax.web.gallery.cells import is_exact
-from zfjax.web.gallery.formats import Format
-from zfjax.web.gallery.layer_pictures import Place
-from zfjax.web.gallery.statistics import ROW
+import numpy as np
 
-# Bytes of a cell of 96x96 pixels, mean of SqueezeNet's layers fire4 to fire9 on photos; smaller ones take as much less
-# as their side to the power 1.45. A file has a head of its own.
-_LOSSY = {"avif": (1600, 1750), "webp": (1743, 1645), "jpeg": (2700, 2670)}  # of a patch, of a projection
-_POWER = 1.45
-_HEAD = {"avif": 380, "webp": 50, "jpeg": 620, "png": 60}
-_EXACT = 0.75  # of the bytes of the pixels
+from zfjax.draw.tiles import rgb8
+from zfjax.paper.top_activations import project_winners, responds
+from zfjax.web.gallery.cells import projection_cells, resized, sheet, strip
+from zfjax.web.gallery.formats import encode
+from zfjax.web.gallery.layer_pictures import Style, counts_of, covers_of, joined, place_of, strips_of
+from zfjax.web.gallery.methods import METHODS
+from zfjax.web.gallery.shown import Shown, Wanted
+from zfjax.web.gallery.sources import CELL_PX
+from zfjax.web.gallery.statistics import LayerStatistics
 
-
-class Amount(NamedTuple):
-    """How many pictures there are of a layer's unit."""
-
-    units: int
-    top: int
-    lower: int
-    moments: int
-    methods: int
-    occlusion: bool
+_UNITS, _IMAGES = 8, 32  # that are drawn to see how large they are
+_NUMBERS = 900  # bytes of what the page is told of a unit
+_PAGES = 150_000
 
 
-def expected_bytes(layers: Sequence[tuple[Place, Amount]], images: int, format: Format) -> int:
-    """Bytes of a gallery. images: small pictures of the data set."""
-    return round(sum(_layer(*each, format) for each in layers) + images * _cell((64, 64), format, 0) + 150_000)
+def expected_bytes(each: Shown, statistics: dict[str, LayerStatistics], style: Style, wanted: Wanted) -> int:
+    """Of a run's units in the gallery, without the small pictures of the images."""
+    return round(sum(_of_layer(each, layer, found, style, wanted) for layer, found in statistics.items())) + _PAGES
 
 
-def _layer(place: Place, amount: Amount, format: Format) -> float:
-    patch, projection = (_cell(place.cell, format, kind) for kind in (0, 1))
-    both = projection + (patch if place.patches else 0)
-    pictures = (amount.top + ROW * amount.lower) * both + (amount.moments + amount.methods) * projection
-    pictures += amount.occlusion * (patch + projection / 4)
-    files = 1 + bool(amount.lower) + bool(amount.moments) + bool(amount.methods) + amount.occlusion
-    covers = _cell(place.cover, format, 0) + _cell(place.cover, format, 1)
-    numbers = 40 * (amount.top + ROW * amount.lower) + 350
-    return amount.units * (pictures + files * _HEAD[place.suffix] + covers + numbers)
+def expected_sources(each: Shown, numbers: Sequence[int], style: Style) -> int:
+    """Of the small pictures of these images."""
+    if not numbers:
+        return 0
+    some = [numbers[place] for place in _spread(len(numbers), _IMAGES)]
+    seen = [each.view.run.preprocess.visible(each.view.source[number]["image"]) for number in some]
+    cell = (CELL_PX, CELL_PX)
+    small = np.concatenate([resized(rgb8(picture[None] / 255), cell) for picture in seen])
+    return round(len(numbers) * len(encode(sheet(small, len(small)), style.format, cell, exact=False)) / len(small))
 
 
-def _cell(cell: tuple[int, int], format: Format, kind: int) -> float:
-    height, width = cell
-    if is_exact(cell):
-        return _EXACT * 3 * height * width
-    return _LOSSY[format][kind] * ((height * width) ** 0.5 / 96) ** _POWER
+def _of_layer(each: Shown, layer: str, found: LayerStatistics, style: Style, wanted: Wanted) -> float:
+    run, rows = each.view.run, [found.top, *found.lower]
+    alive = np.flatnonzero(responds(found.top)[:, 0])
+    if not len(alive):
+        return 0
+    place, some = place_of(run.arch, layer, "", style), alive[_spread(len(alive), _UNITS)].tolist()
+    features = project_winners(
+        run, each.view.source, {layer: joined(rows)}, {layer: some}, overlap=style.overlap, norm=style.norm
+    )[layer]
+    size, covers = 0, {"p": [], "i": []}
+    for feature in features:
+        size += sum(map(len, strips_of(feature, counts_of(rows, feature.index), place, style).values()))
+        cells = projection_cells(feature.projections, place.cell, style.percentile)
+        for columns in (len(each.moments), len(METHODS) if wanted.methods else 0, 1 if wanted.occlusion else 0):
+            if columns:
+                picture = strip([np.resize(cells, (columns, *cells.shape[1:]))])
+                size += len(encode(picture, style.format, place.cell, exact=place.exact))
+        for kind, cover in covers_of(feature, place, style).items():
+            covers[kind].append(cover)
+    for cells in filter(None, covers.values()):
+        size += len(encode(sheet(np.stack(cells), len(cells)), style.format, place.cover, exact=place.exact))
+    return len(alive) * (size / len(some) + _NUMBERS)
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """Some numbers below `count`, evenly."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int)).tolist()

@@ -10,6 +10,8 @@ import numpy as np
 from zfjax.paper.patches import sees_all
 from zfjax.paper.top_activations import Winners
 from zfjax.paper.view import View
+from zfjax.terminal import say
+from zfjax.web.gallery.budget import expected_bytes, expected_sources
 from zfjax.web.gallery.collect import collect
 from zfjax.web.gallery.evolution import strongest_at
 from zfjax.web.gallery.extra_pictures import Drawing, draw_extras, loader
@@ -34,6 +36,10 @@ def build(shown: Sequence[Shown], style: Style, wanted: Wanted, building: Buildi
     winners = [[(layer.top, *layer.lower) for layer in each.values()] for each in found]
     numbers = set().union(*(used_images(rows) for each in winners for rows in each))
     thumbnails = _pictured(shown, found) if style.photos else set()
+    expected = sum(expected_bytes(each, layers, style, wanted) for each, layers in zip(shown, found, strict=True))
+    expected += expected_sources(shown[0], sorted(thumbnails), style)
+    units = sum(len(layer.maximum) for layers in found for layer in layers.values())
+    say(f"{units:,} units; the gallery will take about {expected / 1e6:.1f} MB")
     sources = draw_sources(
         first.source,
         first.run.preprocess,

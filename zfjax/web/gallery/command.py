@@ -51,7 +51,7 @@ def draw(views: list[View], options: Options) -> Drawn:
     check_format(options.format)
     from zfjax.web.gallery.build import build
     from zfjax.web.gallery.layer_pictures import Style
-    from zfjax.web.gallery.shown import Wanted, estimate, settings_of, shown_runs
+    from zfjax.web.gallery.shown import Wanted, settings_of, shown_runs
 
     first = views[0]
     style = Style(options.thumb, options.format, first.percentile, options.photos, first.overlap, first.norm)
@@ -61,8 +61,6 @@ def draw(views: list[View], options: Options) -> Drawn:
     shown = shown_runs(views, options.dense, wanted)
     settings = settings_of(shown, style, wanted)
     if not finished(out, settings):
-        units = sum(each.view.run.arch.row(layer).shape[2] for each in shown for layer in each.slugs)
-        say(f"{units:,} units; the gallery will take about {estimate(shown, style, wanted) / 1e6:.1f} MB")
         manifest = build(shown, style, wanted, Building(out, settings), command=" ".join(sys.argv))
         say(f"{len(manifest['files']):,} files, {manifest['total'] / 1e6:.1f} MB; open this in a browser:")
     return Drawn([out / NAME / PAGE], None)

@@ -93,7 +93,7 @@ def draw_units(
 
     rows: the top nine, and the lower rows; [units, k] each.
     """
-    together = Winners(*(np.concatenate(column, axis=1) for column in zip(*rows, strict=True)))
+    together = joined(rows)
     units = len(together.value)
     covers = {kind: np.full((units, *place.cover, 3), BLANK, np.uint8) for kind in "pi"}
     pictures = int(responds(together).sum())
@@ -103,7 +103,7 @@ def draw_units(
             found = project_winners(
                 run, source, {layer: together}, {layer: chunk}, overlap=style.overlap, norm=style.norm
             )[layer]
-            splits = [_counts(rows, feature.index) for feature in found]
+            splits = [counts_of(rows, feature.index) for feature in found]
             jobs = [pool.submit(_draw, *each, place, style, building) for each in zip(found, splits, strict=True)]
             for feature, job in zip(found, jobs, strict=True):
                 for kind, cover in job.result().items():
@@ -124,7 +124,12 @@ def _chunks(units: int, pictures: int, channels: int, window: Cell) -> Iterator[
     return (range(start, min(start + size, units)) for start in range(0, units, size))
 
 
-def _counts(rows: Sequence[Winners], unit: int) -> list[int]:
+def joined(rows: Sequence[Winners]) -> Winners:
+    """[units, k] each, side by side."""
+    return Winners(*(np.concatenate(column, axis=1) for column in zip(*rows, strict=True)))
+
+
+def counts_of(rows: Sequence[Winners], unit: int) -> list[int]:
     """How many pictures of each row there are."""
     return [int(responds(row)[unit].sum()) for row in rows]
 
@@ -132,19 +137,31 @@ def _counts(rows: Sequence[Winners], unit: int) -> list[int]:
 def _draw(
     feature: FeatureMap, counts: list[int], place: Place, style: Style, building: Building
 ) -> dict[str, np.ndarray]:
-    """Writes a unit's strips; returns its covers, {"p": of the projection, "i": of the patch} where it has any."""
+    """Writes a unit's strips; returns its covers."""
+    for kind, data in strips_of(feature, counts, place, style).items():
+        building.write(place.unit(kind, feature.index), data)
+    return covers_of(feature, place, style)
+
+
+def strips_of(feature: FeatureMap, counts: Sequence[int], place: Place, style: Style) -> dict[str, bytes]:
+    """{"u": the top nine, "q": the lower rows}, as files, of those that there are. counts: pictures of each row."""
     top, *lower = counts
     spots = [ROW * row + place for row, count in enumerate(lower) for place in range(count)]
     parts = {"u": (slice(0, top), range(top), top), "q": (slice(top, None), spots, ROW * len(lower))}
+    found = {}
     for kind, (part, columns, width) in parts.items():
         if len(columns):
             cells = [projection_cells(feature.projections[part], place.cell, style.percentile)]
             if place.patches:
                 cells.insert(0, patch_cells(feature.patches[part], place.cell))
-            rows = [_at(each, columns, width) for each in cells]
-            data = encode(strip(rows), style.format, place.cell, exact=place.exact, top=kind == "u")
-            building.write(place.unit(kind, feature.index), data)
-    if not top:
+            rows = strip([_at(each, columns, width) for each in cells])
+            found[kind] = encode(rows, style.format, place.cell, exact=place.exact, top=kind == "u")
+    return found
+
+
+def covers_of(feature: FeatureMap, place: Place, style: Style) -> dict[str, np.ndarray]:
+    """{"p": of the strongest projection, "i": of its patch}, uint8 [*cover, 3], of those that there are."""
+    if not len(feature.activations):
         return {}
     covers = {"p": projection_cells(feature.projections[:1], place.cover, style.percentile)[0]}
     return covers | ({"i": patch_cells(feature.patches[:1], place.cover)[0]} if style.photos else {})

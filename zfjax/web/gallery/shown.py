@@ -12,10 +12,7 @@ from zfjax.layers import Dense
 from zfjax.paper.evolution import command as evolution
 from zfjax.paper.view import LeftOut, View
 from zfjax.runs.fingerprint import run_fingerprint
-from zfjax.web.gallery.budget import Amount, expected_bytes
-from zfjax.web.gallery.layer_pictures import Style, place_of
-from zfjax.web.gallery.methods import METHODS
-from zfjax.web.gallery.statistics import LOWER
+from zfjax.web.gallery.layer_pictures import Style
 from zfjax.web.table import layer_slugs, slugs
 
 if TYPE_CHECKING:
@@ -101,19 +98,3 @@ def page_files() -> list[Path]:
     return [
         path for path in sorted(PAGES.iterdir()) if path.suffix in (".html", ".js", ".css") and "live" not in path.name
     ]
-
-
-def estimate(shown: Sequence[Shown], style: Style, wanted: Wanted) -> int:
-    """Bytes that the gallery will have, before any image is looked at."""
-    first, layers, pictured = shown[0].view, [], 0
-    for each in shown:
-        view = each.view
-        for layer, slug in each.slugs.items():
-            place = place_of(view.run.arch, layer, slug, style)
-            units = view.run.arch.row(layer).shape[2]
-            methods = len(METHODS) if wanted.methods else 0
-            amount = Amount(units, view.top, len(LOWER), len(each.moments), methods, wanted.occlusion)
-            layers.append((place, amount))
-            pictured += units * view.top
-    images = min(pictured, len(first.searched(first.source))) if style.photos else 0
-    return expected_bytes(layers, images, style.format)
