@@ -21,7 +21,7 @@ _LOSSY = {
 # The nearest to the eye are the top nine, some 30 dB of projections. Small cells are drawn larger than they are, which
 # shows what was lost.
 _QUALITY = {"avif": (60, 45), "webp": (80, 65), "jpeg": (75, 60)}  # of the top nine, of all else
-_SMALL_PX, _SMALL_MORE = 48, 12
+_SMALL_PX, _SMALL_MORE = 48, 18
 MAX_SIDE = 2176  # of a sheet: 32 covers with their gutters; 19 MB once it is decoded
 
 
