@@ -193,3 +193,14 @@ def test_without_photos_only_projections_and_numbers_are_kept(run, tmp_path, mon
     unit = next(unit for unit, top in enumerate(shown["top"]) if top)
     strip = cells(gallery / shown["pictures"]["dir"] / f"u{unit:04d}.avif", shown["pictures"]["cell"], 1)
     assert strip.shape[1] == len(shown["top"][unit])
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [("--maps=3", "every unit"), ("--images=1", "no image alone"), ("--gallery.thumb=9", "at least 16")],
+)
+def test_what_a_gallery_cannot_show_is_refused_before_any_work(run, tmp_path, monkeypatch, capsys, flag, words):
+    with pytest.raises(SystemExit) as ended:
+        draw(monkeypatch, f"--ckpt={run}", f"--out={tmp_path}", flag)
+    said = capsys.readouterr().err.strip()
+    assert ended.value.code == 2 and words in said and "\n" not in said and not [*tmp_path.iterdir()]

@@ -62,7 +62,6 @@ RANGES: dict[str, Range] = {
     "smallest_side": Range(1, 4096),  # of canvases, whose mean image a run keeps
     "step": _FROM_ZERO,
     "test_per_class": _COUNT,
-    "thumb": Range(16, 512),
     "top": Range(1, 10**6),
     "train_images": _COUNT,
     "train_sample": _COUNT,
@@ -78,6 +77,7 @@ RANGES: dict[str, Range] = {
     "evolution.num_maps": _COUNT,
     "evolution.sample": Range(2),
     "evolution.threshold": Range(-1, 1),
+    "gallery.thumb": Range(16, 512),
     "invariance.num_images": _COUNT,
     "invariance.rotation": Range(0, 1e6, above=True),
     "invariance.rotation_steps": _STEPS,

@@ -49,6 +49,10 @@ def draw(views: list[View], options: Options) -> Drawn:
         say(f"{out / NAME} is as it was written")
         return Drawn([], None)
     check_format(options.format)
+    if views[0].maps or views[0].images:
+        raise InputError(
+            "the gallery shows every unit of its layers, and no image alone: leave --maps and --images out"
+        )
     from zfjax.web.gallery.build import build
     from zfjax.web.gallery.layer_pictures import Style
     from zfjax.web.gallery.shown import Wanted, settings_of, shown_runs
