@@ -41,7 +41,7 @@ ONLY_USERS = {
     "tqdm": {"zfjax.terminal"},
     "sklearn": {"zfjax.paper.baselines.measure"},
     "onnx": {f"zfjax.weights.onnx_graph.{name}" for name in ("graph", "tensors", "folding", "pointwise")},
-    "starlette": {"zfjax.web.live.app", "zfjax.web.live.desk", "zfjax.web.live.bodies"},
+    "starlette": {f"zfjax.web.live.{name}" for name in ("app", "desk", "bodies", "gallery")},
     "uvicorn": {"zfjax.web.live.serving"},
     "jinja2": {"zfjax.paper.report.document"},
     "tensorflow": set(),

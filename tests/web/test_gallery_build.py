@@ -9,8 +9,8 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
-from runs import SCENES, make_run, random_run, run_script
 
+from runs import SCENES, make_run, random_run, run_script
 from zfjax.cli import visualize
 from zfjax.data import open_for
 from zfjax.data.scenes.scenes import CLASS_NAMES
@@ -204,3 +204,25 @@ def test_what_a_gallery_cannot_show_is_refused_before_any_work(run, tmp_path, mo
         draw(monkeypatch, f"--ckpt={run}", f"--out={tmp_path}", flag)
     said = capsys.readouterr().err.strip()
     assert ended.value.code == 2 and words in said and "\n" not in said and not [*tmp_path.iterdir()]
+
+
+def test_two_at_once_do_not_write_into_one_gallery(run, tmp_path, monkeypatch, capsys):
+    from zfjax.runs.lock import locked
+
+    with locked(tmp_path / "gallery.work"), pytest.raises(SystemExit) as ended:
+        draw(monkeypatch, f"--ckpt={run}", f"--out={tmp_path}")
+    assert ended.value.code == 2 and "is writing to" in capsys.readouterr().err
+
+
+def test_other_images_of_the_same_name_and_number_make_another_gallery(run, tmp_path, monkeypatch, capsys):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+
+    def shown(seed):
+        for number in range(3):
+            pixels = np.random.default_rng(seed + number).integers(0, 256, (50, 50, 3), np.uint8)
+            Image.fromarray(pixels).save(photos / f"{number}.png")
+        draw(monkeypatch, f"--ckpt={run}", f"--out={tmp_path}", f"--dataset=folder:{photos}", "--layers=conv1")
+        return data(tmp_path / "gallery", "one/conv1")["top"]
+
+    assert shown(0) != shown(100)

@@ -1,6 +1,7 @@
 """The gallery's folder: there at once or not at all, and never in place of something else."""
 
 import json
+import shutil
 
 import pytest
 
@@ -55,7 +56,7 @@ def test_a_new_gallery_takes_the_place_of_the_old_one(tmp_path):
     assert (tmp_path / "gallery" / "index.html").read_bytes() == b"new"
 
 
-@pytest.mark.parametrize("name", ["gallery", "gallery.tmp", "gallery.old"])
+@pytest.mark.parametrize("name", ["gallery", "gallery.tmp", "gallery.old", "gallery.work"])
 def test_what_is_no_gallery_stays(tmp_path, name):
     (tmp_path / name).mkdir()
     (tmp_path / name / "thesis.txt").write_text("mine")
@@ -98,3 +99,42 @@ def test_a_stop_between_the_last_two_renames_loses_nothing(tmp_path):
     again.finish("")
     assert {path.name for path in tmp_path.iterdir()} == {"gallery"}
     assert json.loads((tmp_path / "gallery" / "settings.json").read_text())["thumb"] == 64
+
+
+def test_what_one_of_the_two_folders_lacks_the_other_does_not_know(tmp_path, capsys):
+    begun(tmp_path).work.joinpath("sources.json").write_text("of other images")
+    shutil.rmtree(tmp_path / "gallery.tmp")
+    assert not (Building(tmp_path, SETTINGS).work / "sources.json").exists()
+    building = begun(tmp_path, {**SETTINGS, "thumb": 64})
+    assert building.has("img/a/u0000.avif")
+    building.finish("")
+    begun(tmp_path).work.joinpath("sources.json").write_text("of other images")
+    shutil.rmtree(tmp_path / "gallery.tmp")  # as a stop within the last removal leaves it
+    assert not (Building(tmp_path, {**SETTINGS, "thumb": 64}).work / "sources.json").exists()
+
+
+@pytest.mark.parametrize("name", ["gallery.tmp/img", "gallery.work/run", "gallery/pages"])
+def test_links_further_down_are_not_followed(tmp_path, name):
+    building = begun(tmp_path)
+    if name.startswith("gallery/"):
+        building.finish("")
+    path, victim = tmp_path / name, tmp_path / "victim"
+    victim.mkdir()
+    shutil.rmtree(path, ignore_errors=True)
+    path.symlink_to(victim)
+    with pytest.raises(InputError, match="is a link"):
+        begun(tmp_path)
+    assert not [*victim.iterdir()]
+
+
+def test_a_file_in_its_place_stays(tmp_path):
+    (tmp_path / "gallery").write_text("mine")
+    with pytest.raises(InputError, match="is a file"):
+        begun(tmp_path)
+
+
+def test_folders_may_be_called_as_parts_of_files_are(tmp_path):
+    building = begun(tmp_path)
+    building.write("img/zf.part/u0000.avif", b"picture")
+    building.finish("")
+    assert (tmp_path / "gallery" / "img" / "zf.part" / "u0000.avif").is_file() and not faults(tmp_path)

@@ -6,6 +6,8 @@ import socket
 import pytest
 from live_server import serving
 
+from zfjax.web.gallery.scripts import script
+from zfjax.web.live.desk import PAGES
 from zfjax.web.live.fence import ANSWER_HEADERS, LOOPBACK, Gate, refusal
 
 GATE = Gate(LOOPBACK, 8000)
@@ -91,13 +93,32 @@ def test_a_token_opens_what_is_not_the_page():
     assert found and found.status == 403
 
 
+STRANGE = (  # in place of a layer's data
+    b'fetch("/image/1/picture");\n',
+    script("run/conv", {}) + b'fetch("/ready");\n',
+    b'fetch("/ready");' + script("run/conv", {}),
+    b'zf.load("run/conv", JSON.parse("{}" + fetch("/ready")));\n',
+    b'zf.load("run/conv", JSON.parse("\\"" + fetch("/ready") + "\\""));\n',
+    b'zf.load("x", JSON.parse("{}"), fetch("/ready"), JSON.parse("{}"));\n',
+    b'zf.load("run/conv", JSON.parse("[NaN]"));\n',
+    b'zf.load("run/conv", JSON.parse("' + b"[" * 100_000 + b'"));\n',
+)
+
+
 @pytest.fixture(scope="module")
 def live(tmp_path_factory):
     folder = tmp_path_factory.mktemp("live")
     gallery = folder / "run" / "figures" / "gallery"
-    gallery.mkdir(parents=True)
-    (gallery / "index.html").write_text("the gallery")
+    (gallery / "img").mkdir(parents=True)
+    (gallery / "data" / "run").mkdir(parents=True)
+    (gallery / "index.html").write_text("<script>fetch('/ready')</script>")
     (gallery / "link").symlink_to("../../config.json")
+    (gallery / "img" / "link.png").symlink_to("../../../config.json")
+    (gallery / "img" / "u0000.webp").write_bytes(b"picture")
+    (gallery / "img" / "page.html").write_text("<script>fetch('/ready')</script>")
+    (gallery / "data" / "gallery.js").write_bytes(script("gallery", {"name": "</script>"}))
+    for number, code in enumerate(STRANGE):
+        (gallery / "data" / "run" / f"conv{number}.js").write_bytes(code)
     with serving(folder, gallery=gallery) as live:
         yield live
 
@@ -164,8 +185,21 @@ def test_no_path_leads_out_of_a_folder(live, start, path):
     assert status == 404 and said.endswith('{"error":"Not Found"}')
 
 
-def test_the_gallery_is_there(live):
-    assert live.ask("/gallery/index.html").body == live.ask("/gallery/").body == b"the gallery"
+def test_of_a_gallery_only_pictures_and_numbers_are_served_beside_pages_of_our_own(live):
+    page = (PAGES / "index.html").read_bytes()
+    assert live.ask("/gallery/index.html").body == live.ask("/gallery/").body == page
+    assert live.ask("/gallery/pages/unit.js").body == (PAGES / "unit.js").read_bytes()
+    assert live.ask("/gallery/data/gallery.js").body == script("gallery", {"name": "</script>"})
+    picture = live.ask("/gallery/img/u0000.webp")
+    assert picture.body == b"picture" and picture.headers["content-type"] == "image/webp"
+    for name in ("img/link.png", "img/page.html", "settings.json", "data/run"):
+        assert live.ask(f"/gallery/{name}").status == 404
+
+
+@pytest.mark.parametrize("number", range(len(STRANGE)))
+def test_a_script_of_data_that_does_anything_else_is_not_served(live, number):
+    told = live.ask(f"/gallery/data/run/conv{number}.js")
+    assert told.status == 404 and b"fetch" not in told.body
 
 
 def test_idle_connections_stop_no_click(live):

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from zfjax.rows import Row
 
 _LETTERS = 60  # of a slug; names come from others and may be as long as they like
-# no names of files on Windows; pins is a page
-_RESERVED = re.compile(r"pins|(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+# no names of files on Windows; pins is a page, gallery.js and src lie beside what runs are called
+_RESERVED = re.compile(r"pins|gallery\.js|src|(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 def slugs(names: Iterable[str]) -> dict[str, str]:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from zfjax.errors import InputError
 from zfjax.paper.view import Drawn, Figure, View
+from zfjax.runtime.files import own_folder
 from zfjax.runtime.ranges import check_flags
 from zfjax.terminal import say
+from zfjax.web.gallery.cells import GUTTER
 from zfjax.web.gallery.folder import NAME, Building, faults, finished
-from zfjax.web.gallery.formats import Format, check_format
+from zfjax.web.gallery.formats import MAX_STRIP, Format, check_format
 
 PAGE = "index.html"
 _SMALL = 50e6  # multiply-adds: zf-mini has 24 million, ZFNet a billion
@@ -53,6 +55,12 @@ def draw(views: list[View], options: Options) -> Drawn:
         raise InputError(
             "the gallery shows every unit of its layers, and no image alone: leave --maps and --images out"
         )
+    if (options.thumb + 2 * GUTTER) * views[0].top > MAX_STRIP:
+        raise InputError(
+            f"{views[0].top} pictures of {options.thumb} pixels make no strip of at most {MAX_STRIP:,}; give a smaller "
+            "--top or --gallery.thumb"
+        )
+    from zfjax.runs.lock import locked
     from zfjax.web.gallery.build import build
     from zfjax.web.gallery.layer_pictures import Style
     from zfjax.web.gallery.shown import Wanted, settings_of, shown_runs
@@ -65,7 +73,8 @@ def draw(views: list[View], options: Options) -> Drawn:
     shown = shown_runs(views, options.dense, wanted)
     settings = settings_of(shown, style, wanted)
     if not finished(out, settings):
-        manifest = build(shown, style, wanted, Building(out, settings), command=" ".join(sys.argv))
+        with locked(own_folder(out / f"{NAME}.work")):
+            manifest = build(shown, style, wanted, Building(out, settings), command=" ".join(sys.argv))
         say(f"{len(manifest['files']):,} files, {manifest['total'] / 1e6:.1f} MB; open this in a browser:")
     return Drawn([out / NAME / PAGE], None)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zfjax.errors import InputError
+from zfjax.runs.lock import LOCK
 from zfjax.runs.results import differences
 from zfjax.runtime.files import make_folder, open_to_write, own_folder, read_json, write_json
 from zfjax.terminal import say
@@ -28,30 +29,34 @@ class Building:
         self.settings = json.loads(json.dumps(settings))
         self.place, self.folder, self.work = (own_folder(out / f"{NAME}{end}") for end in ("", ".tmp", ".work"))
         self._old = own_folder(out / f"{NAME}.old")
-        for folder in (self.place, self._old):
-            if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
-                raise InputError(
-                    f"{folder} is no gallery, for it has no {MANIFEST}; move it away or give another --out"
-                )
+        for folder, mark in (
+            (self.place, MANIFEST),
+            (self._old, MANIFEST),
+            (self.folder, SETTINGS),
+            (self.work, SETTINGS),
+        ):
+            _refuse_foreign(folder, mark)
         self._begin()
 
     def _begin(self) -> None:
-        there = self.folder / SETTINGS
-        if self.folder.exists():
-            if any(self.folder.iterdir()) and not there.is_file():
-                raise InputError(f"{self.folder} is no gallery that was begun; move it away or give another --out")
-            if differing := differences(read_json(there) or {}, self.settings):
-                say(f"{self.folder} was begun with other settings ({differing[0]}): it is begun anew", error=True)
+        """Goes on only where both folders are of these settings: what one of them lacks the other does not know."""
+        for folder in (self.folder, self.work):
+            there = read_json(folder / SETTINGS) if folder.exists() else None
+            if there is None or (differing := differences(there, self.settings)):
+                if there is not None:
+                    say(f"{folder} was begun with other settings ({differing[0]}): it is begun anew", error=True)
                 self._clear()
+                break
         for folder in (self.folder, self.work):
             make_folder(folder)
-        if not there.exists():
-            write_json(there, self.settings)
+            if not (folder / SETTINGS).exists():
+                write_json(folder / SETTINGS, self.settings)
 
     def _clear(self) -> None:
         for folder in (self.folder, self.work):
-            if folder.exists():
-                shutil.rmtree(folder)
+            for path in folder.iterdir() if folder.exists() else ():
+                if path.name != LOCK:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def has(self, name: str) -> bool:
         """Whether a file is there, whole unless the power was cut."""
@@ -71,7 +76,7 @@ class Building:
 
     def finish(self, command: str) -> dict:
         """Gives the folder its name, in place of an earlier gallery; returns the manifest."""
-        for part in self.folder.rglob("*.part"):
+        for part in [path for path in self.folder.rglob("*.part") if path.is_file()]:
             part.unlink()
         os.sync()
         seals = {name: _seal(self.folder / name) for name in _names(self.folder)}
@@ -87,6 +92,18 @@ class Building:
             if folder.exists():
                 shutil.rmtree(folder)
         return manifest
+
+
+def _refuse_foreign(folder: Path, mark: str) -> None:
+    """Raises InputError for a folder that is not ours: without the file that marks it, or with links in it, which would
+    lead what is written and removed elsewhere."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; move it away or give another --out")
+    there = [path for path in folder.iterdir() if path.name != LOCK] if folder.exists() else []
+    if there and not (folder / mark).is_file():
+        raise InputError(f"{folder} is no gallery, for it has no {mark}; move it away or give another --out")
+    if link := next((path for path in folder.rglob("*") if path.is_symlink()), None):
+        raise InputError(f"{link} is a link, and a gallery has none; remove it")
 
 
 def finished(out: Path, settings: dict) -> bool:

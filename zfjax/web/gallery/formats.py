@@ -22,6 +22,7 @@ _LOSSY = {
 # shows what was lost.
 _QUALITY = {"avif": (60, 45), "webp": (80, 65), "jpeg": (75, 60)}  # of the top nine, of all else
 _SMALL_PX, _SMALL_MORE = 48, 18
+MAX_STRIP = 16_000  # pixels along a strip; WebP has 16,383
 MAX_SIDE = 2176  # of a sheet: 32 covers with their gutters; 19 MB once it is decoded
 
 
@@ -42,7 +43,7 @@ def encode(picture: np.ndarray, name: Format, cell: tuple[int, int], *, exact: b
     """uint8 [h, w, 3] of cells of this size -> the bytes of a file. exact: to the bit, for what is tiny and drawn
     larger. top: of a unit's strongest responses."""
     height, width = picture.shape[:2]
-    assert max(height, width) <= MAX_SIDE, f"a sheet of {height}x{width} pixels"
+    assert max(height, width) <= MAX_STRIP, f"a picture of {height}x{width} pixels"
     file, kind = io.BytesIO(), suffix(name, exact=exact)
     quality = _QUALITY[name][not top] + (_SMALL_MORE if max(cell) <= _SMALL_PX else 0)
     lossy = {**_LOSSY[name], "quality": quality}

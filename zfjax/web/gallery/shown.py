@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from zfjax.data import Source
 from zfjax.errors import InputError
 from zfjax.layers import Dense
 from zfjax.paper.evolution import command as evolution
 from zfjax.paper.view import LeftOut, View
 from zfjax.runs.fingerprint import run_fingerprint
+from zfjax.runtime.files import read_bytes
 from zfjax.web.gallery.layer_pictures import Style
 from zfjax.web.table import layer_slugs, slugs
 
 if TYPE_CHECKING:
     from zfjax.paper.evolution.measure import Moment
 
+_LOOKED_AT = 32  # images
 PAGES = Path(__file__).parents[1] / "pages"
 
 
@@ -84,13 +90,21 @@ def settings_of(shown: Sequence[Shown], style: Style, wanted: Wanted) -> dict[st
             [each.view.name, run_fingerprint(each.view.run), each.view.run.step, each.slugs, each.moments]
             for each in shown
         ],
-        "data": [first.dataset.name, first.split, len(first.searched(source)), first.class_map],
+        "data": [first.dataset.name, first.split, len(first.searched(source)), first.dataset.fingerprint()],
+        "pixels": _checksums(source, len(first.searched(source))),
+        "class_map": first.class_map and hashlib.sha256(read_bytes(Path(first.class_map))).hexdigest()[:16],
         "style": vars(style),
         "wanted": wanted._asdict(),
         "top": first.top,
         "seed": first.seed,
         "pages": pages.hexdigest()[:16],
     }
+
+
+def _checksums(source: Source, count: int) -> list[int]:
+    """Of some of the images, evenly: a folder of photos has no other sign that they were replaced."""
+    chosen = sorted({round(place * (count - 1) / _LOOKED_AT) for place in range(_LOOKED_AT + 1)})
+    return [zlib.crc32(np.asarray(source[number]["image"]).tobytes()) for number in chosen]
 
 
 def page_files() -> list[Path]:

@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from zfjax.errors import InputError
 from zfjax.web.live.bodies import TooLarge
 from zfjax.web.live.desk import PAGES, Desk, NoPicture
+from zfjax.web.live.gallery import gallery_route
 from zfjax.web.live.microscope import Gone
 from zfjax.web.live.worker import Busy, Superseded
 
@@ -35,7 +36,7 @@ def make_app(desk: Desk, gallery: Path | None) -> Starlette:
         Mount("/pages", StaticFiles(directory=PAGES)),
     ]
     if gallery:
-        routes.append(Mount("/gallery", StaticFiles(directory=gallery, html=True)))
+        routes.append(Route("/gallery/{name:path}", gallery_route(gallery)))
     handlers = {HTTPException: _refuse, Exception: _break, **dict.fromkeys(STATUS, _fail)}
     return Starlette(routes=routes, exception_handlers=handlers)
 

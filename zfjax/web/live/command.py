@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zfjax.errors import InputError
+from zfjax.runtime.files import own_folder
 from zfjax.runtime.signals import exit_code
 from zfjax.terminal import meter, say
 from zfjax.web.live.fence import LOOPBACK, Fence, Gate
@@ -66,7 +67,7 @@ def explore(options: Options, start: Callable[[], None]) -> None:
     with bind(options.host, options.port) as bound:
         start()
         gate, address = _gate(options, bound.getsockname()[1])
-        folder = Path(options.ckpt) / "figures" / "gallery"
+        folder = own_folder(own_folder(Path(options.ckpt) / "figures") / "gallery")
         gallery = None if gate.token or not (folder / "index.html").is_file() else folder  # its pictures send no token
         desk = _desk(options, has_gallery=gallery is not None)
         try:

@@ -5,7 +5,7 @@
   const $ = (id) => document.getElementById(id);
   const SIDE = 480; // pixels of a frame's shorter side at most: more than most networks see
   const REFUSED_MS = 500;
-  const film = { stream: null, video: null, frozen: false, looping: false };
+  const film = { stream: null, video: null, frozen: false, looping: false, starting: false };
 
   const REASONS = {
     NotAllowedError: "The browser was not allowed to use the camera: allow it beside the address, then film again.",
@@ -15,12 +15,16 @@
 
   async function start() {
     if (film.stream) return stop();
+    if (film.starting) return; // the browser is still asking
     if (!navigator.mediaDevices)
       return live.notice.say("This browser films only pages from this machine, or over https.");
+    film.starting = true;
     try {
       film.stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 } }, audio: false });
     } catch (error) {
       return live.notice.say(REASONS[error.name] || `The camera did not start: ${error.message}`);
+    } finally {
+      film.starting = false;
     }
     film.video = document.createElement("video");
     film.video.muted = film.video.playsInline = true;
