@@ -118,5 +118,5 @@ def test_all_leaves_out_what_takes_long(tmp_path, monkeypatch):
     monkeypatch.setattr(visualize, "FIGURES", some)
     run_visualize([f"--ckpt={random_run(tmp_path / 'run')}", f"--out={tmp_path}/out"], monkeypatch)
     assert {file.stem.split("_")[0] for file in (tmp_path / "out").iterdir()} == {"architecture", "filters"}
-    assert {"compare_methods", "optimised", "sanity"} == {*visualize.ON_DEMAND}
+    assert {"compare_methods", "gallery", "optimised", "sanity"} == {*visualize.ON_DEMAND}
     assert "but for compare_methods, optimised, sanity, which take long" in visualize.FIGURE_HELP

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zfjax.paper.patches import sees_all
-from zfjax.paper.top_activations import Winners
+from zfjax.paper.top_activations import Winners, responds
 from zfjax.paper.view import View
 from zfjax.terminal import say
 from zfjax.web.gallery.budget import expected_bytes, expected_sources
@@ -162,13 +162,13 @@ def _run(each: Shown, statistics: dict[str, LayerStatistics]) -> dict:
     layers = table(each.view.run.arch, each.slugs)
     for entry in layers:
         if found := statistics.get(entry["name"]):
-            entry |= {"dead": int((found.maximum <= 0).sum()), "cover": _covers(found)}
+            entry |= {"dead": int((~responds(found.top)[:, 0]).sum()), "cover": _covers(found)}
     return run_data(each.view, each.slug, layers)
 
 
 def _covers(found: LayerStatistics) -> list[int]:
     """Nine units for the drawing: evenly among those that respond, from the most seldom active to the most often."""
-    alive = np.flatnonzero(found.maximum > 0)
+    alive = np.flatnonzero(responds(found.top)[:, 0])
     order = alive[np.argsort(found.density[alive], kind="stable")]
     spread = np.linspace(0, len(order) - 1, min(9, len(order))).round().astype(int)
     return order[spread].tolist()

@@ -108,7 +108,8 @@ def _desk(options: Options, *, has_gallery: bool) -> Desk:
     )
     source = _source(view)
     title = "val" if source is not None and view.split_name(source) else "image"
-    return Desk(Microscope(view.run), facts_of(view, source, gallery=has_gallery), source, title)
+    labelled = source is not None and view.dataset.class_names == view.run.class_names
+    return Desk(Microscope(view.run), facts_of(view, source, gallery=has_gallery), source, title, labelled)
 
 
 def _source(view: View) -> Source | None:

@@ -41,12 +41,20 @@ class Desk:
     """Takes the requests, and asks the one thread that computes.
 
     facts: what GET /arch answers. source: images of the data set, or None. title: what their split is called.
+    labelled: whether the images' labels are numbers of the run's classes.
     """
 
-    def __init__(self, microscope: Microscope, facts: dict[str, Any], source: Source | None, title: str):
+    def __init__(
+        self,
+        microscope: Microscope,
+        facts: dict[str, Any],
+        source: Source | None,
+        title: str,
+        labelled: bool = True,
+    ):
         self.worker = Worker()
         self.microscope = microscope
-        self._facts, self.source, self._title = facts, source, title
+        self._facts, self.source, self._title, self._labelled = facts, source, title, labelled
         self._layers = {slug: layer for layer, slug in layer_slugs(microscope.run.arch, microscope.layers).items()}
         self._uploads = 0
 
@@ -75,7 +83,7 @@ class Desk:
             raise InputError(f"the data set has {there}; asked for {number}")
         record = await run_in_threadpool(self.source.__getitem__, number)
         pixels = pixels_of(self.microscope.run.preprocess, record["image"])
-        name, label = f"{self._title} {number}", int(record["label"])
+        name, label = f"{self._title} {number}", int(record["label"]) if self._labelled else -1
         return self._told(await self._ask(lambda: self.microscope.take(pixels, name, label)))
 
     async def cover(self, request: Request) -> Response:
