@@ -119,4 +119,4 @@ def test_all_leaves_out_what_takes_long(tmp_path, monkeypatch):
     run_visualize([f"--ckpt={random_run(tmp_path / 'run')}", f"--out={tmp_path}/out"], monkeypatch)
     assert {file.stem.split("_")[0] for file in (tmp_path / "out").iterdir()} == {"architecture", "filters"}
     assert {"compare_methods", "gallery", "optimised", "sanity"} == {*visualize.ON_DEMAND}
-    assert "but for compare_methods, optimised, sanity, which take long" in visualize.FIGURE_HELP
+    assert "but for compare_methods, optimised, sanity, gallery, which take long" in visualize.FIGURE_HELP
