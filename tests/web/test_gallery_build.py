@@ -226,3 +226,8 @@ def test_other_images_of_the_same_name_and_number_make_another_gallery(run, tmp_
         return data(tmp_path / "gallery", "one/conv1")["top"]
 
     assert shown(0) != shown(100)
+    about = data(tmp_path / "gallery", "gallery")
+    assert about["data"]["name"] == "folder:photos" and "folder:photos" in about["notice"]
+    found = files(tmp_path / "gallery")
+    del found["manifest.json"]  # it has the command, as it was given
+    assert not any(str(tmp_path).encode() in content for content in found.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from zfjax.paper.view import View
@@ -20,11 +21,19 @@ def rule_text(percentile: float) -> str:
     )
 
 
+def shown_name(name: str) -> str:
+    """A data set's name without the folders above it: a gallery is shown to others."""
+    kind, colon, path = name.partition(":")
+    return f"{kind}:{Path(path).name}" if colon else name
+
+
 def notice_text(view: View, photos: bool) -> str:
     """Whether the pictures may be shown to others, as far as we can say."""
     if not photos or view.dataset.name == "scenes":
         return ""
-    return f"Patches are images of {view.dataset.name}: who owns them decides who may be shown this gallery."
+    return (
+        f"Patches are images of {shown_name(view.dataset.name)}: who owns them decides who may be shown this gallery."
+    )
 
 
 def gallery_data(view: View, runs: list[dict], sources: dict, settings: dict, *, photos: bool) -> dict[str, Any]:
@@ -34,7 +43,7 @@ def gallery_data(view: View, runs: list[dict], sources: dict, settings: dict, *,
         "version": VERSION,
         "id": hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12],
         "data": {
-            "name": view.dataset.name,
+            "name": shown_name(view.dataset.name),
             "split": view.split_name(source),
             "count": len(view.searched(source)),
             "classes": list(view.dataset.class_names),

@@ -17,6 +17,7 @@ from zfjax.paper.evolution import command as evolution
 from zfjax.paper.view import LeftOut, View
 from zfjax.runs.fingerprint import run_fingerprint
 from zfjax.runtime.files import read_bytes
+from zfjax.web.gallery.gallery_file import shown_name
 from zfjax.web.gallery.layer_pictures import Style
 from zfjax.web.table import layer_slugs, slugs
 
@@ -90,7 +91,7 @@ def settings_of(shown: Sequence[Shown], style: Style, wanted: Wanted) -> dict[st
             [each.view.name, run_fingerprint(each.view.run), each.view.run.step, each.slugs, each.moments]
             for each in shown
         ],
-        "data": [first.dataset.name, first.split, len(first.searched(source)), first.dataset.fingerprint()],
+        "data": [shown_name(first.dataset.name), first.split, len(first.searched(source)), first.dataset.fingerprint()],
         "pixels": _checksums(source, len(first.searched(source))),
         "class_map": first.class_map and hashlib.sha256(read_bytes(Path(first.class_map))).hexdigest()[:16],
         "style": vars(style),
