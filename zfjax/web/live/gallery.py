@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -21,7 +22,7 @@ _NAME = re.compile(r"(data|img)(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 _PICTURES = {"avif": "image/avif", "webp": "image/webp", "jpeg": "image/jpeg", "png": "image/png"}
 
 
-def gallery_route(folder: Path):
+def gallery_route(folder: Path) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint of /gallery/{name}: of a gallery's folder."""
 
     async def endpoint(request: Request) -> Response:
