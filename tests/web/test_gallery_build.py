@@ -19,6 +19,8 @@ from zfjax.paper.top_activations import project_winners, strongest_activations
 from zfjax.runs.run import load_run
 from zfjax.web.gallery import build as building
 from zfjax.web.gallery.cells import GUTTER
+from zfjax.web.gallery.folder import faults
+from zfjax.web.gallery.shown import page_files
 
 LIMIT, TOP = 12, 4
 FLAGS = ["--figure=gallery", f"--limit={LIMIT}", f"--top={TOP}", "--batch_size=4", "--gallery.occlusion=False"]
@@ -231,3 +233,12 @@ def test_other_images_of_the_same_name_and_number_make_another_gallery(run, tmp_
     found = files(tmp_path / "gallery")
     del found["manifest.json"]  # it has the command, as it was given
     assert not any(str(tmp_path).encode() in content for content in found.values())
+
+
+def test_the_gallery_in_docs_is_whole_and_has_the_pages_of_today():
+    """Else: visualize.py --ckpt=runs/zf-mini --figure=gallery --out=docs"""
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    assert faults(docs) == []
+    for page in page_files():
+        there = docs / "gallery" / ("" if page.suffix == ".html" else "pages") / page.name
+        assert there.read_bytes() == page.read_bytes()

@@ -15,7 +15,7 @@ from zfjax.web.gallery.folder import NAME, Building, faults, finished
 from zfjax.web.gallery.formats import MAX_STRIP, Format, check_format
 
 PAGE = "index.html"
-_SMALL = 50e6  # multiply-adds: zf-mini has 24 million, ZFNet a billion
+_SMALL = 50e6  # multiply-adds: zf-mini has 26 million, ZFNet 1,168
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Options:
     """The gallery; --layers, --top, --limit and --split choose what is in it. Open figures/gallery/index.html."""
 
     thumb: int = 96
-    """Largest side of a picture in pixels; receptive fields up to 32 pixels are kept as they are."""
+    """Largest side of a picture in pixels; receptive fields up to 16 pixels are kept to the bit."""
     format: Format = "avif"
     """Kind of picture: avif is smallest, and read by browsers since 2023; jpeg by all."""
     dense: bool = False
