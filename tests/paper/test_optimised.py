@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from nets import TINY, canvas_side, random_params
+from runs import SCENES, make_run, random_run
 from scene_run import run_visualize
 
-from runs import SCENES, make_run, random_run
 from zfjax.cli import visualize
 from zfjax.convnet import forward
 from zfjax.data.scenes.scenes import CLASS_NAMES

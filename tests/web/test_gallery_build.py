@@ -9,8 +9,8 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
-
 from runs import SCENES, make_run, random_run, run_script
+
 from zfjax.cli import visualize
 from zfjax.data import open_for
 from zfjax.data.scenes.scenes import CLASS_NAMES
