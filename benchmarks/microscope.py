@@ -72,7 +72,7 @@ def served(run, name: str) -> Iterator[Started]:
     from zfjax.web.live.microscope import Microscope
     from zfjax.web.live.serving import bind, listen, server
 
-    facts = facts_of(View(ckpt=name, run=run, out=Path()), None, gallery=False)
+    facts = facts_of(View(ckpt=name, run=run, out=Path()), None, gallery="")
     desk, began = Desk(Microscope(run), facts, None, ""), time.perf_counter()
     for _ in desk.microscope.prepare():
         pass

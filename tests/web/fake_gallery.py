@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from zfjax.web.gallery.gallery_file import VERSION
+
 PAGES = Path(__file__).resolve().parents[2] / "zfjax" / "web" / "pages"
 KINDS = (
     "projection",
@@ -125,11 +127,11 @@ def _winners(rng: np.random.Generator, units: int, k: int, high: float) -> list[
     ]  # fmt: skip
 
 
-def _layer(run: str, others: list[str], slug: str, units: int, kind: str) -> dict[str, Any]:
+def _layer(run: str, others: list[str], slug: str, units: int, kind: str, k: int, photos: bool) -> dict[str, Any]:
     """The data of one layer: every number drawn from its own seed."""
     rng = np.random.default_rng([units, len(run), *slug.encode()])
     whole, small = kind == "Dense", slug == "conv1"
-    top, alive = _winners(rng, units, 9, 40), np.arange(units) != 3
+    top, alive = _winners(rng, units, k, 40), np.arange(units) != 3
     cell = [20, 20] if small else [64, 64] if whole else [96, 96]
     cover = [20, 20] if small else [48, 48]
     columns, rows = (32, 32) if units > 500 else (5, 4)
@@ -137,7 +139,10 @@ def _layer(run: str, others: list[str], slug: str, units: int, kind: str) -> dic
     maxima = [float(found[0][3]) if found else 0.0 for found in top]
     partners = [[[(unit + 1 + i) % units, 0.9 - 0.1 * i] for i in range(min(5, units - 1))] for unit in range(units)]
     matches = {
-        other: {"layer": slug, "units": [[[units - 1 - unit, 0.95], [unit, 0.4]] for unit in range(units)]}
+        other: {
+            "layer": slug,
+            "units": [[[units - 1 - unit, 0.95], [unit, 0.4]] * (unit != 3) for unit in range(units)],
+        }
         for other in others
     }
     return {
@@ -151,6 +156,7 @@ def _layer(run: str, others: list[str], slug: str, units: int, kind: str) -> dic
             "density": (rng.uniform(0, 0.3, units) * alive).tolist(),
             "share": (rng.integers(1, 10, units) / 9 * alive).tolist(),
         },
+        "sampled": 200,
         "class": np.where(alive, rng.integers(0, len(CLASSES), units), -1).tolist(),
         "histogram": {
             "high": maxima,
@@ -171,7 +177,7 @@ def _layer(run: str, others: list[str], slug: str, units: int, kind: str) -> dic
             "cell": cell,
             "gutter": GUTTER,
             "enlarged": small,
-            "patches": not whole,
+            "patches": photos and not whole,
         },
         "covers": {
             "cell": cover,
@@ -195,7 +201,8 @@ def _strips(folder: Path, layer: dict[str, Any], units: int) -> None:
         def row(kind: str, count: int, unit: int = unit) -> list[np.ndarray]:
             return [_cell(unit, kind, column, *size) for column in range(count)]
 
-        _save(place / f"u{unit:04d}.webp", [row("patch", 9)] * both + [row("projection", 9)])
+        ranks = len(layer["top"][unit])
+        _save(place / f"u{unit:04d}.webp", [row("patch", ranks)] * both + [row("projection", ranks)])
         _save(place / f"q{unit:04d}.webp", [row("lower patch", 9)] * both + [row("lower projection", 9)])
         _save(place / f"e{unit:04d}.webp", [row("evolution", len(MOMENTS))])
         _save(place / f"m{unit:04d}.webp", [row("method", len(METHODS))])
@@ -217,11 +224,20 @@ def _sources(folder: Path, hostile: bool) -> dict[str, Any]:
         _save(folder / f"img/src/s{sheet:02d}.webp", [cells[start : start + 16] for start in range(0, len(cells), 16)])
     names = HOSTILE if hostile else ("val/box_01.png",)
     images = {str(i): [i, f"{names[i % len(names)]}", i % len(CLASSES)] for i in range(IMAGES)}
-    sheets = ["img/src/s00.webp", "img/src/s01.webp"]
+    sheets = dict.fromkeys(("zf", "zf-again"), ["img/src/s00.webp", "img/src/s01.webp"])
     return {"cell": 64, "gutter": GUTTER, "columns": 16, "rows": 16, "sheets": sheets, "images": images}
 
 
-def write_gallery(folder: Path, *, wide: int = 47, strips: int = 12, runs: int = 2, hostile: bool = False) -> Path:
+def write_gallery(
+    folder: Path,
+    *,
+    wide: int = 47,
+    strips: int = 12,
+    runs: int = 2,
+    hostile: bool = False,
+    top: int = 9,
+    photos: bool = True,
+) -> Path:
     """Writes a gallery into a folder that is made; returns its index.html.
 
     wide: units of conv5. strips: how many units of each layer have pictures of their own beside their covers. Unit 3
@@ -239,7 +255,7 @@ def write_gallery(folder: Path, *, wide: int = 47, strips: int = 12, runs: int =
         others = [other for other in slugs if other != slug]
         for row in layers:
             if row["slug"]:
-                layer = _layer(slug, others, row["slug"], row["units"], row["kind"])
+                layer = _layer(slug, others, row["slug"], row["units"], row["kind"], top, photos)
                 _data(folder, f"{slug}/{row['slug']}", layer)
                 _strips(folder, layer, min(strips, row["units"]))
     described = [
@@ -248,12 +264,14 @@ def write_gallery(folder: Path, *, wide: int = 47, strips: int = 12, runs: int =
         for name, slug in zip(names, slugs, strict=True)
     ]  # fmt: skip
     gallery = {
-        "version": 1,
+        "version": VERSION,
         "id": hashlib.sha256(folder.name.encode()).hexdigest()[:12],
         "data": {"name": "painted numbers", "split": "validation", "count": IMAGES,
                  "classes": list(HOSTILE[4:]) if hostile else list(CLASSES)},
         "rule": "Grey is zero; each picture has its own gain: the 99.5th percentile is black or white.",
         "notice": HOSTILE[0] if hostile else "",
+        "top": top,
+        "photos": photos,
         "sources": _sources(folder, hostile),
         "runs": described,
     }  # fmt: skip

@@ -82,7 +82,7 @@ def serving(folder: Path, arch: Arch | None = None, *, gallery: Path | None = No
     """A server on a free port within the block, with everything compiled. folder: for its run."""
     workdir = random_run(folder / "run", *([arch] if arch else []))
     view = View(ckpt=str(workdir), run=zfjax.load_run(workdir), out=workdir)
-    desk = Desk(Microscope(view.run), facts_of(view, view.source, gallery=gallery is not None), view.source, "val")
+    desk = Desk(Microscope(view.run), facts_of(view, view.source, gallery="run" if gallery else ""), view.source, "val")
     assert [*desk.microscope.prepare()] == desk.microscope.layers
     with bind("127.0.0.1", 0) as bound:
         port = bound.getsockname()[1]

@@ -186,7 +186,9 @@ class StubServer:
 
     async def _cover(self, request: Request) -> Response:
         mask = np.frombuffer(await request.body(), np.uint8).reshape(SIZE, SIZE)
-        parent = self.images[request.query_params["image"]]
+        parent = self.images.get(request.query_params["image"])
+        if parent is None:
+            return JSONResponse({"error": "This picture is no longer held: open it again."}, 410)
         self.asked.append(("cover", {"pixels": int((mask >= 128).sum()), "parent": parent["facts"]["id"]}))
         pixels = np.where(mask[..., None] >= 128, np.uint8(128), parent["pixels"])
         return self._hold(pixels, 3, parent=parent["facts"]["id"])
@@ -202,7 +204,8 @@ class StubServer:
         for unit in range(channels):
             levels[unit][peak(unit, layer)] = 255
         high = (1 + 7 * units % channels).astype("<f4")
-        body = high.tobytes() + np.zeros(channels, "<f4").tobytes() + levels.tobytes()
+        low, places = np.zeros(channels, "<f4"), levels.reshape(channels, -1).argmax(axis=1).astype("<i4")
+        body = b"".join(array.tobytes() for array in (high, low, places, levels))
         return Response(body, headers={"X-Zf": json.dumps({"channels": channels, "height": height, "width": width})})
 
     async def _project(self, request: Request) -> Response:

@@ -4,6 +4,8 @@ import io
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -16,11 +18,15 @@ from zfjax.data import open_for
 from zfjax.data.scenes.scenes import CLASS_NAMES
 from zfjax.draw.tiles import rgb8, show_patch, to_display
 from zfjax.paper.top_activations import project_winners, strongest_activations
+from zfjax.preprocess import Preprocess
 from zfjax.runs.run import load_run
 from zfjax.web.gallery import build as building
 from zfjax.web.gallery.cells import GUTTER
+from zfjax.web.gallery.command import shown_command
 from zfjax.web.gallery.folder import faults
-from zfjax.web.gallery.shown import page_files
+from zfjax.web.gallery.shown import Shown, page_files
+from zfjax.web.gallery.sources import draw_sources
+from zfjax.web.live.gallery import slug_in
 
 LIMIT, TOP = 12, 4
 FLAGS = ["--figure=gallery", f"--limit={LIMIT}", f"--top={TOP}", "--batch_size=4", "--gallery.occlusion=False"]
@@ -118,7 +124,7 @@ def test_covers_and_thumbnails_are_of_the_units_and_images_that_they_are_said_to
         assert label == source[int(number)]["label"] and name == source.describe(int(number))
         if place < 0:  # an image of lower rows alone
             continue
-        picture = np.asarray(Image.open(gallery / sources["sheets"][0]).convert("RGB"))
+        picture = np.asarray(Image.open(gallery / sources["sheets"]["one"][0]).convert("RGB"))
         side = sources["cell"] + 2 * sources["gutter"]
         row, column = divmod(place, sources["columns"])
         thumbnail = picture[row * side :, column * side :][GUTTER : GUTTER + 64, GUTTER : GUTTER + 64]
@@ -191,7 +197,7 @@ def test_without_photos_only_projections_and_numbers_are_kept(run, tmp_path, mon
     draw(monkeypatch, f"--ckpt={run}", f"--out={tmp_path}", "--layers=conv3", "--gallery.no_photos")
     gallery = tmp_path / "gallery"
     shown = data(gallery, "one/conv3")
-    assert not shown["pictures"]["patches"] and not data(gallery, "gallery")["sources"]["sheets"]
+    assert not shown["pictures"]["patches"] and data(gallery, "gallery")["sources"]["sheets"] == {"one": []}
     unit = next(unit for unit, top in enumerate(shown["top"]) if top)
     strip = cells(gallery / shown["pictures"]["dir"] / f"u{unit:04d}.avif", shown["pictures"]["cell"], 1)
     assert strip.shape[1] == len(shown["top"][unit])
@@ -199,13 +205,79 @@ def test_without_photos_only_projections_and_numbers_are_kept(run, tmp_path, mon
 
 @pytest.mark.parametrize(
     ("flag", "words"),
-    [("--maps=3", "every unit"), ("--images=1", "no image alone"), ("--gallery.thumb=9", "at least 16")],
+    [
+        ("--maps=3", "every unit"),
+        ("--images=1", "no image alone"),
+        ("--gallery.thumb=9", "at least 16"),
+        ("--format=pdf", "--gallery.format"),
+        ("--layers=conv1 --gallery.dense", "leave --gallery.dense out"),
+    ],
 )
 def test_what_a_gallery_cannot_show_is_refused_before_any_work(run, tmp_path, monkeypatch, capsys, flag, words):
     with pytest.raises(SystemExit) as ended:
-        draw(monkeypatch, f"--ckpt={run}", f"--out={tmp_path}", flag)
+        draw(monkeypatch, f"--ckpt={run}", f"--out={tmp_path}", *flag.split())
     said = capsys.readouterr().err.strip()
     assert ended.value.code == 2 and words in said and "\n" not in said and not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("visualize.py --ckpt=runs/zf --figure=gallery", "visualize.py --ckpt=runs/zf --figure=gallery"),
+        ("/home/ann/zfjax/visualize.py --ckpt=/data/secret/zf", "visualize.py --ckpt=zf"),
+        ("visualize.py --ckpt /data/a,/data/b,runs/c", "visualize.py --ckpt a,b,runs/c"),
+        ("visualize.py --dataset=folder:/home/ann/photos", "visualize.py --dataset=folder:photos"),
+        ("visualize.py --dataset=imagefolder:/x/y --out=/z/", "visualize.py --dataset=imagefolder:y --out=z"),
+    ],
+)
+def test_the_command_that_is_kept_names_no_folders_above_what_it_names(words, shown):
+    assert shown_command(words.split()) == shown
+
+
+class View(NamedTuple):
+    """What is asked of a view for the small pictures."""
+
+    source: Any
+    dataset: Any
+    run: Any
+    progress: bool = False
+
+
+def test_each_run_has_the_small_pictures_that_its_network_sees(tmp_path):
+    corners = np.random.default_rng(0).integers(0, 256, (3, 5, 5, 3), dtype=np.uint8)
+    images = [np.asarray(Image.fromarray(each).resize((80, 80), Image.Resampling.BICUBIC)) for each in corners]
+
+    class Images(list):
+        def describe(self, number):
+            return f"image {number}"
+
+    source = Images({"image": image, "label": 0} for image in images)
+    kinds = [Preprocess(80, 40), Preprocess(80, 40, mean=np.zeros(3)), Preprocess(80, 80)]
+    views = [View(source, SimpleNamespace(class_names=("a",)), SimpleNamespace(preprocess=kind)) for kind in kinds]
+    shown: Any = [Shown(view, f"run{number}", {}, []) for number, view in enumerate(views)]  # type: ignore[arg-type]
+    found = draw_sources(shown, [0, 1, 2], [1, 2], "webp", building.Building(tmp_path, {}))
+    sheets = found["sheets"]
+    assert sheets["run0"] == sheets["run1"] != sheets["run2"]
+    assert [found["images"][str(number)][0] for number in range(3)] == [-1, 0, 1]
+    for slug, kind in (("run0", kinds[0]), ("run2", kinds[2])):
+        picture = np.asarray(Image.open(tmp_path / "gallery.tmp" / sheets[slug][0]).convert("RGB"))
+        wanted = Image.fromarray(kind.visible(images[1])).resize((64, 64), Image.Resampling.LANCZOS)
+        assert decibels(picture[GUTTER : GUTTER + 64, GUTTER : GUTTER + 64], np.asarray(wanted)) > 24
+
+
+def test_the_microscope_shows_the_gallery_of_its_own_weights_alone(run, gallery, tmp_path):
+    opened = load_run(run)
+    assert slug_in(gallery, opened) == "one"
+    params = jax.tree.map(lambda leaf: leaf + 1, opened.params)
+    assert slug_in(gallery, opened._replace(params=params)) == ""
+    assert slug_in(tmp_path, opened) == ""
+    settings = json.loads((gallery / "settings.json").read_text())
+    (tmp_path / "manifest.json").write_text("{}")
+    for strange in ([], {}, {**settings, "version": 1}, {**settings, "runs": [1]}, {**settings, "runs": [[{}, 1]]}):
+        (tmp_path / "settings.json").write_text(json.dumps(strange))
+        assert slug_in(tmp_path, opened) == ""
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    assert slug_in(tmp_path, opened) == "one"
 
 
 def test_two_at_once_do_not_write_into_one_gallery(run, tmp_path, monkeypatch, capsys):

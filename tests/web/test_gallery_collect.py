@@ -8,8 +8,10 @@ from nets import TINY, canvas_side, middle, random_params, run_of
 import zfjax.web.gallery.collect as module
 from zfjax.convnet import forward
 from zfjax.errors import InputError
-from zfjax.paper.top_activations import strongest_activations
+from zfjax.paper.top_activations import Winners, responds, strongest_activations
 from zfjax.web.gallery.collect import collect
+from zfjax.web.gallery.parts import LayerPart, Part
+from zfjax.web.gallery.statistics import joined, present, summarise, without_silence
 
 COUNT, SIDE = 12, canvas_side(TINY)
 MEAN = np.full((SIDE, SIDE, 3), 127.0, np.float32)
@@ -116,6 +118,23 @@ def test_weaker_images_lie_where_they_should_at_their_maximum(maps, found):
                 for image, place in zip(chosen, zip(row.row[unit], row.col[unit], strict=True), strict=False):
                     assert place == divmod(int(np.argmax(seen[image, ..., unit])), width)
     assert len({tuple(images) for images in found["conv1"].lower[2].image}) > 3  # each unit has its own draw
+
+
+def test_zero_is_a_response_of_a_unit_that_can_be_negative_and_of_no_other():
+    peaks = np.array([[0, -280, -5], [3, 0, 0], [0, 0, 0], [0, 0, -1]], np.float32).T  # [images, units]
+    order = np.argsort(-peaks, axis=0, kind="stable")[:2].T
+    nowhere = np.zeros_like(order)
+    top = Winners(np.take_along_axis(peaks.T, order, axis=1), order, nowhere, nowhere)
+    places = np.zeros(peaks.shape, np.uint8)
+    layer = LayerPart(top, peaks.sum(axis=0, dtype=np.float64), (peaks > 0).sum(axis=0), peaks, places)
+    part = Part(np.array(3), np.arange(3, dtype=np.int32), {"x": layer})
+    stats = without_silence(summarise([part], {"x": (1, 1, 4)}, 2, seed=0)["x"])
+    there = [row[np.isfinite(row)].tolist() for row in stats.top.value]
+    assert there == [[0, -5], [3], [], [0, 0]]  # the last one's -1 is in its lower rows
+    assert [bool(np.isfinite(row.value[2]).any()) for row in stats.lower] == [False] * 3
+    assert -280 in np.concatenate([row.value[0] for row in stats.lower])
+    rows = joined([stats.top, *stats.lower])
+    np.testing.assert_array_equal(present(rows), responds(rows))  # what is projected is what is counted
 
 
 def test_an_interrupted_search_goes_on_and_is_the_same_to_the_bit(run, found, tmp_path):

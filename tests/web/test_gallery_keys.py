@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 from test_gallery_page import layer_data
 
 UNITS = "[...document.querySelectorAll('.cell')].map((each) => Number(each.dataset.unit))"
@@ -26,13 +27,16 @@ def settles(reader, hash: str) -> None:
 
 def test_every_sort_orders_the_units_by_its_statistic(reader, gallery):
     data = layer_data(gallery, "zf/conv5")
-    values = {**data["statistics"], "match": [found[0][1] for found in data["matches"]["zf-again"]["units"]]}
+    matches = data["matches"]["zf-again"]["units"]
+    values = {**data["statistics"], "match": [found[0][1] if found else None for found in matches]}
+    assert values["match"][3] is None  # and stays last
     for name in ("max", "mean", "p99", "density", "share", "match"):
         reader.open(f"{gallery.as_uri()}#/zf/conv5?sort={name}&b=zf-again")
-        expected = sorted(range(47), key=lambda unit, name=name: (-values[name][unit], unit))
-        assert shown(reader) == expected, name
-        reader.page.locator("[data-key='turn']").click()
-        assert shown(reader) == sorted(range(47), key=lambda unit, name=name: (values[name][unit], unit)), name
+        for sign in (-1, 1):
+            known = [unit for unit in range(47) if values[name][unit] is not None]
+            known.sort(key=lambda unit, name=name, sign=sign: (sign * values[name][unit], unit))
+            assert shown(reader) == known + [3] * (name == "match"), name
+            reader.page.locator("[data-key='turn']").click()
     reader.press("s")
     assert shown(reader) == list(range(47))  # the last sort is followed by the first
     reader.press("S")
@@ -75,6 +79,70 @@ def test_a_bar_of_the_histogram_shows_its_units_and_again_all(reader, gallery):
     assert sorted(shown(reader)) == inside.tolist() and len(inside) == counts[bar]
     reader.page.locator(f"[data-key='bar {bar}']").click()
     assert len(shown(reader)) == 47
+
+
+@pytest.mark.parametrize("sort", ["max", "share", "match"])
+def test_every_unit_is_in_the_one_bar_that_counts_it(reader, gallery, sort):
+    data = layer_data(gallery, "zf/conv5")
+    values = [found[0][1] if found else None for found in data["matches"]["zf-again"]["units"]]
+    values = values if sort == "match" else data["statistics"][sort]
+    reader.open(f"{gallery.as_uri()}#/zf/conv5?sort={sort}")
+    seen = []
+    for bar in range(12):
+        link = reader.page.locator(f"[data-key='bar {bar}']")
+        count = int(link.get_attribute("aria-label").split(": ")[1].split(" ")[0])
+        link.click()
+        assert len(shown(reader)) == count
+        seen += shown(reader)
+        link.click()
+    assert sorted(seen) == [unit for unit in range(47) if values[unit] is not None]
+    assert int(np.argmax([value or 0 for value in values])) in seen[-count:]  # the strongest is in the last one
+
+
+def test_addresses_with_names_that_mean_something_to_the_browser(reader, gallery):
+    everyone = list(range(47))
+    for query, expected in (
+        ("b=constructor", everyone),
+        ("range=unit:0..5", [0, 1, 2, 3, 4]),
+        ("range=constructor:0..5", everyone),
+        ("range=toString:0..5&sort=__proto__", everyone),
+    ):
+        reader.open(f"{gallery.as_uri()}#/zf/conv5?{query}")
+        assert shown(reader) == expected, query
+    reader.open(f"{gallery.as_uri()}#/zf/conv5?b=constructor&sort=match")
+    assert sorted(shown(reader)) == everyone and shown(reader)[-1] == 3
+    assert reader.complaints == []
+
+
+def test_leaving_a_comparison_keeps_the_order_of_the_list(reader, gallery):
+    reader.open(f"{gallery.as_uri()}#/zf/conv5?sort=match&b=zf-again")
+    order = shown(reader)
+    reader.page.locator(f"[data-unit='{order[4]}']").click()
+    assert " and " in reader.text("h1")
+    reader.press("Escape")
+    assert f"unit {order[4]}" in reader.text("h1") and " and " not in reader.text("h1")
+    reader.press("n")
+    assert f"unit {order[5]}" in reader.text("h1")
+    reader.press("Escape")
+    assert shown(reader) == order and "Agreement" in reader.text(".overview")
+
+
+def test_pins_of_units_that_there_are_not_are_no_pins(reader, gallery):
+    reader.open(f"{gallery.as_uri()}#/zf/conv5/99")
+    reader.page.get_by_role("heading", name="Nothing here").wait_for()
+    reader.press("f")
+    assert reader.text("#pins") == "Pins"
+    reader.open(f"{gallery.as_uri()}#/zf/conv5/5")
+    reader.press("f")
+    kept = "zf:" + layer_data(gallery, "gallery")["id"] + ":pins"
+    reader.page.evaluate(
+        "([key, pins]) => localStorage.setItem(key, JSON.stringify([...pins, ...JSON.parse(localStorage[key])]))",
+        [kept, ["zf/conv5/99", "zf/conv5/05", "zf/conv5/5/1", "gone/conv5/1", "zf", 7, None]],
+    )
+    reader.open(f"{gallery.as_uri()}#/pins")
+    settles(reader, "#/pins/zf/conv5/5")
+    assert "Kept by this browser" in reader.text() and reader.text("#pins") == "Pins (1)"
+    assert reader.complaints == []
 
 
 def test_the_search_box_leads_to_layers_and_units(reader, gallery):

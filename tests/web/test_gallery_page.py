@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import Reader
-from fake_gallery import KINDS, PAGES, colour
+from fake_gallery import KINDS, PAGES, colour, write_gallery
 from PIL import Image
 
 
@@ -126,6 +126,38 @@ def test_numbers_of_a_unit_are_those_of_the_data(reader, gallery):
     assert reader.page.locator(".chart .mark").count() == 9
     nearest = reader.page.locator("section", has_text="Units like it").locator(".card b").all_inner_texts()
     assert nearest == [str(unit) for unit, _ in data["nearest"][11]]
+
+
+def test_more_ranks_than_nine_and_no_photos(reader, tmp_path):
+    page = write_gallery(tmp_path / "gallery", wide=5, strips=3, runs=1, top=12, photos=False)
+    reader.open(f"{page.as_uri()}#/zf/conv5/1?at=10&cover=patch")
+    painted(reader.page)
+    projections = [[colour(1), colour(16 * KINDS.index("projection") + column)] for column in range(12)]
+    check_cells(reader.page, ".nine .picture", 1, projections)
+    assert "11th of 12" in reader.text(".closer h2")
+    reader.page.locator("[data-key='a rank 11']").click()
+    assert "12th of 12" in reader.text(".closer h2")
+    said = reader.text()
+    assert "no picture" not in said and "strongest patch" not in said and "patch" not in reader.text(".nine")
+    reader.open(f"{page.as_uri()}#/zf/conv5?cover=patch")
+    painted(reader.page)
+    check_cells(
+        reader.page, ".cell:not(.dead) i", 1, [[colour(u), colour(16 * KINDS.index("cover"))] for u in (0, 1, 2, 4)]
+    )
+    assert not reader.page.locator("[data-key='cover patch']").count()
+    assert reader.complaints == []
+
+
+def test_what_was_drawn_from_a_sample_says_so(reader, gallery):
+    reader.open(f"{gallery.as_uri()}#/zf/conv5/7")
+    said = reader.text()
+    for words in (
+        "Largest activation in each of 200 images, drawn at random",
+        "lower parts of the unit's range, of 200 images, drawn at random",
+        "are of 200 images of these, drawn at random; all else is of all",
+        "300 images searched",
+    ):
+        assert words in said
 
 
 def test_a_dead_unit_says_so(reader, gallery):

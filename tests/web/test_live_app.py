@@ -71,9 +71,11 @@ def test_maps_are_each_on_their_own_scale(live, image, seen, layer):
     count, height, width = maps.shape
     assert answer.about == {"channels": count, "height": height, "width": width}
     maxima, minima = np.frombuffer(answer.body[: 8 * count], "<f4").reshape(2, count)
-    levels = np.frombuffer(answer.body[8 * count :], np.uint8).reshape(maps.shape)
+    places = np.frombuffer(answer.body[8 * count : 12 * count], "<i4")
+    levels = np.frombuffer(answer.body[12 * count :], np.uint8).reshape(maps.shape)
     np.testing.assert_array_equal(maxima, maps.max((1, 2)))
     np.testing.assert_array_equal(minima, maps.min((1, 2)))
+    np.testing.assert_array_equal(places, maps.reshape(count, -1).argmax(1))
     low, high = np.minimum(minima, 0)[:, None, None], np.maximum(maxima, 0)[:, None, None]
     np.testing.assert_allclose(low + levels / 255 * (high - low), maps, atol=float((high - low).max()) / 500)
     assert levels.max() == 255

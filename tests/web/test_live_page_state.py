@@ -2,7 +2,7 @@
 
 import re
 
-from live_steps import MAPS, caption, click_map, opened, pixel, shown
+from live_steps import MAPS, caption, click_map, opened, pixel, png, shown
 from playwright.sync_api import Page, expect
 from stub_server import BY_SLUG
 
@@ -246,7 +246,8 @@ def test_back_retraces_units_and_links_to_nothing_are_said(page):
     ):
         page.goto("about:blank")
         opened(page, fragment)
-        expect(page.locator("#notice")).to_contain_text(sentence)
+        page.wait_for_function("() => !zf.live.busy()")
+        expect(page.locator("#notice")).to_contain_text(sentence)  # and stays when the first picture has come
 
 
 def test_a_server_that_goes_away_is_said_and_found_again(page, stub):
@@ -263,6 +264,51 @@ def test_a_server_that_goes_away_is_said_and_found_again(page, stub):
     expect(page.locator("#notice")).to_be_hidden()
     shown(page, caption(MAPS, 171, 3, 3))
     expect(page.locator(NAME)).to_contain_text("val 3")
+
+
+def test_a_picture_that_was_forgotten_comes_back_with_what_is_painted_on_it(page, stub):
+    opened(page, "#/conv1/5?sample=3")
+    box = page.locator("#picture").bounding_box()
+    assert box
+    page.locator("#brush").click()
+    page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
+    expect(page.locator("#before")).to_be_visible()
+    page.wait_for_function("() => !zf.live.busy()")
+    covered = [what["pixels"] for name, what in stub.asked if name == "cover"][-1]
+    stub.images.clear()  # as when another tab has opened eight
+    stub.asked.clear()
+    click_map(page, 7, 2, 3)
+    shown(page, caption(BY_SLUG["conv1"], 7, 2, 3))
+    page.wait_for_function("() => !zf.live.busy()")
+    assert [what["pixels"] for name, what in stub.asked if name == "cover"] == [covered]
+    expect(page.locator("#before")).to_be_visible()
+    expect(page.locator("#brush-clear")).to_be_enabled()
+    stub.images.clear()
+    stub.asked.clear()
+    page.evaluate("zf.live.now.renewed = 0")  # long ago
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 4)  # painting on asks for the cover first
+    page.wait_for_function("() => !zf.live.busy()")
+    assert [what["pixels"] for name, what in stub.asked if name == "cover"][-1] > covered
+    expect(page.locator("#notice")).to_be_hidden()
+
+
+def test_back_and_forward_to_a_picture_of_ones_own(page, stub, tmp_path):
+    opened(page, "#/conv1/3?sample=2")
+    page.set_input_files("#file", png(tmp_path))
+    expect(page.locator(NAME)).not_to_contain_text("val")
+    page.locator("#unit").fill("4")
+    page.locator("#unit").press("Enter")
+    expect(page).to_have_url(re.compile("#/conv1/4$"))
+    page.locator("#maps").focus()
+    page.keyboard.press("e")
+    expect(page.locator(NAME)).to_contain_text("val")
+    page.locator("#unit").fill("5")
+    page.locator("#unit").press("Enter")
+    expect(page).to_have_url(re.compile("#/conv1/5.*sample="))
+    page.go_back()
+    expect(page.locator(NAME)).not_to_contain_text("val")
+    page.wait_for_function("() => !zf.live.busy()")
+    assert stub.asked[-1][0] != "sample" and state(page)["sample"] is None
 
 
 def test_a_slow_method_is_seen_to_work(page, stub):

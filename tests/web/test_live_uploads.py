@@ -1,5 +1,6 @@
 """Pictures of every kind that people drop on the page: shown, or refused in one sentence, and the server goes on."""
 
+import http.client
 import io
 import socket
 import struct
@@ -10,6 +11,7 @@ import pytest
 from live_server import BYTES, serving
 from PIL import Image
 
+from zfjax.web.live import bodies
 from zfjax.web.live.desk import MOST_UPLOADS
 from zfjax.web.live.pictures import MAX_BYTES
 
@@ -135,6 +137,14 @@ def begun(live, length: str, sent: bytes = b"") -> socket.socket:
     head = f"POST /image HTTP/1.1\r\nHost: 127.0.0.1:{live.port}\r\nContent-Type: {BYTES}\r\n{length}\r\n\r\n"
     line.sendall(head.encode() + sent)
     return line
+
+
+def test_a_file_that_does_not_come_is_not_waited_for_for_ever(live, monkeypatch):
+    monkeypatch.setattr(bodies, "SECONDS", 0.2)
+    with begun(live, "Content-Length: 1000", b"x") as line:
+        answer = http.client.HTTPResponse(line)
+        answer.begin()
+        assert answer.status == 408 and b"did not come within 0.2 seconds" in answer.read()
 
 
 @pytest.mark.parametrize("length", ["Content-Length: 99999999999", "Transfer-Encoding: chunked"])

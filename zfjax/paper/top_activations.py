@@ -64,8 +64,11 @@ def no_winners(maps: int, k: int) -> Winners:
 
 
 def responds(winners: Winners) -> np.ndarray:
-    """Which winners there are, bool of their shape: zero is what a silent unit of a rectified layer has."""
-    return np.isfinite(winners.value) & (np.asarray(winners.value) != 0)
+    """Which winners there are, bool of their shape: zero is what a silent unit of a rectified layer has, and a value
+    like others of a map that has weaker ones, below it."""
+    value = np.asarray(winners.value)
+    there = np.isfinite(value)
+    return there & ((value != 0) | (np.where(there, value, 0) < 0).any(axis=-1, keepdims=True))
 
 
 def update(winners: Winners, activations: jax.Array, index: jax.Array, mask: jax.Array) -> tuple[Winners, jax.Array]:

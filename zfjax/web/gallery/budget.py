@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from zfjax.draw.tiles import rgb8
-from zfjax.paper.top_activations import project_winners, responds
+from zfjax.paper.top_activations import project_winners
 from zfjax.web.gallery.cells import projection_cells, resized, sheet, strip
 from zfjax.web.gallery.formats import encode
-from zfjax.web.gallery.layer_pictures import Style, counts_of, covers_of, joined, place_of, strips_of
+from zfjax.web.gallery.layer_pictures import Style, counts_of, covers_of, place_of, strips_of
 from zfjax.web.gallery.methods import METHODS
 from zfjax.web.gallery.shown import Shown, Wanted
 from zfjax.web.gallery.sources import CELL_PX
-from zfjax.web.gallery.statistics import LayerStatistics
+from zfjax.web.gallery.statistics import LayerStatistics, joined, present
 
 _UNITS, _IMAGES = 8, 32  # that are drawn to see how large they are
 _NUMBERS = 900  # bytes of what the page is told of a unit
@@ -39,7 +39,7 @@ def expected_sources(each: Shown, numbers: Sequence[int], style: Style) -> int:
 
 def _of_layer(each: Shown, layer: str, found: LayerStatistics, style: Style, wanted: Wanted) -> float:
     run, rows = each.view.run, [found.top, *found.lower]
-    alive = np.flatnonzero(responds(found.top)[:, 0])
+    alive = np.flatnonzero(present(found.top)[:, 0])
     if not len(alive):
         return 0
     place, some = place_of(run.arch, layer, "", style), alive[_spread(len(alive), _UNITS)].tolist()

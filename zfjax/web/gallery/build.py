@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zfjax.paper.patches import sees_all
-from zfjax.paper.top_activations import Winners, responds
+from zfjax.paper.top_activations import Winners
 from zfjax.paper.view import View
 from zfjax.terminal import say
 from zfjax.web.gallery.budget import expected_bytes, expected_sources
@@ -22,8 +22,8 @@ from zfjax.web.gallery.layer_pictures import Style, draw_units, place_of
 from zfjax.web.gallery.nearest import Neighbours, matches, nearest, shared_peaks
 from zfjax.web.gallery.scripts import script
 from zfjax.web.gallery.shown import Shown, Wanted, page_files
-from zfjax.web.gallery.sources import draw_sources
-from zfjax.web.gallery.statistics import LayerStatistics
+from zfjax.web.gallery.sources import draw_sources, first_of_each_look
+from zfjax.web.gallery.statistics import LayerStatistics, present, without_silence
 from zfjax.web.table import table
 
 NEAREST, MATCHES = 5, 3
@@ -37,19 +37,10 @@ def build(shown: Sequence[Shown], style: Style, wanted: Wanted, building: Buildi
     numbers = set().union(*(used_images(rows) for each in winners for rows in each))
     thumbnails = _pictured(shown, found) if style.photos else set()
     expected = sum(expected_bytes(each, layers, style, wanted) for each, layers in zip(shown, found, strict=True))
-    expected += expected_sources(shown[0], sorted(thumbnails), style)
+    expected += sum(expected_sources(each, sorted(thumbnails), style) for each in first_of_each_look(shown).values())
     units = sum(len(layer.maximum) for layers in found for layer in layers.values())
     say(f"{units:,} units; the gallery will take about {expected / 1e6:.1f} MB")
-    sources = draw_sources(
-        first.source,
-        first.run.preprocess,
-        sorted(numbers),
-        thumbnails,
-        bool(first.dataset.class_names),
-        style.format,
-        building,
-        progress=first.progress,
-    )
+    sources = draw_sources(shown, sorted(numbers), thumbnails, style.format, building)
     labels = {int(number): label for number, (_, _, label) in sources["images"].items()}
     for each, statistics in zip(shown, found, strict=True):
         _build_run(each, statistics, list(zip(shown, found, strict=True)), labels, style, wanted, building)
@@ -63,7 +54,7 @@ def build(shown: Sequence[Shown], style: Style, wanted: Wanted, building: Buildi
 
 def _collect(each: Shown, building: Building) -> dict[str, LayerStatistics]:
     view = each.view
-    return collect(
+    found = collect(
         view.run,
         view.source,
         list(each.slugs),
@@ -75,6 +66,7 @@ def _collect(each: Shown, building: Building) -> dict[str, LayerStatistics]:
         seed=view.seed,
         progress=view.progress,
     )
+    return {layer: without_silence(statistics) for layer, statistics in found.items()}
 
 
 def _pictured(shown: Sequence[Shown], found: Sequence[dict[str, LayerStatistics]]) -> set[int]:
@@ -162,13 +154,13 @@ def _run(each: Shown, statistics: dict[str, LayerStatistics]) -> dict:
     layers = table(each.view.run.arch, each.slugs)
     for entry in layers:
         if found := statistics.get(entry["name"]):
-            entry |= {"dead": int((~responds(found.top)[:, 0]).sum()), "cover": _covers(found)}
+            entry |= {"dead": int((~present(found.top)[:, 0]).sum()), "cover": _covers(found)}
     return run_data(each.view, each.slug, layers)
 
 
 def _covers(found: LayerStatistics) -> list[int]:
     """Nine units for the drawing: evenly among those that respond, from the most seldom active to the most often."""
-    alive = np.flatnonzero(responds(found.top)[:, 0])
+    alive = np.flatnonzero(present(found.top)[:, 0])
     order = alive[np.argsort(found.density[alive], kind="stable")]
     spread = np.linspace(0, len(order) - 1, min(9, len(order))).round().astype(int)
     return order[spread].tolist()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from zfjax.errors import InputError
 from zfjax.paper.view import Drawn, Figure, View
@@ -55,6 +59,13 @@ def draw(views: list[View], options: Options) -> Drawn:
         raise InputError(
             "the gallery shows every unit of its layers, and no image alone: leave --maps and --images out"
         )
+    if views[0].format != View.format:
+        raise InputError("the gallery's pictures are of --gallery.format; leave --format out")
+    if options.dense and views[0].layers:
+        raise InputError(
+            "--layers names the gallery's layers; name the fully connected ones there too, and leave "
+            "--gallery.dense out"
+        )
     if (options.thumb + 2 * GUTTER) * views[0].top > MAX_STRIP:
         raise InputError(
             f"{views[0].top} pictures of {options.thumb} pixels make no strip of at most {MAX_STRIP:,}; give a smaller "
@@ -74,9 +85,15 @@ def draw(views: list[View], options: Options) -> Drawn:
     settings = settings_of(shown, style, wanted)
     if not finished(out, settings):
         with locked(own_folder(out / f"{NAME}.work")):
-            manifest = build(shown, style, wanted, Building(out, settings), command=" ".join(sys.argv))
+            manifest = build(shown, style, wanted, Building(out, settings), shown_command(sys.argv))
         say(f"{len(manifest['files']):,} files, {manifest['total'] / 1e6:.1f} MB; open this in a browser:")
     return Drawn([out / NAME / PAGE], None)
+
+
+def shown_command(words: Sequence[str]) -> str:
+    """A command without the folders above what it names: a gallery is shown to others."""
+    parts = [re.split("([=,]|(?<=[a-z])(?<!^.):)", word) for word in words]
+    return " ".join("".join(Path(part).name if os.path.isabs(part) else part for part in word) for word in parts)
 
 
 FIGURE = Figure("every unit in a browser: a folder that opens without a server.", Options, draw, True, True)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zfjax.paper.patches import cut_patch
-from zfjax.paper.top_activations import Winners, responds
+from zfjax.paper.top_activations import Winners
 from zfjax.runs.run import Run, load_run
 from zfjax.web.gallery.cells import Cell, patch_cells, projection_cells, resized, strip
 from zfjax.web.gallery.evolution import evolve_units
@@ -21,6 +21,7 @@ from zfjax.web.gallery.methods import METHODS, methods_of
 from zfjax.web.gallery.occlusion import occlusion_of
 from zfjax.web.gallery.scripts import short
 from zfjax.web.gallery.shown import Shown, Wanted
+from zfjax.web.gallery.statistics import present
 
 
 class Extras(NamedTuple):
@@ -44,7 +45,7 @@ class Drawing(NamedTuple):
     @property
     def alive(self) -> list[int]:
         """The units that respond to any image."""
-        return np.flatnonzero(responds(self.top)[:, 0]).tolist()
+        return np.flatnonzero(present(self.top)[:, 0]).tolist()
 
     def write(self, kind: str, unit: int, cells: np.ndarray) -> None:
         """One row of cells as a strip of its own."""
@@ -89,7 +90,7 @@ def _draw_evolution(drawing: Drawing, strongest: Winners) -> dict[str, Any]:
     )
     for group in groups:
         drawing.write_signed("e", group.units, group.projections)
-    values = np.where(responds(strongest), strongest.value, 0)
+    values = np.where(present(strongest), strongest.value, 0)
     return {"moments": [moment.name for moment in each.moments], "values": short(values)}
 
 

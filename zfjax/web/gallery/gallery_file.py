@@ -9,7 +9,7 @@ from typing import Any
 
 from zfjax.paper.view import View
 
-VERSION = 1
+VERSION = 2  # of the data that pages read
 
 
 def rule_text(percentile: float) -> str:
@@ -50,6 +50,8 @@ def gallery_data(view: View, runs: list[dict], sources: dict, settings: dict, *,
         },
         "rule": rule_text(view.percentile),
         "notice": notice_text(view, photos),
+        "top": view.top,
+        "photos": photos,
         "sources": sources,
         "runs": runs,
     }

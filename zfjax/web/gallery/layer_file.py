@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from zfjax.paper.top_activations import Winners, responds
+from zfjax.paper.top_activations import Winners
 from zfjax.web.gallery.cells import GUTTER
 from zfjax.web.gallery.extra_pictures import Extras
 from zfjax.web.gallery.layer_pictures import Place
 from zfjax.web.gallery.nearest import Neighbours
 from zfjax.web.gallery.scripts import short
-from zfjax.web.gallery.statistics import LOWER, LayerStatistics
+from zfjax.web.gallery.statistics import LOWER, LayerStatistics, present
 
 
 def layer_data(
@@ -34,6 +34,7 @@ def layer_data(
         "whole": place.whole,
         "statistics": columns | {"share": short(shares)},
         "class": classes.tolist(),
+        "sampled": len(found.images),
         "histogram": {"low": short(found.low), "high": short(found.high), "counts": found.counts.tolist()},
         "top": _spots(found.top),
         "lower": [{"name": name, "units": _spots(row)} for name, row in zip(LOWER, found.lower, strict=True)],
@@ -68,7 +69,7 @@ def commonest(top: Winners, labels: dict[int, int]) -> tuple[np.ndarray, np.ndar
     Of classes that are equally common the one whose image is strongest.
     """
     classes, shares = np.full(len(top.value), -1), np.zeros(len(top.value))
-    for unit, alive in enumerate(responds(top)):
+    for unit, alive in enumerate(present(top)):
         known = [labels[int(image)] for image in top.image[unit][alive] if labels[int(image)] >= 0]
         if known:
             classes[unit] = max(known, key=known.count)  # of equal ones max takes the first
@@ -79,7 +80,7 @@ def commonest(top: Winners, labels: dict[int, int]) -> tuple[np.ndarray, np.ndar
 def _spots(winners: Winners) -> list[list[list[float]]]:
     """[image, row, col, value] of every response, strongest first."""
     found = []
-    for alive, *columns in zip(responds(winners), *winners, strict=True):
+    for alive, *columns in zip(present(winners), *winners, strict=True):
         value, image, row, col = (column[alive].tolist() for column in columns)
         found.append([[*spot, short(each)] for *spot, each in zip(image, row, col, value, strict=True)])
     return found
@@ -92,4 +93,4 @@ def _pairs(kin: Neighbours) -> list[list[list[float]]]:
 
 def used_images(all_winners: Sequence[Winners]) -> set[int]:
     """The images that have a place among the winners."""
-    return {int(image) for row in all_winners for image in np.unique(row.image[responds(row)])}
+    return {int(image) for row in all_winners for image in np.unique(row.image[present(row)])}

@@ -14,13 +14,13 @@ from zfjax.data import Source
 from zfjax.descent import Norm
 from zfjax.ops import Overlap
 from zfjax.paper.patches import sees_all, window_of
-from zfjax.paper.top_activations import FeatureMap, Winners, project_winners, responds
+from zfjax.paper.top_activations import FeatureMap, Winners, project_winners
 from zfjax.runs.run import Run
 from zfjax.terminal import meter
 from zfjax.web.gallery.cells import BLANK, GUTTER, Cell, cell_of, is_exact, patch_cells, projection_cells, sheet, strip
 from zfjax.web.gallery.folder import Building
 from zfjax.web.gallery.formats import MAX_SIDE, Format, encode, suffix
-from zfjax.web.gallery.statistics import ROW
+from zfjax.web.gallery.statistics import ROW, joined, present
 
 _CHUNK_BYTES = 256 << 20  # of the windows that are drawn together
 COVER_PX = 64
@@ -96,7 +96,7 @@ def draw_units(
     together = joined(rows)
     units = len(together.value)
     covers = {kind: np.full((units, *place.cover, 3), BLANK, np.uint8) for kind in "pi"}
-    pictures = int(responds(together).sum())
+    pictures = int(present(together).sum())
     bar = meter(total=pictures, desc=f"drawing {layer}", unit=" projections", disable=not progress)
     with bar, ThreadPoolExecutor() as pool:
         for chunk in _chunks(units, together.value.shape[1], run.arch.channels, place.window):
@@ -124,14 +124,9 @@ def _chunks(units: int, pictures: int, channels: int, window: Cell) -> Iterator[
     return (range(start, min(start + size, units)) for start in range(0, units, size))
 
 
-def joined(rows: Sequence[Winners]) -> Winners:
-    """[units, k] each, side by side."""
-    return Winners(*(np.concatenate(column, axis=1) for column in zip(*rows, strict=True)))
-
-
 def counts_of(rows: Sequence[Winners], unit: int) -> list[int]:
     """How many pictures of each row there are."""
-    return [int(responds(row)[unit].sum()) for row in rows]
+    return [int(present(row)[unit].sum()) for row in rows]
 
 
 def _draw(

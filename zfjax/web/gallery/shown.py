@@ -17,7 +17,7 @@ from zfjax.paper.evolution import command as evolution
 from zfjax.paper.view import LeftOut, View
 from zfjax.runs.fingerprint import run_fingerprint
 from zfjax.runtime.files import read_bytes
-from zfjax.web.gallery.gallery_file import shown_name
+from zfjax.web.gallery.gallery_file import VERSION, shown_name
 from zfjax.web.gallery.layer_pictures import Style
 from zfjax.web.table import layer_slugs, slugs
 
@@ -87,6 +87,7 @@ def settings_of(shown: Sequence[Shown], style: Style, wanted: Wanted) -> dict[st
     source = first.source
     pages = hashlib.sha256(b"".join(path.read_bytes() for path in page_files()))
     return {
+        "version": VERSION,
         "runs": [
             [each.view.name, run_fingerprint(each.view.run), each.view.run.step, each.slugs, each.moments]
             for each in shown

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zfjax.layers import Shape
-from zfjax.paper.top_activations import Winners
+from zfjax.paper.top_activations import Winners, responds
 from zfjax.web.gallery.parts import LayerPart, Part
 
 LOWER = ("90 to 99 %", "50 to 90 %", "below 50 %")  # the rows of a unit's weaker images
@@ -51,6 +51,28 @@ def summarise(parts: Iterable[Part], shapes: Mapping[str, Shape], top: int, seed
     return {layer: sums.end(count, numbers, [seed, zlib.crc32(layer.encode())]) for layer, sums in layers.items()}
 
 
+def present(winners: Winners) -> np.ndarray:
+    """Which of the winners of `without_silence` there are, bool of their shape."""
+    return np.isfinite(winners.value)
+
+
+def without_silence(found: LayerStatistics) -> LayerStatistics:
+    """Winners at which a unit is silent, as `responds` has it of all that were found of the unit, become -inf."""
+    rows = [found.top, *found.lower]
+    there = responds(joined(rows))
+    edges = np.cumsum([row.value.shape[1] for row in rows])[:-1]
+    top, *lower = (
+        row._replace(value=np.where(kept, row.value, -np.inf).astype(np.float32))
+        for row, kept in zip(rows, np.split(there, edges, axis=1), strict=True)
+    )
+    return found._replace(top=top, lower=tuple(lower))
+
+
+def joined(rows: Sequence[Winners]) -> Winners:
+    """[units, k] each, side by side."""
+    return Winners(*(np.concatenate(column, axis=1) for column in zip(*rows, strict=True)))
+
+
 def merge(old: Winners, new: Winners) -> Winners:
     """The winners of two searches, [C, k] each, of which the second looked at later images."""
     both = [np.concatenate(columns, axis=1) for columns in zip(old, new, strict=True)]
@@ -90,7 +112,8 @@ class _Sums:
             quantiles = np.quantile(part, (0.5, 0.9, 0.99), axis=0)
             p99[units] = quantiles[2]
             keys = random.random(part.shape)
-            for row, eligible in zip(lower, _ranges(part, quantiles), strict=True):
+            responding = (part != 0) | (low[units] < 0)
+            for row, eligible in zip(lower, _ranges(part, quantiles, responding), strict=True):
                 _draw(row, units, keys, eligible, (part, places[:, units], images, width))
         mean, density = (each / everywhere for each in (self.total, self.above))
         shares = mean.astype(np.float32), p99, density.astype(np.float32)
@@ -109,12 +132,11 @@ def _histogram(peaks: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarr
     return np.bincount(bins.ravel(), minlength=BINS * peaks.shape[1]).reshape(-1, BINS)
 
 
-def _ranges(peaks: np.ndarray, quantiles: np.ndarray) -> list[np.ndarray]:
+def _ranges(peaks: np.ndarray, quantiles: np.ndarray, responding: np.ndarray) -> list[np.ndarray]:
     """For each of LOWER, which of the maxima [M, U] lie in it."""
     middle, high, highest = quantiles
-    responds = peaks != 0
     between = [(high, highest), (middle, high), (-np.inf, middle)]
-    return [responds & (low <= peaks) & (peaks < end) for low, end in between]
+    return [responding & (low <= peaks) & (peaks < end) for low, end in between]
 
 
 def _nobody(maps: int) -> tuple[Winners, ...]:

@@ -12,13 +12,22 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from zfjax.errors import InputError
-from zfjax.web.live.bodies import TooLarge
+from zfjax.web.live.bodies import TooLarge, TooSlow
 from zfjax.web.live.desk import PAGES, Desk, NoPicture
 from zfjax.web.live.gallery import gallery_route
 from zfjax.web.live.microscope import Gone
 from zfjax.web.live.worker import Busy, Superseded
 
-STATUS = {Superseded: 409, Gone: 410, TooLarge: 413, NoPicture: 415, Busy: 503, InputError: 400, ClientDisconnect: 400}
+STATUS = {
+    Superseded: 409,
+    TooSlow: 408,
+    Gone: 410,
+    TooLarge: 413,
+    NoPicture: 415,
+    Busy: 503,
+    InputError: 400,
+    ClientDisconnect: 400,
+}
 
 
 def make_app(desk: Desk, gallery: Path | None) -> Starlette:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 JSON_BYTES = 16 << 10
+SECONDS = 30  # for all of a body: who sends nothing keeps a place from others
 PASSED_OVER = 4  # times the limit is read and thrown away, for a browser shows no answer that comes before it has sent
 
 
@@ -19,8 +21,20 @@ class TooLarge(InputError):
     """More bytes than are taken."""
 
 
+class TooSlow(InputError):
+    """A body that does not come."""
+
+
 async def body_of(request: Request, most: int) -> bytes:
-    """All of it; raises TooLarge for more than `most` bytes, of which none are kept."""
+    """All of it; raises TooLarge for more than `most` bytes, of which none are kept, and TooSlow after SECONDS."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await _read(request, most)
+    except TimeoutError:
+        raise TooSlow(f"the bytes did not come within {SECONDS} seconds; send them again") from None
+
+
+async def _read(request: Request, most: int) -> bytes:
     data, size = bytearray(), 0
     stated = request.headers.get("content-length", "")
     hopeless = stated.isdecimal() and int(stated) > PASSED_OVER * most

@@ -68,11 +68,11 @@ def explore(options: Options, start: Callable[[], None]) -> None:
         start()
         gate, address = _gate(options, bound.getsockname()[1])
         folder = own_folder(own_folder(Path(options.ckpt) / "figures") / "gallery")
-        gallery = None if gate.token or not (folder / "index.html").is_file() else folder  # its pictures send no token
-        desk = _desk(options, has_gallery=gallery is not None)
+        has_gallery = not gate.token and (folder / "index.html").is_file()  # its pictures send no token
+        desk = _desk(options, folder if has_gallery else None)
         try:
             _prepare(desk)
-            app = Fence(make_app(desk, gallery), gate)
+            app = Fence(make_app(desk, folder if desk.gallery else None), gate)
             serve(app, bound, address, browser=options.browser and not gate.token)
         except KeyboardInterrupt:
             _leave_if_busy(desk)
@@ -90,12 +90,13 @@ def _check(options: Options) -> None:
         )
 
 
-def _desk(options: Options, *, has_gallery: bool) -> Desk:
-    """The run, its images and what is told of them."""
+def _desk(options: Options, folder: Path | None) -> Desk:
+    """The run, its images and what is told of them. folder: a gallery's, which may be of other weights."""
     from zfjax.paper.view import View
     from zfjax.runs.run import load_run
     from zfjax.web.live.desk import Desk
     from zfjax.web.live.facts import facts_of
+    from zfjax.web.live.gallery import slug_in
     from zfjax.web.live.microscope import Microscope
 
     view = View(
@@ -109,7 +110,10 @@ def _desk(options: Options, *, has_gallery: bool) -> Desk:
     source = _source(view)
     title = "val" if source is not None and view.split_name(source) else "image"
     labelled = source is not None and view.dataset.class_names == view.run.class_names
-    return Desk(Microscope(view.run), facts_of(view, source, gallery=has_gallery), source, title, labelled)
+    gallery = slug_in(folder, view.run) if folder else ""
+    if folder and not gallery:
+        say(f"{folder} is of other weights or of another version, and not shown; make it again", error=True)
+    return Desk(Microscope(view.run), facts_of(view, source, gallery=gallery), source, title, labelled)
 
 
 def _source(view: View) -> Source | None:

@@ -58,6 +58,11 @@ class Desk:
         self._layers = {slug: layer for layer, slug in layer_slugs(microscope.run.arch, microscope.layers).items()}
         self._uploads = 0
 
+    @property
+    def gallery(self) -> str:
+        """What the run is called in the gallery beside the page, or ""."""
+        return self._facts["gallery"]
+
     async def page(self, request: Request) -> Response:
         return FileResponse(PAGES / "live.html")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from zfjax.draw.tiles import PERCENTILE
 from zfjax.web.live.microscope import METHODS, OVERLAPS, layers_of
-from zfjax.web.table import slugs, table
+from zfjax.web.table import table
 
 if TYPE_CHECKING:
     from zfjax.data import Source
@@ -18,8 +18,8 @@ RULE = (
 )
 
 
-def facts_of(view: View, source: Source | None, *, gallery: bool) -> dict[str, Any]:
-    """Plain data for JSON. gallery: whether the run's gallery is served beside the page."""
+def facts_of(view: View, source: Source | None, *, gallery: str) -> dict[str, Any]:
+    """Plain data for JSON. gallery: what the run is called in the gallery that is served beside the page, or ""."""
     run = view.run
     return {
         "run": view.name,
@@ -34,5 +34,5 @@ def facts_of(view: View, source: Source | None, *, gallery: bool) -> dict[str, A
         "overlaps": list(OVERLAPS),
         "samples": 0 if source is None else len(source),
         "rule": RULE,
-        "gallery": slugs([view.name])[view.name] if gallery else "",
+        "gallery": gallery,
     }

@@ -7,15 +7,24 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from zfjax.runtime.files import parse_json, read_bytes
+from zfjax.errors import InputError
+from zfjax.runs.fingerprint import run_fingerprint
+from zfjax.runtime.files import parse_json, read_bytes, read_json
+from zfjax.web.gallery.folder import MANIFEST, SETTINGS
+from zfjax.web.gallery.gallery_file import VERSION
 from zfjax.web.gallery.scripts import script
 from zfjax.web.live.desk import PAGES
+from zfjax.web.table import slugs
+
+if TYPE_CHECKING:
+    from zfjax.runs.run import Run
 
 _CALL = re.compile(rb'zf\.load\(("[^\n]*?"), JSON\.parse\(("[^\n]*")\)\);\n')
 _NAME = re.compile(r"(data|img)(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
@@ -40,6 +49,19 @@ def gallery_route(folder: Path) -> Callable[[Request], Awaitable[Response]]:
         raise HTTPException(404, "Not Found")
 
     return endpoint
+
+
+def slug_in(folder: Path, run: Run) -> str:
+    """What a gallery calls a run; "" where it has none with these weights, or its data are not for these pages."""
+    try:
+        settings = read_json(folder / SETTINGS) if (folder / MANIFEST).is_file() else None
+        if settings is None or settings.get("version") != VERSION:
+            return ""
+        names = {name: fingerprint for name, fingerprint, *_ in settings["runs"]}
+        fingerprint = run_fingerprint(run)
+        return next((slug for name, slug in slugs(names).items() if names[name] == fingerprint), "")
+    except (InputError, KeyError, TypeError, ValueError):  # somebody else wrote it
+        return ""
 
 
 def inert(path: Path) -> bytes:

@@ -61,6 +61,7 @@ class Maps(NamedTuple):
 
     maxima: np.ndarray  # float32 [C]
     minima: np.ndarray  # float32 [C]
+    places: np.ndarray  # int32 [C], row * w + column of each map's first maximum
     levels: np.ndarray  # uint8 [C, h, w]
 
 
@@ -135,12 +136,12 @@ class Microscope:
     def maps(self, number: str, layer: str) -> Maps:
         """All maps of a layer."""
         maps = np.moveaxis(np.asarray(self.find(number).seen.activations[layer])[0], 2, 0)
-        maxima, minima = maps.max((1, 2)), maps.min((1, 2))
+        maxima, minima, places = maps.max((1, 2)), maps.min((1, 2)), maps.reshape(len(maps), -1).argmax(1)
         low = np.minimum(minima, 0)
         span = np.maximum(maxima, 0) - low
         scale = np.divide(255, span, out=np.zeros_like(span), where=span > 0)
         levels = np.rint((maps - low[:, None, None]) * scale[:, None, None])
-        return Maps(maxima.astype("<f4"), minima.astype("<f4"), levels.astype(np.uint8))
+        return Maps(maxima.astype("<f4"), minima.astype("<f4"), places.astype("<i4"), levels.astype(np.uint8))
 
     def project(self, number: str, asked: Asked) -> Shown:
         """A unit in pixels, by the display rule of the figures. Raises Gone, and InputError for a unit out of range."""

@@ -120,5 +120,9 @@
     get on() {
       return brush.on;
     },
+    // What is painted, or null.
+    get painted() {
+      return brush.mask && brush.mask.includes(COVERED) ? brush.mask.slice() : null;
+    },
   };
 })();

@@ -56,7 +56,7 @@
     const { name, split } = zf.gallery().data;
     const where = `${name}${split ? `, ${split}` : ""}`;
     $("nine-title").textContent = top.length
-      ? `Its ${top.length} strongest of ${where}: patch and projection`
+      ? `Its ${top.length} strongest of ${where}${zf.gallery().photos ? ": patch and projection" : ", projected"}`
       : `None of the pictures of ${where} makes it respond`;
     $("nine-pictures").replaceChildren(...top.map((found, rank) => one(layer, data, unit, found, rank)));
     $("nine-link").href = `${HOME}index.html#/${run.slug}/${layer.slug}/${unit}`;
@@ -64,14 +64,11 @@
   }
 
   function one(layer, data, unit, found, rank) {
-    const { patch, projection } = zf.pairOf(data, "u", unit, rank, found[0]);
     const source = zf.sourceOf(found[0]);
-    const words = `${layer.name} unit ${unit}, ${zf.number(found[3])}, ${zf.className(source.label)}`;
     return zf.el(
       "figure",
       { class: "pairing" },
-      zf.cell(patch, { label: `patch: ${words}`, sharp: data.pictures.enlarged }),
-      zf.cell(projection, { label: `projection: ${words}`, projection: true, sharp: data.pictures.enlarged }),
+      ...zf.pictures({ run, data, row: layer, unit, query: {} }, "u", rank, found),
       zf.el("figcaption", {}, zf.number(found[3], 3), " ", zf.name(zf.className(source.label))),
     );
   }

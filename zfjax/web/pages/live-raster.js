@@ -95,14 +95,8 @@
     return low + ((high - low) * maps.levels[(unit * maps.height + row) * maps.width + col]) / 255;
   }
 
-  // Row and column of a map's first maximum.
-  function strongest(maps, unit) {
-    const size = maps.height * maps.width;
-    const levels = maps.levels.subarray(unit * size, (unit + 1) * size);
-    let best = 0;
-    for (let i = 1; i < size; i++) if (levels[i] > levels[best]) best = i;
-    return [Math.floor(best / maps.width), best % maps.width];
-  }
+  // Row and column of a map's first maximum: the server's word, for many places share a level.
+  const strongest = (maps, unit) => [Math.floor(maps.places[unit] / maps.width), maps.places[unit] % maps.width];
 
   // Units, strongest first.
   const ranked = (maps) => [...maps.high.keys()].sort((a, b) => maps.high[b] - maps.high[a] || a - b);

@@ -145,7 +145,8 @@
       width,
       high: new Float32Array(body, 0, channels),
       low: new Float32Array(body, 4 * channels, channels),
-      levels: new Uint8Array(body, 8 * channels, channels * height * width),
+      places: new Int32Array(body, 8 * channels, channels),
+      levels: new Uint8Array(body, 12 * channels, channels * height * width),
     };
   }
 

@@ -6,6 +6,11 @@
 
   const className = (index) => live.now.arch.classes[index] || `class ${index}`;
 
+  function layerName(slug = live.state.layer) {
+    const { layers } = live.now;
+    return layers[slug] ? layers[slug].name : slug;
+  }
+
   // Layers whose units are the classes: the last one, and those before it that it only pools or adds up.
   function ofClasses(shown, classes) {
     const other = shown.map((layer) => layer.units === classes.length).lastIndexOf(false);
@@ -27,5 +32,5 @@
       : `Click ${height * width > 1 ? "a place in a map" : "a unit"} to project it; point at it to read its value.`;
   }
 
-  Object.assign(live, { className, ofClasses, unitName, readout });
+  Object.assign(live, { className, layerName, ofClasses, unitName, readout });
 })();

@@ -15,6 +15,7 @@
     image: null,
     plain: null,
     source: null,
+    own: null, // the job of the user's own picture that was opened last, for the history's sake
     asked: null,
     renewed: 0,
   };
@@ -31,6 +32,11 @@
   // false where the server refuses it: then the picture before stays.
   function open(job) {
     if (!job.filmed) clearNotice();
+    return load(job);
+  }
+
+  // The same, and what was said stays.
+  function load(job) {
     if (!job.cover && !job.plain) now.asked = job;
     return pictures.ask(job);
   }
@@ -43,14 +49,17 @@
     const canvas = live.raster.picture(bytes, height, width);
     projections.drop();
     now.image = image;
-    if (!job.cover && !job.plain) {
+    if (job.again) now.plain = image;
+    else if (!job.cover && !job.plain) {
       Object.assign(now, { source: job, plain: image });
+      if (job.file && !job.filmed) now.own = job;
       state.sample = job.sample ?? null;
       live.brush.reset(height, width);
     } else if (!pictures.waiting) live.brush.settled();
     live.picture.show(canvas, Boolean(job.filmed || job.cover));
     document.body.classList.remove("empty");
     live.answer.show(image, job.cover ? now.plain : null);
+    if (job.again && live.brush.painted) live.cover(live.brush.painted);
     live.controls.show();
     if (layer === state.layer) arrive(found, job.filmed || job.cover);
     else askMaps();
@@ -68,12 +77,13 @@
   function arrive(found, keepOrder) {
     live.maps.show(found, keepOrder);
     if (state.unit !== null && state.unit >= found.channels) {
-      live.notice.say(`${layerName()} has units 0 to ${found.channels - 1}, none is called ${state.unit}.`);
+      live.notice.say(`${live.layerName()} has units 0 to ${found.channels - 1}, none is called ${state.unit}.`);
       state.unit = null;
     }
     state.unit ??= live.maps.order[0];
     if (state.at && (state.at[0] >= found.height || state.at[1] >= found.width)) {
-      live.notice.say(`The maps of ${layerName()} have ${found.height} x ${found.width} places, none at ${state.at}.`);
+      const places = `${found.height} x ${found.width} places`;
+      live.notice.say(`The maps of ${live.layerName()} have ${places}, none at ${state.at}.`);
       state.at = null;
     }
     if (!keepOrder) live.maps.reveal(state.unit);
@@ -142,7 +152,7 @@
     if (!settled()) return;
     const at = live.field.cell(now.layers[state.layer], pixel);
     if (at) choose({ at });
-    else live.notice.say(`Every unit of ${layerName()} sees the whole picture: there is no place to choose.`);
+    else live.notice.say(`Every unit of ${live.layerName()} sees the whole picture: there is no place to choose.`);
   }
 
   const clearNotice = () => !server.lost && live.notice.clear();
@@ -157,7 +167,7 @@
 
   function renew() {
     now.renewed = Date.now();
-    pictures.ask(now.source);
+    pictures.ask({ ...now.source, again: true });
   }
 
   // The server is back: with the same network the page goes on, else it begins anew.
@@ -172,8 +182,6 @@
       failed(error);
     }
   }
-
-  const layerName = (slug = state.layer) => (now.layers[slug] ? now.layers[slug].name : slug);
 
   // What an address names and this network does not have is said in one sentence; instead of a layer, the deepest one
   // with places is shown.
@@ -210,7 +218,7 @@
     live.source.listen(arch.samples);
     live.nine.listen(arch.gallery);
     follow();
-    if (arch.samples) open({ sample: Math.min(state.sample ?? 0, arch.samples - 1) });
+    if (arch.samples) load({ sample: Math.min(state.sample ?? 0, arch.samples - 1) });
   }
 
   window.addEventListener("hashchange", () => {
@@ -218,8 +226,10 @@
     live.address.read();
     if (!now.arch) return;
     correct();
-    if (now.arch.samples && state.sample !== null && state.sample !== sample) open({ sample: state.sample });
-    else askMaps();
+    if (state.sample === null && sample !== null && !now.own) state.sample = sample; // there is no other picture
+    if (state.sample === sample) askMaps();
+    else if (state.sample === null) load(now.own);
+    else if (now.arch.samples) load({ sample: state.sample });
     follow();
   });
 
@@ -230,7 +240,6 @@
     place,
     failed,
     returned,
-    layerName,
     now,
     cover: (mask) => open({ cover: mask }),
     uncover: () => open({ plain: true }),
