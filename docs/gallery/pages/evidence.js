@@ -12,9 +12,12 @@
       ["mean of all places", zf.number(mean[unit])],
       ["responds at", `${zf.percent(density[unit])} of places`],
     ];
-    if (label) pairs.push(["of the nine", `${Math.round(share[unit] * data.top[unit].length)} are ${label}`]);
+    if (label) pairs.push(["of the strongest", `${Math.round(share[unit] * data.top[unit].length)} are ${label}`]);
     return zf.facts(pairs);
   };
+
+  /* Of a large data set some images stand for all: said wherever it is so. */
+  const drawn = (data) => (data.sampled < zf.gallery().data.count ? ", drawn at random" : "");
 
   zf.responses = (at) => {
     const { data, unit } = at;
@@ -25,7 +28,7 @@
       log: true,
       marks,
       title: (count) => zf.plural(count, "image"),
-      label: `Histogram of the unit's largest activation in each of ${zf.plural(zf.gallery().data.count, "image")}`,
+      label: `Histogram of the unit's largest activation in each of ${zf.plural(data.sampled, "image")}`,
     });
     return zf.el(
       "section",
@@ -35,7 +38,8 @@
       zf.el(
         "p",
         { class: "note" },
-        "Largest activation in each image; bars grow with the logarithm of the number of images. Triangles: the nine.",
+        `Largest activation in each of ${zf.plural(data.sampled, "image")}${drawn(data)}; `,
+        "bars grow with the logarithm of the number of images. Triangles: the strongest images.",
       ),
       zf.numbers(at),
     );
@@ -75,7 +79,12 @@
       "section",
       { class: "weaker" },
       zf.el("h2", {}, "Weaker responses"),
-      zf.el("p", { class: "note" }, "The nine are extremes. Here are images from lower parts of the unit's range."),
+      zf.el(
+        "p",
+        { class: "note" },
+        "The strongest images are extremes. Here are some from lower parts of the unit's range, ",
+        `of ${zf.plural(data.sampled, "image")}${drawn(data)}.`,
+      ),
       ...rows,
     );
   };
@@ -183,7 +192,8 @@
       zf.el(
         "div",
         { class: "two" },
-        zf.el("figure", {}, cell(0, "its strongest patch"), zf.el("figcaption", {}, "strongest patch")),
+        zf.gallery().photos &&
+          zf.el("figure", {}, cell(0, "its strongest patch"), zf.el("figcaption", {}, "strongest patch")),
         zf.el(
           "figure",
           {},
@@ -219,6 +229,13 @@
       ),
       zf.el("p", {}, "Network: ", zf.name(run.text)),
       zf.el("p", {}, "Data: ", zf.name(set.name), `${split}, ${zf.plural(set.count, "image")} searched.`),
+      data.sampled < set.count &&
+        zf.el(
+          "p",
+          {},
+          `Histogram, 99th percentile, weaker responses and units like it are of ${zf.plural(data.sampled, "image")} `,
+          "of these, drawn at random; all else is of all.",
+        ),
       notice && zf.el("p", { class: "notice" }, notice),
     );
   };

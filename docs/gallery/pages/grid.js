@@ -15,16 +15,15 @@
       row.dead ? `${zf.count(row.dead)} dead` : "none dead",
     ].join(" · ");
 
-  /* Small exact pictures are drawn as squares unless the reader says otherwise, others smoothly. */
-  zf.isSharp = (data, query) => (query.x ? query.x === "1" : data.pictures.enlarged);
-
   function arrange(data, query, arrived) {
-    const values = zf.statistic(data, zf.sortOf(query, data), query);
+    const sort = zf.sortOf(query, data);
+    const values = zf.statistic(data, sort, query);
     const units = zf.listOf(data, query);
     const pinned = zf.pinsOf(page.run, page.row);
     const worded = (unit) => {
       const cell = page.cells[unit];
-      const words = values ? zf.number(values[unit], Math.abs(values[unit]) < 0.1 ? 2 : 3) : "";
+      const value = sort === "unit" ? null : values[unit];
+      const words = value === null ? "" : zf.number(value, Math.abs(value) < 0.1 ? 2 : 3);
       if (cell.lastChild.textContent !== words) cell.lastChild.textContent = words;
       if (pinned.has(unit) !== cell.classList.contains("pinned")) cell.classList.toggle("pinned");
       return cell;
@@ -62,13 +61,12 @@
     const sort = zf.sortOf(query, data);
     const shown = sort === "unit" ? "max" : sort;
     const [, name, meaning] = zf.SORTS.find(([each]) => each === shown);
-    const { low, high, counts } = zf.barsOf(zf.statistic(data, shown, query));
-    const range = zf.rangeOf(query);
-    const edge = (i) => low + ((high - low) * i) / counts.length;
-    const bar = (i) => `${shown}:${edge(i)}..${edge(i + 1)}`;
+    const { edges, counts } = zf.barsOf(zf.statistic(data, shown, query));
+    const range = zf.rangeOf(query, data);
+    const bar = (i) => `${shown}:${edges[i]}..${edges[i + 1]}`;
     const chosen = (i) => Boolean(range) && range.sort === shown && query.range === bar(i);
     const fields = { ...zf.keep(zf.VIEW, zf.LIST, ["b"]) };
-    const chart = zf.histogram(counts, low, high, {
+    const chart = zf.histogram(counts, edges[0], edges[counts.length], {
       label: `How many units have which ${name}`,
       title: (count) => zf.plural(count, "unit"),
       chosen,
@@ -94,7 +92,8 @@
   const FILTERS = ["q", "show", "class", "range"];
 
   function summary(data, units, query) {
-    const filtered = FILTERS.some((key) => query[key]);
+    const range = zf.rangeOf(query, data);
+    const filtered = FILTERS.some((key) => (key === "range" ? range : query[key]));
     const count = filtered
       ? `${zf.count(units.length)} of ${zf.plural(data.units, "unit")}`
       : `All ${zf.plural(data.units, "unit")}`;
@@ -102,8 +101,7 @@
       query.q && `“${query.q}”`,
       query.show,
       query.class && zf.className(Number(query.class)),
-      zf.rangeOf(query) &&
-        `${zf.rangeOf(query).sort} ${zf.number(zf.rangeOf(query).low, 3)} to ${zf.number(zf.rangeOf(query).high, 3)}`,
+      range && `${range.sort} ${zf.number(range.low, 3)} to ${zf.number(range.high, 3)}`,
     ];
     const clear = zf.el(
       "a",
@@ -150,7 +148,7 @@
           "p",
           { class: "lead" },
           "Each square is one unit: the picture of what made it respond most. ",
-          "Open one to see the nine images behind it.",
+          "Open one to see the images behind it.",
         ),
         page.top,
         page.count,

@@ -14,11 +14,11 @@
   };
 
   zf.KEYS = [
-    ["arrows, i j k l", "move among boxes, units, the nine; with Shift by five"],
+    ["arrows, i j k l", "move among boxes, units, images; with Shift by five"],
     ["Home End PgUp PgDn", "ends of the row, a screen; with Ctrl ends of the grid"],
     ["Enter", "open"],
     ["Esc, Backspace", "up one level"],
-    ["n p", "next, previous unit of the list; beside the nine also → ←"],
+    ["n p", "next, previous unit of the list; beside the images also → ←"],
     ["u o", "previous, next layer"],
     ["g r", "next unit that is not dead, a random unit"],
     ["/", "search"],

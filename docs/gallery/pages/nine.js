@@ -2,29 +2,35 @@
 /* A unit's nine strongest images: patch above projection, and one of the nine looked at closely. */
 (() => {
   const zf = (window.zf = window.zf || {});
-  const ORDER = ["strongest", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th", "9th"];
 
-  /* Sources of the two pictures of a column of a unit's strip: {patch, projection}, each {file, box}. */
-  zf.pairOf = (data, letter, unit, column, image) => {
+  /* "strongest", "2nd", "11th", "23rd" */
+  function ordinal(rank) {
+    if (!rank) return "strongest";
+    const last = Math.floor(rank / 10) % 10 === 1 ? 0 : (rank + 1) % 10;
+    return `${rank + 1}${(rank + 1 > 10 && rank + 1 < 14 && "th") || ["th", "st", "nd", "rd"][last] || "th"}`;
+  }
+
+  /* Sources of the pictures of a column of a unit's strip, patch above projection: {file, box} each; the projection
+     alone where the gallery keeps no photos. */
+  zf.columnOf = (run, data, letter, unit, column, image) => {
     const file = zf.strip(data.pictures, letter, unit);
     const cell = (row) => ({ file, box: zf.box(data.pictures, column, row) });
-    if (data.pictures.patches) return { patch: cell(0), projection: cell(1) };
-    return { patch: zf.thumbnailOf(image), projection: cell(0) };
+    if (data.pictures.patches) return [cell(0), cell(1)];
+    return zf.gallery().photos ? [zf.thumbnailOf(run, image), cell(0)] : [cell(0)];
   };
 
   /* "row 4, column 7", or nothing for units without a place. */
   zf.placeOf = (row, data, found) => (row.shape[0] * row.shape[1] > 1 ? `row ${found[1]}, column ${found[2]}` : "");
 
-  /* The two pictures of one activation, [patch, projection]. */
-  zf.pictures = (at, letter, column, found) => {
-    const { data, row, unit, query } = at;
-    const pair = zf.pairOf(data, letter, unit, column, found[0]);
+  /* The pictures of one activation: its patch, where there is one, and its projection. */
+  zf.pictures = ({ run, data, row, unit, query }, letter, column, found) => {
+    const sources = zf.columnOf(run, data, letter, unit, column, found[0]);
     const words = `${row.name} unit ${unit}, ${zf.number(found[3])}, ${zf.className(zf.sourceOf(found[0]).label)}`;
     const sharp = zf.isSharp(data, query);
-    return [
-      zf.cell(pair.patch, { label: `patch: ${words}`, sharp }),
-      zf.cell(pair.projection, { label: `projection: ${words}`, projection: true, sharp }),
-    ];
+    return sources.map((source, i) => {
+      const projection = i === sources.length - 1;
+      return zf.cell(source, { label: `${projection ? "projection" : "patch"}: ${words}`, projection, sharp });
+    });
   };
 
   function one(at, found, rank) {
@@ -74,6 +80,9 @@
       () => zf.columnsOf(group),
     ).focus(at.rank, { quietly: true });
     const seen = at.data.whole ? "the whole image" : "the part of the image that the unit sees";
+    const lead = zf.gallery().photos
+      ? `Above, ${seen}; below, what in it made the unit respond.`
+      : "What in each image made the unit respond; the images themselves are not in this gallery.";
     return zf.el(
       "section",
       { class: "wide" },
@@ -81,7 +90,7 @@
       zf.el(
         "p",
         { class: "lead" },
-        `Above, ${seen}; below, what in it made the unit respond. Strongest first, one an image.`,
+        `${lead} Strongest first, one an image.`,
       ),
       group,
     );
@@ -91,7 +100,7 @@
   function whole(at, found) {
     const size = at.run.image_size;
     const { top, left, height, width } = zf.fieldOf(at.row, found[1], found[2], size);
-    const picture = zf.cell(zf.thumbnailOf(found[0]), { label: `source image ${zf.sourceOf(found[0]).name}` });
+    const picture = zf.cell(zf.thumbnailOf(at.run, found[0]), { label: `source image ${zf.sourceOf(found[0]).name}` });
     if (at.data.whole) return picture;
     const frame = { x: left, y: top, width, height };
     picture.append(
@@ -109,7 +118,9 @@
     const found = at.data.top[at.unit][at.rank];
     if (!found) return null;
     const source = zf.sourceOf(found[0]);
-    const [patch, projection] = zf.pictures(at, "u", at.rank, found);
+    const pictures = zf.pictures(at, "u", at.rank, found);
+    const projection = pictures.pop();
+    const { photos } = zf.gallery();
     const figure = (picture, words) => zf.el("figure", {}, picture, zf.el("figcaption", {}, words));
     const facts = [
       ["activation", zf.number(found[3], 6)],
@@ -121,12 +132,12 @@
     return zf.el(
       "section",
       { class: "closer" },
-      zf.el("h2", {}, `A closer look: ${ORDER[at.rank]} of ${at.data.top[at.unit].length}`),
+      zf.el("h2", {}, `A closer look: ${ordinal(at.rank)} of ${at.data.top[at.unit].length}`),
       zf.el(
         "div",
         { class: "three" },
-        figure(whole(at, found), at.data.whole ? "image" : "image, framed what it sees"),
-        !at.data.whole && figure(patch, "patch"),
+        photos && figure(whole(at, found), at.data.whole ? "image" : "image, framed what it sees"),
+        photos && !at.data.whole && figure(pictures[0], "patch"),
         figure(projection, "projection"),
       ),
       zf.facts(facts),

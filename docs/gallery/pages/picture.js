@@ -58,6 +58,9 @@
     height,
   ];
 
+  /* Small exact pictures are drawn as squares unless the reader says otherwise, others smoothly. */
+  zf.isSharp = (data, query) => (query.x ? query.x === "1" : data.pictures.enlarged);
+
   /* {file, box} of a unit's cover. kind: "projection" or "patch". */
   zf.coverOf = (layer, unit, kind) => {
     const { covers, pictures } = layer;
@@ -67,16 +70,16 @@
     return { file: `${pictures.dir}/${covers[kind][Math.floor(unit / held)]}`, box };
   };
 
-  /* {file, box} of the thumbnail of a source image, or null. */
-  zf.thumbnailOf = (image) => {
+  /* {file, box} of the thumbnail of a source image as a run's network sees it, or null. */
+  zf.thumbnailOf = (run, image) => {
     const { sources } = zf.gallery();
     const { place } = zf.sourceOf(image);
-    if (place === null) return null;
+    if (place === null || place < 0) return null;
     const held = sources.columns * sources.rows;
     const inner = place % held;
     const sheet = { cell: [sources.cell, sources.cell], gutter: sources.gutter };
     const box = zf.box(sheet, inner % sources.columns, Math.floor(inner / sources.columns));
-    return { file: sources.sheets[Math.floor(place / held)], box };
+    return { file: sources.sheets[run.slug][Math.floor(place / held)], box };
   };
 
   /* A picture of one cell, drawn when its file has come. source: {file, box} or null. Options: label (its text),

@@ -3,9 +3,10 @@
 (() => {
   const zf = (window.zf = window.zf || {});
 
+  /* Those that this gallery has: it may have been made anew since. */
   const stored = () => {
     const found = zf.recall("pins", []);
-    return Array.isArray(found) ? found.filter((pin) => typeof pin === "string") : [];
+    return Array.isArray(found) ? found.filter((pin) => typeof pin === "string" && find(pin)) : [];
   };
 
   function store(pins) {
@@ -37,10 +38,11 @@
     const unit = parts.length === 3 ? parts[2] : cell && cell.dataset.unit;
     if (parts[0] === "pins" || !unit) return;
     const pin = `${parts[0]}/${parts[1]}/${Number(unit)}`;
+    if (!find(pin)) return;
     const pins = stored();
     const has = pins.includes(pin);
     store(has ? pins.filter((each) => each !== pin) : [...pins, pin]);
-    zf.say(has ? `Unit ${unit} is no longer pinned` : `Unit ${unit} is pinned`);
+    zf.say(has ? `Unit ${Number(unit)} is no longer pinned` : `Unit ${Number(unit)} is pinned`);
     zf.show();
   };
 
@@ -56,10 +58,11 @@
 
   /* {run, row, unit} of a pin, or null where this gallery has no such unit. */
   function find(pin) {
-    const [slug, layer, number] = pin.split("/");
+    const [slug, layer, number, ...rest] = pin.split("/");
     const run = zf.findRun(slug);
     const row = run && zf.findLayer(run, layer);
-    return row && /^\d+$/.test(number || "") && Number(number) < row.units ? { run, row, unit: Number(number) } : null;
+    const known = row && !rest.length && /^(0|[1-9]\d*)$/.test(number || "") && Number(number) < row.units;
+    return known ? { run, row, unit: Number(number) } : null;
   }
 
   const address = (pins) => ["pins", ...pins.join(",").split("/").filter(Boolean)];

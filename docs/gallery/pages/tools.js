@@ -20,7 +20,7 @@
 
   zf.button = (text, attributes) => zf.el("button", { type: "button", ...attributes }, text);
 
-  /* Classes that are the commonest of a unit's nine, with how many units have them. */
+  /* Classes that are the commonest of a unit's strongest images, with how many units have them. */
   function classes(data) {
     const counts = new Map();
     for (const label of data.class) if (label >= 0) counts.set(label, (counts.get(label) || 0) + 1);
@@ -67,7 +67,7 @@
         (value) => zf.change({ show: value }),
       ),
       known.length &&
-        zf.choice("Class of the nine", "class", [["", "any"], ...known], query.class || "", (value) =>
+        zf.choice("Class of the strongest", "class", [["", "any"], ...known], query.class || "", (value) =>
           zf.change({ class: value }),
         ),
     ];
@@ -83,17 +83,18 @@
       });
     const size = zf.sizeOf(query);
     return [
-      zf.el(
-        "div",
-        { class: "field" },
-        zf.el("span", {}, "Picture"),
+      zf.gallery().photos &&
         zf.el(
           "div",
-          { class: "pair", role: "group", "aria-label": "Picture of a unit" },
-          press("projection", "projection"),
-          press("patch", "patch"),
+          { class: "field" },
+          zf.el("span", {}, "Picture"),
+          zf.el(
+            "div",
+            { class: "pair", role: "group", "aria-label": "Picture of a unit" },
+            press("projection", "projection"),
+            press("patch", "patch"),
+          ),
         ),
-      ),
       zf.el(
         "div",
         { class: "field" },
@@ -123,7 +124,7 @@
   const whole = (text, most, otherwise) => (/^\d$/.test(text || "") ? Math.min(most, Number(text)) : otherwise);
   zf.sizeOf = (query) => whole(query.z, zf.SIZES.length - 1, 1);
   zf.gainOf = (query) => zf.GAINS[whole(query.gain, zf.GAINS.length - 1, 0)];
-  zf.coverKind = (query) => (query.cover === "patch" ? "patch" : "projection");
+  zf.coverKind = (query) => (query.cover === "patch" && zf.gallery().photos ? "patch" : "projection");
   zf.resize = (size) => zf.change({ z: size === 1 ? null : Math.max(0, Math.min(zf.SIZES.length - 1, size)) });
 
   zf.turnSort = () => {

@@ -6,7 +6,7 @@
 
   /* What the sections of one unit need. side: "a" or "b". */
   zf.unitAt = (run, row, data, unit, query, side) => {
-    const asked = /^\d$/.test(query.at || "") ? Number(query.at) : 0;
+    const asked = /^\d+$/.test(query.at || "") ? Number(query.at) : 0;
     return { run, row, data, unit, query, side, rank: Math.max(0, Math.min(asked, data.top[unit].length - 1)) };
   };
 
@@ -79,7 +79,7 @@
 
   function actions(at) {
     const { run, row, unit, data } = at;
-    const others = zf.gallery().runs.filter((other) => other.slug in data.matches);
+    const others = zf.gallery().runs.filter((other) => Object.hasOwn(data.matches, other.slug));
     const pinned = zf.isPinned(run.slug, row.slug, unit);
     const strip = zf.strip(data.pictures, "u", unit);
     return zf.el(
