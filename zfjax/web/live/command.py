@@ -18,6 +18,7 @@ from zfjax.runtime.files import own_folder
 from zfjax.runtime.signals import exit_code
 from zfjax.terminal import meter, say
 from zfjax.web.live.fence import LOOPBACK, Fence, Gate
+from zfjax.web.live.worker import Worker
 
 if TYPE_CHECKING:
     from zfjax.data import Source
@@ -62,6 +63,7 @@ def explore(options: Options, start: Callable[[], None]) -> None:
     """
     _check(options)
     from zfjax.web.live.app import make_app
+    from zfjax.web.live.microscope import METHODS
     from zfjax.web.live.serving import bind, serve
 
     with bind(options.host, options.port) as bound:
@@ -70,12 +72,15 @@ def explore(options: Options, start: Callable[[], None]) -> None:
         folder = own_folder(own_folder(Path(options.ckpt) / "figures") / "gallery")
         has_gallery = not gate.token and (folder / "index.html").is_file()  # its pictures send no token
         desk = _desk(options, folder if has_gallery else None)
+        others = Worker(most=1)
         try:
             _prepare(desk)
+            # beside what is asked: a first click by another method would wait seconds for its program
+            others.submit(lambda: [*desk.microscope.prepare([*METHODS][1:])])
             app = Fence(make_app(desk, folder if desk.gallery else None), gate)
             serve(app, bound, address, browser=options.browser and not gate.token)
         except KeyboardInterrupt:
-            _leave_if_busy(desk)
+            _leave_if_busy(desk.worker, others)
             raise
 
 
@@ -146,10 +151,10 @@ def _gate(options: Options, port: int) -> tuple[Gate, str]:
     return Gate((name, *LOOPBACK), port, token), f"http://{name}:{port}/#token={token}"
 
 
-def _leave_if_busy(desk: Desk) -> None:
+def _leave_if_busy(*workers: Worker) -> None:
     """Ends the program where a thread computes and would keep it: a compilation can take many seconds."""
     end = time.monotonic() + LEAVE_SECS
-    while not desk.worker.idle:
+    while not all(worker.idle for worker in workers):
         if time.monotonic() > end:
             say("stopped", error=True)
             os._exit(exit_code(signal.SIGINT))

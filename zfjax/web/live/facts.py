@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zfjax.draw.tiles import PERCENTILE
+from zfjax.web.gallery.gallery_file import rule_text
 from zfjax.web.live.microscope import METHODS, OVERLAPS, layers_of
 from zfjax.web.table import table
 
 if TYPE_CHECKING:
     from zfjax.data import Source
     from zfjax.paper.view import View
-
-RULE = (
-    "Mid-grey is zero. Each projection has one symmetric gain of its own: "
-    f"the {PERCENTILE}th percentile of its pixels' magnitudes, zeros left out, is drawn as full black or white."
-)
 
 
 def facts_of(view: View, source: Source | None, *, gallery: str) -> dict[str, Any]:
@@ -33,6 +29,6 @@ def facts_of(view: View, source: Source | None, *, gallery: str) -> dict[str, An
         "methods": [{"name": name, "text": text} for name, text in METHODS.items()],
         "overlaps": list(OVERLAPS),
         "samples": 0 if source is None else len(source),
-        "rule": RULE,
+        "rule": rule_text(PERCENTILE),
         "gallery": gallery,
     }

@@ -1,6 +1,6 @@
 """What the live page computes: pictures through the network once, then maps and projections of them at a click.
 
-Every program is compiled for one picture and one unit. All of it runs in the one thread that computes.
+Every program is compiled for one picture and one unit. All that is asked runs in the one thread that computes.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, get_args
 
 import jax
@@ -108,11 +108,12 @@ class Microscope:
         """How many images are held."""
         return len(self._held)
 
-    def prepare(self) -> Iterator[str]:
+    def prepare(self, methods: Sequence[str] = ("deconvnet",)) -> Iterator[str]:
         """Compiles what a click needs, layer by layer; yields their names. Raises InputError as `take` does."""
         blank = self._look(np.asarray(self.run.preprocess.visible_mean(), np.float32), "", -1)
         for layer in self.layers:
-            self._project(blank, Asked(layer, 0, 0, 0))
+            for method in methods:
+                self._project(blank, Asked(layer, 0, 0, 0, method))
             yield layer
 
     def take(self, pixels: np.ndarray, name: str = "", label: int = -1) -> Held:

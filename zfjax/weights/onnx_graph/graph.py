@@ -5,6 +5,7 @@ Nothing of the file is run, and the library's own checker, which looks at less, 
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,8 @@ def image_shape(dims: Sequence[int]) -> tuple[Shape, bool]:
 
 
 def _parsed(path: Path) -> onnx.ModelProto:
+    if importlib.util.find_spec("onnx") is None:
+        raise InputError(f"onnx is missing, which reads {path.name}: pip install '.[weights]'")
     from google.protobuf.message import DecodeError
     from onnx import ModelProto
 
