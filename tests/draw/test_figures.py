@@ -152,7 +152,7 @@ def test_pdf_and_svg_keep_text(tmp_path):
     maps = [feature_map(i) for i in (17, 208)]
     assert features(tmp_path / "a.PDF", maps).startswith(b"%PDF")
     svg = features(tmp_path / "a.svg", maps).decode()
-    for text in (TITLE, "mid-grey is zero", "5×5 px", ">208<", ">9–1<", "40 validation images."):
+    for text in (TITLE, "mid-grey is zero", "5×5 px", ">208<", ">9.00–1.00<", "40 validation images."):
         assert text in svg
     assert "image/png;base64" in svg
 

@@ -97,7 +97,7 @@ def test_its_numbers_and_pictures_are_those_of_the_figures(run, gallery):
                 continue
             patches, projections = cells(path, pictures["cell"], 2)
             for found, wanted in (
-                (projections, to_display(feature.projections)),
+                (projections, to_display(feature.projections, patches=feature.patches)),
                 (patches, show_patch(feature.patches)),
             ):
                 assert found.shape == rgb8(wanted).shape

@@ -139,6 +139,11 @@ def label(axes: Axes, x: float, y: float, text: str, **style) -> None:
     axes.text(x, y, text, fontsize=LABEL_PT, family=FONT, **style)
 
 
+def digits(value: float) -> str:
+    """Three digits: 1.60, 203, 0.0412."""
+    return f"{value:.0f}" if abs(value) >= 99.95 else f"{value:#.3g}"
+
+
 def save(figure: Figure, path: str | Path) -> None:
     """Writes a figure as PNG, PDF or SVG, by the suffix of `path`: whole or not at all, the same bytes every time.
 

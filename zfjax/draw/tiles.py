@@ -7,7 +7,7 @@ import numpy as np
 from zfjax.errors import InputError
 
 PERCENTILE = 99.5  # of |value|, shown as full black or white
-OUTSIDE = 0.93  # of show_patch: lighter than the 0.5 of a projection's zero, darker than the page
+OUTSIDE = 0.93  # of what lies beside the image: lighter than the 0.5 of a projection's zero, darker than the page
 
 
 def display_limit(picture: np.ndarray, percentile: float = PERCENTILE) -> float:
@@ -29,10 +29,11 @@ def display_limit(picture: np.ndarray, percentile: float = PERCENTILE) -> float:
     return float(np.percentile(visible, percentile, method="lower")) if visible.size else 0.0
 
 
-def to_display(pixels: np.ndarray, *, percentile: float = PERCENTILE) -> np.ndarray:
+def to_display(pixels: np.ndarray, *, percentile: float = PERCENTILE, patches: np.ndarray | None = None) -> np.ndarray:
     """Signed projections as pictures: zero is mid-grey, one symmetric gain per picture shared by its channels.
 
-    pixels: [..., h, w, C], C = 1 or 3, any scale. Returns float32 in [0, 1] of the same shape: 0.5 + 0.5 * value /
+    pixels: [..., h, w, C], C = 1 or 3, any scale. patches: the same windows of the images, NaN outside of the image:
+    there a picture takes the tone of `show_patch`. Returns float32 in [0, 1] of the same shape: 0.5 + 0.5 * value /
     `display_limit`, clipped, and plain 0.5 for a picture of zeros. The paper only says that contrast was enhanced
     (Zeiler & Fergus 2013, Fig. 4). Raises InputError for another C or for values that are not finite.
     """
@@ -42,7 +43,8 @@ def to_display(pixels: np.ndarray, *, percentile: float = PERCENTILE) -> np.ndar
     shown = np.empty(pictures.shape, np.float32)
     for target, picture in zip(shown, pictures, strict=True):
         target[...] = with_limit(picture, display_limit(picture, percentile))
-    return shown.reshape(pixels.shape)
+    shown = shown.reshape(pixels.shape)
+    return shown if patches is None else np.where(_blank(patches), np.float32(OUTSIDE), shown)
 
 
 def with_limit(picture: np.ndarray, limit: float) -> np.ndarray:
@@ -60,8 +62,7 @@ def show_patch(patches: np.ndarray, *, outside: float = OUTSIDE) -> np.ndarray:
     """
     patches = np.asarray(patches, np.float32)
     _check_picture(patches, "patches")
-    blank = np.isnan(patches).any(axis=-1, keepdims=True)
-    filled = np.where(blank, np.float32(255 * outside), patches)
+    filled = np.where(_blank(patches), np.float32(255 * outside), patches)
     low, high = filled.min(initial=0), filled.max(initial=255)
     if low < -0.5 or high > 255.5:
         raise InputError(f"image patches must lie in 0..255 (NaN outside the image), got values in {low:g}..{high:g}")
@@ -105,6 +106,11 @@ def grid(pictures: np.ndarray, k: int, gap: int) -> np.ndarray:
 def with_header(grids: list[np.ndarray], rows: int) -> np.ndarray:
     """uint8 grids, all [h, w, 3], stacked and with white rows on top that leave room for a label."""
     return np.pad(np.stack(grids), ((0, 0), (rows, 0), (0, 0), (0, 0)), constant_values=255)
+
+
+def _blank(patches: np.ndarray) -> np.ndarray:
+    """Which pixels [..., h, w, 1] lie outside of the image."""
+    return np.any(np.isnan(patches), axis=-1, keepdims=True)
 
 
 def _check_picture(array: np.ndarray, name: str) -> None:

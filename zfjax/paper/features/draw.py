@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zfjax.draw.page import COLUMN_WIDTH_IN, LABEL_PT, TEXT_WIDTH_IN, label, own_parameters, page, save
+from zfjax.draw.page import COLUMN_WIDTH_IN, LABEL_PT, TEXT_WIDTH_IN, digits, label, own_parameters, page, save
 from zfjax.draw.tiles import PERCENTILE, grid, near_square, show_patch, tile, to_display, with_header
 from zfjax.errors import InputError
 
@@ -37,7 +37,9 @@ def draw_features(
     height, width, k = _common_shape(maps)
     columns = near_square(len(maps))
     gap = math.ceil(width / 30)  # grows with the window: conv1 (7 px) and conv5 (139 px) come out in like proportions
-    projections = [grid(to_display(each.projections, percentile=percentile), k, gap) for each in maps]
+    projections = [
+        grid(to_display(each.projections, percentile=percentile, patches=each.patches), k, gap) for each in maps
+    ]
     patches = [grid(show_patch(each.patches), k, gap) for each in maps]
 
     grid_height, grid_width, _ = projections[0].shape
@@ -50,7 +52,8 @@ def draw_features(
     middle = np.full((len(left), half - left.shape[1], 3), 255, np.uint8)
 
     roomy = grid_width > 0.65 * inch  # for the activations beside the number of the map
-    text = f"{_features_caption(k, None if whole else (height, width), percentile, roomy)} {caption}"
+    fewer = any(len(each.activations) < k for each in maps)
+    text = f"{_features_caption(k, None if whole else (height, width), percentile, roomy, fewer)} {caption}"
     figure, axes = page(np.concatenate([left, middle, right], axis=1), title=title, caption=text, width_in=width_in)
     for place, each in enumerate(maps):
         row, column = divmod(place, columns)
@@ -77,7 +80,7 @@ def _common_shape(maps: Sequence[FeatureMap]) -> tuple[int, int, int]:
     return *windows.pop(), k
 
 
-def _features_caption(k: int, window: tuple[int, int] | None, percentile: float, roomy: bool) -> str:
+def _features_caption(k: int, window: tuple[int, int] | None, percentile: float, roomy: bool, fewer: bool) -> str:
     units = f"the {k} strongest activations" if k > 1 else "the strongest activation"
     span = "and the range of these activations" if k > 1 else "and its activation"
     right = "images that caused them, all of which each unit sees."
@@ -88,6 +91,7 @@ def _features_caption(k: int, window: tuple[int, int] | None, percentile: float,
         f"Left: {units} of each map, projected down to pixels; mid-grey is zero, each picture scaled by the "
         f"{percentile:g} percentile of its non-zero magnitudes. Right: the {right} "
         f"Labels: number of the map{f', {span}' if roomy else ''}."
+        f"{' White: the map responds to fewer images.' if fewer else ''}"
     )
 
 
@@ -95,5 +99,5 @@ def span(activations: np.ndarray) -> str:
     """The strongest and the weakest activation, three digits each."""
     if len(activations) == 0:
         return ""
-    ends = [f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}" for value in (activations[0], activations[-1])]
+    ends = [digits(value) for value in (activations[0], activations[-1])]
     return "–".join(dict.fromkeys(ends))

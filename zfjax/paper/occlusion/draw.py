@@ -13,7 +13,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import SubFigure
 from matplotlib.patches import Patch, Rectangle
 
-from zfjax.draw.page import CAPTION_PT, CHART_STYLE, LABEL_PT, TEXT_WIDTH_IN, chart, own_parameters, save
+from zfjax.draw.page import CAPTION_PT, CHART_STYLE, LABEL_PT, TEXT_WIDTH_IN, chart, digits, own_parameters, save
 from zfjax.draw.ramps import colours
 from zfjax.draw.tiles import PERCENTILE, rgb8, show_patch, tile, to_display
 from zfjax.errors import InputError
@@ -59,11 +59,13 @@ def draw_occlusion(
             axes = [_panel(part, column, top, height_in) for column in range(5)]
             label = image.whole_probabilities[image.label]
             _picture(axes[0], image, f"{_short(class_names[image.label], 14)} ({_short(name, 14)})")
-            _heat(axes[1], image, image.activity, image.whole_activity, f"map {image.channel}", "{:.3g}")
+            activity, own = image.activity, image.whole_activity
+            ends = min(float(activity.min()), own), max(float(activity.max()), own)
+            _heat(axes[1], image, activity, own, ends, f"map {image.channel}; uncovered {digits(own)}")
             _projections(axes[2], image.projection, projections, percentile)
-            _heat(
-                axes[3], image, image.probabilities[..., image.label], label, _short(class_names[image.label]), "{:.2f}"
-            )
+            probability = image.probabilities[..., image.label]
+            least = f"{_short(class_names[image.label], 12)}: {label:.2f}, covered {probability.min():.2f}"
+            _heat(axes[3], image, probability, label, (0.0, 1.0), least)
             _answers(axes[4], image, class_names)
             if place == 0:
                 for each, head in zip(axes, HEADS, strict=True):
@@ -97,16 +99,18 @@ def _picture(axes: Axes, image: Occlusion, name: str) -> None:
     _above(axes, name)
 
 
-def _heat(axes: Axes, image: Occlusion, values: np.ndarray, whole: float, name: str, digits: str) -> None:
-    """A map of the square's places over the extent of the image, and its scale below."""
-    low, high = min(float(values.min()), whole), max(float(values.max()), whole)
+def _heat(axes: Axes, image: Occlusion, values: np.ndarray, whole: float, ends: tuple[float, float], name: str) -> None:
+    """A map of the square's places over the extent of the image, and its scale, from end to end, below."""
+    low, high = ends
     high = high if high > low else low + 1e-6
     shown = axes.imshow(values, cmap=colours(HEAT), vmin=low, vmax=high, extent=_extent(image), interpolation="nearest")
     _fit(axes, image)
-    _above(axes, f"{name}; uncovered {digits.format(whole)}")
+    _above(axes, name)
     bar = axes.inset_axes((0.08, -0.11, 0.84, 0.05))
     axes.figure.colorbar(shown, cax=bar, orientation="horizontal", ticks=[low, high])
-    bar.set_xticks([low, high], [digits.format(low), digits.format(high)], fontsize=LABEL_PT)
+    bar.set_xticks(
+        [low, high], [f"{end:g}" if end in (0, 1) else digits(end) for end in (low, high)], fontsize=LABEL_PT
+    )
     bar.tick_params(length=1.5, width=0.4, pad=1)
     bar.axvline(whole, color="#D55E00", linewidth=1.2)
 
@@ -173,6 +177,7 @@ def _caption(percentile: float) -> str:
         "largest activation in the uncovered image, for every place of the square's centre; (c) that map's strongest "
         "activation in this image (black frame) and in other images, projected down to pixels, mid-grey is zero, each "
         f"scaled by the {percentile:g} percentile of its non-zero magnitudes; (d) the probability of the class in the "
-        "label; (e) the most probable class, blue where it is that of (d). Each map has its own scale; the orange "
-        "line on it is the value without a square."
+        "label, from 0 to 1: of the image as it is, and the least that covering leaves; (e) the most probable class, "
+        "blue where it is that of (d). Each map of (b) has its own scale; the orange line on a scale is the value "
+        "without a square."
     )

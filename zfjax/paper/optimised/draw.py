@@ -76,7 +76,7 @@ def _blocks(each: Optimised, k: int, percentile: float) -> list[tuple[np.ndarray
     return [
         *made,
         (grid(show_patch(found.patches), k, gap), span(found.activations) or "no image"),
-        (grid(to_display(found.projections, percentile=percentile), k, gap), ""),
+        (grid(to_display(found.projections, percentile=percentile, patches=found.patches), k, gap), ""),
     ]
 
 

@@ -71,8 +71,8 @@ def _explain(view: View, layer: str, directions: int) -> str:
     whole = ", larger than the image" if max(height, width) > side else ""
     chosen = "the maps asked for" if view.maps else "a random choice of the maps that respond to any image"
     text = (
-        f"Rows: {chosen}; at most one place an image, strongest first. White: the activation, and the receptive field "
-        f"of the unit that has it, {height}×{width} px{whole}, cut off at the border."
+        f"Rows: {chosen}; at most one place an image, strongest first, its activation below. White line: the receptive "
+        f"field of the unit that has it, {height}×{width} px{whole}, cut off at the border."
     )
     if directions:
         text += (

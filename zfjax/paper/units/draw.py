@@ -11,8 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from zfjax.draw.fonts import FONT
-from zfjax.draw.page import LABEL_PT, TEXT_WIDTH_IN, label, own_parameters, page, save
+from zfjax.draw.page import LABEL_PT, TEXT_WIDTH_IN, digits, label, own_parameters, page, save
 from zfjax.draw.ramps import colours, ramp
 from zfjax.draw.tiles import OUTSIDE, PERCENTILE, near_square, rgb8, show_patch, tile
 from zfjax.errors import InputError
@@ -41,28 +40,21 @@ def draw_maximal_activations(rows: Sequence[Strongest], path: str | Path, *, tit
     gap = math.ceil(size / 24)
     width = columns * (size + gap) - gap
     margin = math.ceil(MARGIN_IN / (TEXT_WIDTH_IN - MARGIN_IN) * width)
-    blank = np.full((len(rows), columns, size, size, 3), 255, np.uint8)
+    line = math.ceil(1.4 * LABEL_PT / 72 * (width + margin) / TEXT_WIDTH_IN)  # below each picture, for its value
+    blank = np.full((len(rows), columns, size + line, size, 3), 255, np.uint8)
     for places, row in zip(blank, rows, strict=True):
-        places[: len(row.images)] = rgb8(show_patch(row.images))
-    mosaic = tile(blank.reshape(-1, size, size, 3), columns, gap, 255)
+        places[: len(row.images), :size] = rgb8(show_patch(row.images))
+    mosaic = tile(blank.reshape(-1, size + line, size, 3), columns, gap, 255)
     mosaic = np.pad(mosaic, ((0, 0), (margin, 0), (0, 0)), constant_values=255)
     figure, axes = page(mosaic, title=title, caption=caption)
     pixel_pt = 72 * TEXT_WIDTH_IN / mosaic.shape[1]
     for place, row in enumerate(rows):
-        top = place * (size + gap)
+        top = place * (size + line + gap)
         label(axes, 0, top + size / 2, row.name.replace(" ", "\n", 1), va="center")
         for column, (box, value) in enumerate(zip(row.boxes, row.values, strict=True)):
             _mark(axes, margin + column * (size + gap), top, size, box, pixel_pt)
-            # on a dark strip, for white alone would be lost on a white image
-            style = {"color": "white", "fontsize": 0.9 * LABEL_PT, "family": FONT, "va": "top"}
-            strip = {"facecolor": (0, 0, 0, 0.55), "linewidth": 0, "pad": 0.8}
-            axes.text(
-                margin + column * (size + gap) + 2 / pixel_pt,
-                top + 2 / pixel_pt,
-                f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}",
-                bbox=strip,
-                **style,
-            )
+            middle = margin + column * (size + gap) + size / 2
+            label(axes, middle, top + size + 0.75 * line, digits(value), ha="center", color="0.4")
     save(figure, path)
 
 

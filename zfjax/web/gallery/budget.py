@@ -49,7 +49,7 @@ def _of_layer(each: Shown, layer: str, found: LayerStatistics, style: Style, wan
     size, covers = 0, {"p": [], "i": []}
     for feature in features:
         size += sum(map(len, strips_of(feature, counts_of(rows, feature.index), place, style).values()))
-        cells = projection_cells(feature.projections, place.cell, style.percentile)
+        cells = projection_cells(feature.projections, place.cell, style.percentile, feature.patches)
         for columns in (len(each.moments), len(METHODS) if wanted.methods else 0, 1 if wanted.occlusion else 0):
             if columns:
                 picture = strip([np.resize(cells, (columns, *cells.shape[1:]))])

@@ -31,9 +31,12 @@ def is_exact(window: Cell) -> bool:
     return max(window) <= EXACT_PX
 
 
-def projection_cells(pixels: np.ndarray, cell: Cell, percentile: float) -> np.ndarray:
-    """Signed [n, h, w, C] -> uint8 [n, *cell, 3], by the figures' rule: mid-grey is zero, a gain for each."""
-    return resized(rgb8(to_display(pixels, percentile=percentile)), cell)
+def projection_cells(
+    pixels: np.ndarray, cell: Cell, percentile: float, patches: np.ndarray | None = None
+) -> np.ndarray:
+    """Signed [n, h, w, C] -> uint8 [n, *cell, 3], by the figures' rule: mid-grey is zero, a gain for each. patches: the
+    same windows of the images, NaN outside of the image, which then takes their tone."""
+    return resized(rgb8(to_display(pixels, percentile=percentile, patches=patches)), cell)
 
 
 def patch_cells(patches: np.ndarray, cell: Cell) -> np.ndarray:

@@ -17,7 +17,7 @@ def rule_text(percentile: float) -> str:
     return (
         f"Projections: mid-grey is zero, lighter is positive and darker negative; each picture is scaled by the "
         f"{percentile:g} percentile of its own non-zero magnitudes, so brightness cannot be compared between "
-        f"pictures. Patches: light grey is outside the image."
+        f"pictures. Light grey is outside the image."
     )
 
 

@@ -146,7 +146,7 @@ def strips_of(feature: FeatureMap, counts: Sequence[int], place: Place, style: S
     found = {}
     for kind, (part, columns, width) in parts.items():
         if len(columns):
-            cells = [projection_cells(feature.projections[part], place.cell, style.percentile)]
+            cells = [projection_cells(feature.projections[part], place.cell, style.percentile, feature.patches[part])]
             if place.patches:
                 cells.insert(0, patch_cells(feature.patches[part], place.cell))
             rows = strip([_at(each, columns, width) for each in cells])
@@ -158,7 +158,7 @@ def covers_of(feature: FeatureMap, place: Place, style: Style) -> dict[str, np.n
     """{"p": of the strongest projection, "i": of its patch}, uint8 [*cover, 3], of those that there are."""
     if not len(feature.activations):
         return {}
-    covers = {"p": projection_cells(feature.projections[:1], place.cover, style.percentile)[0]}
+    covers = {"p": projection_cells(feature.projections[:1], place.cover, style.percentile, feature.patches[:1])[0]}
     return covers | ({"i": patch_cells(feature.patches[:1], place.cover)[0]} if style.photos else {})
 
 
