@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Identity,
         MaxPool,
     )
+    from zfjax.paper.top_patches import TopPatches, top_patches
     from zfjax.preprocess import Preprocess
     from zfjax.recipe import Recipe
     from zfjax.rows import ReceptiveField
@@ -59,6 +60,7 @@ _HOMES = {
     "attribution.invariance": ("invariance_curves",),
     "attribution.occlusion": ("network_occlusion_map", "occlusion_map"),
     "attribution.window": ("receptive_window",),
+    "paper.top_patches": ("TopPatches", "top_patches"),
     "preprocess": ("Preprocess",),
     "recipe": ("Recipe",),
     "rows": ("ReceptiveField",),
@@ -90,6 +92,7 @@ __all__ = [
     "ReceptiveField",
     "Recipe",
     "Run",
+    "TopPatches",
     "Units",
     "convnet",
     "correspondence",
@@ -112,6 +115,7 @@ __all__ = [
     "project_map",
     "receptive_window",
     "strongest",
+    "top_patches",
     "tune_cpu",
     "zoo",
 ]

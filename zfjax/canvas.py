@@ -6,7 +6,7 @@ import functools
 import warnings
 from collections.abc import Iterator
 from pathlib import PurePath
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -27,6 +27,15 @@ _DARK: list[str] = []  # the one image that was warned of
 Picture = bytes | np.ndarray | Image.Image
 # torchvision: bilinear, as its Resize and CenterCrop do it to pillow images: the whole picture is resized, then cut
 Resampling = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "torchvision"]
+
+
+def each_picture(pictures: Any) -> list[Any]:
+    """One picture, several, or an array [N, H, W, C] of them, as a list; raises InputError where there is none."""
+    several = isinstance(pictures, list | tuple) or getattr(pictures, "ndim", 0) == 4
+    each = [*pictures] if several else [pictures]
+    if not each:
+        raise InputError("no pictures: the list is empty")
+    return each
 
 
 def to_canvas(

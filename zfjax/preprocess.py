@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from zfjax.canvas import Picture, Resampling, ten_crop_offsets, to_canvas
+from zfjax.canvas import Picture, Resampling, each_picture, ten_crop_offsets, to_canvas
 from zfjax.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,13 +84,7 @@ class Preprocess:
         pictures: bytes of image files, pillow images or uint8 arrays [H, W(, 1, 3 or 4)], of any size. An array
         [N, H, W, C] is N pictures. Raises InputError for what is no picture.
         """
-        several: Any = pictures
-        if not isinstance(pictures, list | tuple) and getattr(pictures, "ndim", 0) != 4:
-            several = [pictures]
-        each: Sequence[Any] = [*several]
-        if not each:
-            raise InputError("no pictures: the list is empty")
-        return self.centre(np.stack([self.canvas(picture) for picture in each]))
+        return self.centre(np.stack([self.canvas(picture) for picture in each_picture(pictures)]))
 
     def canvas(self, picture: Picture) -> np.ndarray:
         """uint8 [smallest_side, smallest_side, channels], RGB; raises InputError for what is no picture."""

@@ -1,18 +1,24 @@
-"""A flat folder of photos, without classes or splits: what needs no labels can be done with it."""
+"""Photos without classes or splits, in a flat folder or in memory: what needs no labels can be done with them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from zfjax.canvas import Picture, each_picture
 from zfjax.data.dataset import Dataset, canvases_of
-from zfjax.data.source import unreadable_named
+from zfjax.data.source import Record, Source, unreadable_named
 from zfjax.data.sources.cache import cached
 from zfjax.data.sources.folder import FolderSource, list_files, passed_over
+from zfjax.errors import BadImage, InputError
 from zfjax.image_files import SUFFIXES
 from zfjax.runtime.places import user_path
 
 if TYPE_CHECKING:
+    from zfjax.preprocess import Preprocess
     from zfjax.runs.run import Run
 
 UNKNOWN = -1  # the label of an image of which none is known
@@ -35,8 +41,56 @@ def open_photos(run: Run, name: str) -> Dataset:
     Labels are -1. Raises InputError as `open_folder` does.
     """
     root = Path(user_path(name.partition(":")[2])).absolute()
+    source = _flat_folder(run, root)
+    kept = _kept(source, run.preprocess)
+    return Dataset(name, kept, kept, (), f"{len(kept)} images without classes in folder {root}{passed_over(source)}")
+
+
+@unreadable_named()
+def photos_of(run: Run, images: Picture | Sequence[Picture] | str | Path) -> Source:
+    """Pictures as a run's network takes them, by number and with the label -1.
+
+    images: the path of a flat folder; or what `Preprocess` takes: one picture or several, each a uint8 array
+    [H, W(, 1, 3 or 4)], a pillow image or the bytes of a file; or an array [N, H, W, C]. Raises InputError for a folder
+    without images and for an empty list, and BadImage, with its number or file, when what is no picture is read.
+    """
+    if not isinstance(images, str | Path):
+        return _kept(_Given(each_picture(images), run.preprocess), run.preprocess)
+    root = Path(user_path(images)).absolute()
+    if not root.is_dir():
+        raise InputError(f"there is no folder of photos at {root}{': it is a file' if root.exists() else ''}")
+    source = _flat_folder(run, root)
+    if not len(source):
+        raise InputError(f"folder {root} has no images in it{passed_over(source)}; folders in it are not looked at")
+    return _kept(source, run.preprocess)
+
+
+class _Given:
+    """Pictures that are in memory already."""
+
+    class_names: tuple[str, ...] = ()
+
+    def __init__(self, pictures: Sequence[Picture], preprocess: Preprocess):
+        self.pictures, self.preprocess = pictures, preprocess
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> Record:
+        try:
+            image = self.preprocess.canvas(self.pictures[index])
+        except InputError as error:
+            raise BadImage(f"{self.describe(index)}: {error}") from error
+        return {"image": image, "label": np.int32(UNKNOWN), "index": np.int32(index)}
+
+    def describe(self, index: int) -> str:
+        return f"picture {index}"
+
+
+def _flat_folder(run: Run, root: Path) -> FolderSource:
     files, others = list_files(root.parent, [root.name])
-    source = FolderSource([(path, UNKNOWN) for path, _ in files], (), others, **canvases_of(run))
-    kept = cached(source, canvas_size=run.preprocess.smallest_side, channels=run.preprocess.channels)
-    origin = f"{len(kept)} images without classes in folder {root}{passed_over(source)}"
-    return Dataset(name, kept, kept, (), origin)
+    return FolderSource([(path, UNKNOWN) for path, _ in files], (), others, **canvases_of(run))
+
+
+def _kept(source: Source, preprocess: Preprocess) -> Source:
+    return cached(source, canvas_size=preprocess.smallest_side, channels=preprocess.channels)
