@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from zfjax.recipe import Recipe
     from zfjax.rows import ReceptiveField
     from zfjax.runs.run import Run, load_run
+    from zfjax.runs.save import save_run
     from zfjax.runtime.cpu import tune_cpu
     from zfjax.zoo import ARCHS, get_arch
 
@@ -65,6 +66,7 @@ _HOMES = {
     "recipe": ("Recipe",),
     "rows": ("ReceptiveField",),
     "runs.run": ("Run", "load_run"),
+    "runs.save": ("save_run",),
     "runtime.cpu": ("tune_cpu",),
     "zoo": ("ARCHS", "get_arch"),
 }
@@ -114,6 +116,7 @@ __all__ = [
     "project",
     "project_map",
     "receptive_window",
+    "save_run",
     "strongest",
     "top_patches",
     "tune_cpu",

@@ -79,6 +79,13 @@ def name(value: Any) -> str:
     return value
 
 
+def line(value: Any) -> str:
+    """Text of one line, and not blank: it may stand in a file of one a line."""
+    if not isinstance(value, str) or not value.strip() or value.splitlines() != [value]:
+        raise ValueError
+    return value
+
+
 def names(value: Any) -> tuple[str, ...]:
     """A tuple or a list of names; a bare string, which would be read letter by letter, is none."""
     if not isinstance(value, tuple | list):

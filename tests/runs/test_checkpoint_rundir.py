@@ -103,7 +103,7 @@ def test_unusable_folders(tmp_path):
 
 
 def test_class_names_are_one_line_each(tmp_path):
-    with pytest.raises(InputError, match=r"one line each; got 'a\\nb'"):
+    with pytest.raises(InputError, match=r"one line each, not 'a\\nb'"):
         create_run(tmp_path, CONFIG, ["c", "a\nb"], MEAN)
 
 

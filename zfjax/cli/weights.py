@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zfjax.arch import Arch
 from zfjax.cli.flags import parse_flags, positional
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from zfjax.preprocess import Preprocess
 
 File = positional()
-STEP = 0  # of the one checkpoint: nothing was trained here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +56,7 @@ def main() -> None:
 
 def run(config: WeightsConfig) -> None:
     """Reads the file, and writes the run folder or finds it made."""
+    from zfjax.runs.save import write_run
     from zfjax.weights.presets import PRESETS, default_preset, described, preprocessing, red_first
 
     if config.preset and config.preset not in PRESETS:
@@ -69,7 +69,7 @@ def run(config: WeightsConfig) -> None:
     say(f"{path.name}: {arch.name}, {arch.param_count():,} parameters, {arch.num_classes:,} classes")
     chosen = "" if config.preset else " (by default; --preset takes another)"
     say(f"pictures as {preset} has them{chosen}: {described(preprocess)}")
-    _write(workdir, _record(path, arch, preprocess, preset), names, arch, params, preprocess)
+    write_run(workdir, _record(path, arch, preprocess, preset), names, params, preprocess)
     say(f"wrote {workdir}; next: python visualize.py --ckpt={workdir} --dataset=folder:PATH")
 
 
@@ -138,35 +138,8 @@ def _class_names(asked: str, count: int) -> tuple[str, ...]:
 
 def _record(path: Path, arch: Arch, preprocess: Preprocess, preset: str) -> dict:
     """What the run folder records."""
-    from zfjax.runs.folder import versions
+    from zfjax.runs.save import recorded
 
     with open(path, "rb") as file:
         weights = {"file": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-    return {
-        "arch_name": arch.name,
-        "weights": weights,
-        "preset": preset,
-        "dataset": None,
-        "image_size": arch.image_size,
-        "arch": arch.to_dict(),
-        "preprocess": preprocess.to_dict(),
-        "versions": versions(),
-    }
-
-
-def _write(workdir: Path, record: dict, names: tuple[str, ...], arch: Arch, params: dict, preprocess: Any) -> None:
-    import numpy as np
-
-    from zfjax.runs.checkpoint import Checkpoints
-    from zfjax.runs.folder import create_run
-    from zfjax.runs.lock import locked
-    from zfjax.runs.steps import steps
-
-    side = preprocess.smallest_side
-    mean = np.broadcast_to(preprocess.mean, (side, side, arch.channels))
-    with locked(workdir):
-        create_run(workdir, record, names, mean)
-        if not steps(workdir):
-            with Checkpoints(workdir) as checkpoints:
-                checkpoints.save(STEP, {"params": params, "step": np.int32(STEP)})
-                checkpoints.verify()
+    return recorded(arch, preprocess, weights=weights, preset=preset, dataset=None)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from zfjax import checks
 from zfjax.errors import InputError, why
 from zfjax.runs.checksums import changed, sealed, unsealed
 from zfjax.runs.config import as_today, config_differences, data_differences, plain, to_json
@@ -89,11 +90,10 @@ def create_run(
     workdir = Path(workdir)
     if open_run(workdir, config, may_differ=may_differ):
         return workdir
-    if bad := [name for name in class_names if not name.strip() or name.splitlines() != [name]]:
-        raise InputError(f"class names must be one line each; got {bad[0]!r}")
+    names = [checks.require(checks.line, name, "class names must be one line each") for name in class_names]
     buffer = io.BytesIO()
     np.save(buffer, np.asarray(mean, np.float32))
-    parts = {CLASSES: "".join(f"{name}\n" for name in class_names).encode(), MEAN: buffer.getvalue()}
+    parts = {CLASSES: "".join(f"{name}\n" for name in names).encode(), MEAN: buffer.getvalue()}
     try:
         text = to_json(sealed(json.loads(to_json(config)), CONFIG, parts))
         part = files.stage(workdir / CONFIG, text)  # its presence says whose the files beside it are
