@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from nets import TINY, random_params, run_of
 from PIL import Image
+from runs import run_script
 
+from zfjax.cli import visualize
 from zfjax.data.photos import is_flat, open_photos
 from zfjax.errors import InputError
 
@@ -46,3 +48,11 @@ def test_a_folder_that_is_closed_to_us_is_named(photos, monkeypatch):
     monkeypatch.setattr("pathlib.Path.iterdir", refuse)
     with pytest.raises(InputError, match=rf"{os.path.basename(photos)} cannot be read \(Permission denied\)"):
         is_flat(f"folder:{photos}")
+
+
+def test_who_takes_a_folder_for_an_image_is_told_the_flag(photos, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run_script(visualize, ["--ckpt=/nowhere", f"--images=3,{photos}"], monkeypatch)
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and said.count("\n") == 1
+    assert f"{photos} is a folder; --dataset=folder:{photos} takes the photos in it" in said

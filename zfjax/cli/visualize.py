@@ -174,6 +174,11 @@ def _check(config: Any) -> None:
         raise InputError(f"--arch={config.arch} is for --figure=architecture without --ckpt; a run has its own")
     if not (config.ckpt or config.arch):
         raise InputError("--ckpt is missing, the run folder; only --figure=architecture does without, given --arch")
+    if folders := [part for part in listed(config.images) if not part.isdecimal() and Path(part).is_dir()]:
+        raise InputError(
+            f"--images takes numbers or image files, and {folders[0]} is a folder; --dataset=folder:{folders[0]} takes "
+            "the photos in it"
+        )
 
 
 def _view(config: Any, ckpt: str, name: str) -> View:
