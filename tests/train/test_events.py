@@ -1,11 +1,14 @@
 """TensorBoard's events: as tensorboardX writes them, and done without where the disk is full."""
 
 import errno
+import io
 import os
 import socket
 import warnings
 
+import numpy as np
 import pytest
+from PIL import Image
 from tensorboardX import SummaryWriter
 
 from zfjax.data.formats.tfrecord import masked_crc32c
@@ -46,6 +49,20 @@ def test_the_events_are_those_of_tensorboardx(tmp_path, start):
     assert events(ours) == events(theirs)
     names = [path.name.split(".", 4) for folder in (ours, theirs) for path in folder.iterdir()]
     assert [name[:3] + name[4:] for name in names] == 2 * [["events", "out", "tfevents", socket.gethostname()]]
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_pictures_are_those_of_tensorboardx(tmp_path, channels):
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    ours.mkdir()
+    picture = np.random.default_rng(0).integers(0, 256, (5, 7, channels), dtype=np.uint8)
+    Image.fromarray(picture).save(file := io.BytesIO(), "png")
+    with SummaryWriter(str(theirs)) as writer:
+        writer.add_image("watch/fire2/concat", picture, 8, dataformats="HWC")
+    written = Events(ours, 0)
+    written.show({"watch/fire2/concat": file.getvalue()}, 8)
+    written.close()
+    assert events(ours) == events(theirs)
 
 
 def test_a_full_disk_costs_the_events_alone_and_is_said_once(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zfjax.arch import Arch
 from zfjax.cli.flags import parse_flags
@@ -15,6 +16,10 @@ from zfjax.runtime.compile_cache import Programs
 from zfjax.runtime.start import start
 from zfjax.terminal import say
 from zfjax.train.settings import PAPER_EPOCHS, Settings, resolve, training, without_dropout
+
+if TYPE_CHECKING:
+    from zfjax.data import Dataset
+    from zfjax.paper.watch.command import Watcher
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,10 @@ class Which:
     --crops=whole and --weight_decay=0."""
     keep_epochs: tuple[int, ...] = PAPER_EPOCHS
     """Epochs whose checkpoints are kept for ever (Fig. 4)."""
+    watch: str = ""
+    """Layers to look at after every epoch, names and patterns, e.g. conv1,conv5: the filters of the first layer, and of
+    each of these 8 maps with their 4 strongest of 64 validation images in pixels, go to figures/watch in the run folder
+    and to TensorBoard. The numbers that come out stay the same."""
     profile: int = 0
     """Steps of which a trace is written, after the first two, which compile: what the devices and the host do when."""
     coordinator: str | None = None
@@ -54,6 +63,7 @@ class TrainConfig(Programs, Settings, Which):
 def run(config: TrainConfig) -> None:
     """Finds the other processes, opens the data and trains."""
     arch = resolve(config, config.arch)  # before the imports that take seconds: a wrong flag is answered at once
+    _watched(config, arch)
     start(config.programs, training=True)
     from zfjax.runtime.processes import ending_together, join
 
@@ -86,9 +96,28 @@ def _train(config: TrainConfig, arch: Arch) -> None:
     workdir = config.workdir or f"runs/{arch.name}"
     options = {"seed": config.seed, "keep_epochs": config.keep_epochs}
     options |= {"random_labels": True} if config.random_labels else {}  # runs of before do not have the key
-    train(dataset=dataset, profile=config.profile, **training(config, arch, dataset, workdir, **options))
+    looks = {"profile": config.profile, "after_epoch": _watcher(config, arch, dataset, workdir)}
+    train(dataset=dataset, **looks, **training(config, arch, dataset, workdir, **options))
     if leads():
         say(f"draw its figures: {_command('visualize')} --ckpt={shlex.quote(str(workdir))}")
+
+
+def _watched(config: TrainConfig, arch: Arch) -> list[str]:
+    try:
+        return arch.select(config.watch)
+    except InputError as error:
+        raise InputError(f"--watch: {error}") from None
+
+
+def _watcher(config: TrainConfig, arch: Arch, dataset: Dataset, workdir: str) -> Watcher | None:
+    if not (layers := _watched(config, arch)):
+        return None
+    from zfjax.paper.watch.command import Watcher
+    from zfjax.runtime.processes import leads
+
+    if leads():
+        say(f"watching {', '.join(layers)}: pictures of each epoch in {workdir}/figures/watch and in TensorBoard")
+    return Watcher(dataset.val, workdir, layers)
 
 
 def _command(name: str) -> str:

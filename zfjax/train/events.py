@@ -5,6 +5,7 @@ tensorboardX has a thread for that, which a full disk ends with a traceback and 
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import struct
@@ -13,6 +14,8 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from zfjax.data.formats.tfrecord import masked_crc32c
 from zfjax.runtime.files import open_to_write
@@ -49,6 +52,19 @@ class Events:
         summaries = [scalar(name, value) for name, value in metrics.items()]
         now, event = time.time(), _proto().Event
         self._write([event(wall_time=now, step=step, summary=summary) for summary in summaries])
+
+    def show(self, pictures: Mapping[str, bytes], step: int) -> None:
+        """PNG images by their names."""
+        from tensorboardX.proto import summary_pb2
+
+        pb2: Any = summary_pb2
+        now, event = time.time(), _proto().Event
+        for name, data in pictures.items():
+            with Image.open(io.BytesIO(data)) as header:  # nothing is decoded
+                (width, height), channels = header.size, len(header.getbands())
+            image = pb2.Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=data)
+            summary = pb2.Summary(value=[pb2.Summary.Value(tag=name, image=image)])
+            self._write([event(wall_time=now, step=step, summary=summary)])
 
     def close(self) -> None:
         """Nothing is written any more."""

@@ -6,6 +6,7 @@ Checkpoints to go on from, metrics.jsonl for programs, TensorBoard's events for 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,11 @@ class RunWriter:
             self._checkpoints.check()
             self._log.append(metrics)
 
+    def show(self, pictures: Mapping[str, bytes], step: int) -> None:
+        """As `MetricsLog.show`."""
+        if self._log:
+            self._log.show(pictures, step)
+
     def verify(self) -> None:
         """As `Checkpoints.verify`."""
         if self._checkpoints:
@@ -98,6 +104,11 @@ class MetricsLog:
         if self._events:
             scalars = {name: value for name, value in metrics.items() if name != "step"}
             self._events.add(scalars, int(metrics["step"]))
+
+    def show(self, pictures: Mapping[str, bytes], step: int) -> None:
+        """PNG images by their names, for TensorBoard alone."""
+        if self._events:
+            self._events.show(pictures, step)
 
     def close(self) -> None:
         if self._events:

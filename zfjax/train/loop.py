@@ -25,7 +25,7 @@ from zfjax.runtime.signals import exit_code
 from zfjax.train.log import RunWriter, say, sentence
 from zfjax.train.profiling import profiled
 from zfjax.train.stopping import StopSignal
-from zfjax.train.training import Training
+from zfjax.train.training import AfterEpoch, Training
 from zfjax.train.waiting import ADVICE, LONG
 
 
@@ -43,11 +43,14 @@ def train(
     checkpoint_secs: float = 300.0,
     keep_epochs: Collection[int] = (),
     profile: int = 0,
+    after_epoch: AfterEpoch | None = None,
 ) -> None:
     """Trains by the architecture's recipe into a run folder, or goes on with the run that is there.
 
     config: what the run folder records; a folder of another config is refused (`may_differ`: keys that may change).
     profile: of how many steps a trace is written, see `zfjax.train.profiling`.
+    after_epoch: called with the number of an epoch that ended and the network so far, a Run in this process's memory;
+    what it returns, {name: PNG}, is shown in TensorBoard. After a kill it may see an epoch again, the same to the bit.
     Of several processes (`zfjax.runtime.processes.join`) all call it alike, and the first one alone writes.
     Ctrl-C, SIGTERM and SIGHUP end it after the current step, with a checkpoint. Raises InputError for data, folders and
     settings that do not fit, and for a folder that another training writes to; SystemExit when it was stopped and
@@ -65,7 +68,7 @@ def train(
             with RunWriter(workdir) as writer, StopSignal() as stop:
                 training = Training(arch, dataset, mean, seed, precision, grad_accum, writer)
                 times = {"patience": patience, "checkpoint_secs": checkpoint_secs, "profile": profile}
-                _loop(training, stop, keep_epochs=keep_epochs, **times)
+                _loop(training, stop, keep_epochs=keep_epochs, after_epoch=after_epoch, **times)
         except BadImage as error:
             raise InputError(f"{error}; mend it, take it away, or leave such images out by --bad_images=skip") from None
         finally:
@@ -108,6 +111,7 @@ def _loop(
     checkpoint_secs: float,
     keep_epochs: Collection[int],
     profile: int,
+    after_epoch: AfterEpoch | None,
 ) -> None:
     epochs = training.arch.recipe.epochs
     start = training.begin()
@@ -123,6 +127,8 @@ def _loop(
             if step % training.steps_per_epoch == 0:
                 metrics = training.end_epoch(step, patience)
                 training.writer.append(metrics)  # before the checkpoint: a resumed run drops lines after its own
+                if after_epoch:
+                    training.show(after_epoch, step)
                 training.save(step, metrics={"val_top1": metrics["val_top1"]}, keep=metrics["epoch"] in keep_epochs)
                 saved_at = time.monotonic()
             elif stopped or time.monotonic() - saved_at > checkpoint_secs:

@@ -7,6 +7,7 @@ import math
 import operator
 import sys
 import time
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import jax
@@ -17,14 +18,17 @@ from zfjax.arch import Arch
 from zfjax.convnet import ConvNet, seed_key
 from zfjax.data import Dataset, eval_batches, train_batches
 from zfjax.preprocess import Preprocess
+from zfjax.runs.run import Run
 from zfjax.runtime.devices import copied, data_mesh, everywhere, on_device
 from zfjax.runtime.peaks import peak_flops
+from zfjax.runtime.processes import leads
 from zfjax.runtime.xla import options_for_one_run
 from zfjax.terminal import Meter
 from zfjax.train.log import RunWriter, progress_bar, say
 from zfjax.train.step import eval_step, init_state, learning_rate, make_optimizer, observe, train_step
 from zfjax.train.waiting import Waiting
 
+AfterEpoch = Callable[[int, Run], Mapping[str, bytes]]  # (epoch, the network so far) -> {name: PNG} for TensorBoard
 DTYPES = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
 
 
@@ -35,7 +39,7 @@ class Training:
         self, arch: Arch, dataset: Dataset, mean, seed: int, precision: str, grad_accum: int, writer: RunWriter
     ):
         recipe = arch.recipe
-        self.arch, self.dataset, self.writer, self.seed = arch, dataset, writer, seed
+        self.arch, self.dataset, self.mean, self.writer, self.seed = arch, dataset, mean, writer, seed
         self.steps_per_epoch = max(1, len(dataset.train) // recipe.batch_size)
         self.total_steps = recipe.epochs * self.steps_per_epoch
         self.mesh, self.tx = data_mesh(recipe.batch_size), make_optimizer(recipe)
@@ -123,6 +127,19 @@ class Training:
         if not self._peak:
             return {}
         return {"peak_share": 2 * self.arch.train_mult_adds() * images_per_sec / self._peak}
+
+    def show(self, after_epoch: AfterEpoch, step: int) -> None:
+        """Lets others look at what has been learnt, in the process that leads; the epoch's clock stands meanwhile."""
+        if leads():
+            since = time.monotonic()
+            self.writer.show(after_epoch(step // self.steps_per_epoch, self._as_run(step)), step)
+            self._since += time.monotonic() - since
+
+    def _as_run(self, step: int) -> Run:
+        """As `load_run` would give it. A copy: the next step writes its parameters over these."""
+        params = jax.tree.map(lambda leaf: np.array(leaf.addressable_data(0)), self.state.params)
+        preprocess = Preprocess.of(self.arch, self.mean)
+        return Run(self.arch, params, preprocess, self.mean, self.dataset.class_names, {}, step)
 
     def save(self, step: int, **options) -> None:
         self._check_loss(self.sums, step)

@@ -1,0 +1,1 @@
+"""A network looked at while it learns: its filters and a few projections, after every epoch."""
