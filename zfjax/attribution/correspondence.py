@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from zfjax.attribution.occlusion import check_cover, occlude_each
+from zfjax.attribution.outside import on_host
 from zfjax.checks import at_least_one
 from zfjax.errors import InputError
 from zfjax.model import Model
@@ -30,15 +31,16 @@ def correspondence(
     fill: float | np.ndarray = 0.0,
     batch_size: int = 32,
     progress: bool = False,
+    jit: bool = True,
 ) -> dict[str, np.ndarray]:
     """H of every pair of images when a square covers them (Table 1): {layer: [K, pairs]}, K ways to place it.
 
     model: (params, images [N, H, W, C]) -> {layer: features [N, ...]}, traceable by JAX; the same object again is not
-    compiled again. places: int [K, N, 2], row and column of the square's centre as `occlude` takes them. fill: what
-    covers the image, 0 for the mean colour where the mean is removed. eps_i = x_i - xocc_i; H is the share of
-    components in which the signs -1, 0, 1 of eps_i and eps_j differ, for pairs i < j in the order of `pairs`. The
-    paper's formula adds H up over ordered pairs; its Delta is a mean here. Holds the features of all images, and their
-    signs for one placing.
+    compiled again; jit=False takes any function, as in `occlusion_map`. places: int [K, N, 2], row and column of the
+    square's centre as `occlude` takes them. fill: what covers the image, 0 for the mean colour where the mean is
+    removed. eps_i = x_i - xocc_i; H is the share of components in which the signs -1, 0, 1 of eps_i and eps_j differ,
+    for pairs i < j in the order of `pairs`. The paper's formula adds H up over ordered pairs; its Delta is a mean here.
+    Holds the features of all images, and their signs for one placing.
     Raises InputError for fewer than two images, and for sizes, fills and places that do not fit them.
     """
     if len(images) < 2:
@@ -48,7 +50,9 @@ def correspondence(
     where = np.asarray(places)
     if where.dtype.kind not in "iu" or where.ndim != 3 or where.shape[1:] != (len(images), 2):
         raise InputError(f"places must be int [K, {len(images)}, 2], not {where.dtype} {list(where.shape)}")
-    see, step = functools.partial(_see, model, params), min(batch_size, len(images))
+    foreign: Any = model
+    see = functools.partial(_see, model, params) if jit else on_host(functools.partial(foreign, params))
+    step = min(batch_size, len(images))
     chunks = [  # one shape, one program: what the square does not reach comes out the same to the last bit
         np.minimum(np.arange(start, start + step), len(images) - 1) for start in range(0, len(images), step)
     ]

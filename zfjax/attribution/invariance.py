@@ -13,6 +13,7 @@ from jax.core import Tracer
 from jax.scipy.ndimage import map_coordinates
 
 from zfjax.attribution.occlusion import check_cover
+from zfjax.attribution.outside import in_turn, on_host, tracing
 from zfjax.checks import at_least_one
 from zfjax.errors import InputError
 
@@ -20,7 +21,7 @@ Around = float | jax.Array | Literal["edge"]
 Interpolation = Literal["bilinear", "nearest"]
 
 
-def warp(image: jax.Array, matrix: jax.Array, *, fill: Around, interpolation: Interpolation) -> jax.Array:
+def warp(image: jax.Array | np.ndarray, matrix: jax.Array, *, fill: Around, interpolation: Interpolation) -> jax.Array:
     """An image [H, W, C] through an affine map about its centre: float32 of the same shape, not rounded.
 
     matrix: [2, 3], takes a place (row, column, 1) of the result, counted from the centre, to its place in the image.
@@ -59,20 +60,23 @@ TRANSFORMS = {"shift": _shifting, "scale": _scaling, "rotation": _turning}
 
 
 def responses(
-    compute: Callable[[jax.Array], Any],
-    image: jax.Array,
-    transforms: dict[str, jax.Array],
+    compute: Callable[[Any], Any],
+    image: jax.Array | np.ndarray,
+    transforms: dict[str, Any],
     *,
     fill: Around = 0.0,
     interpolation: Interpolation = "bilinear",
     batch_size: int = 32,
+    jit: bool = True,
 ) -> dict[str, Any]:
     """What a function says of an image [H, W, C] under transformations: {name: arrays [T, ...]}.
 
     compute: images [N, H, W, C] -> a pytree of arrays [N, ...], traceable by JAX. transforms: {"shift": pixels down,
     "scale": factors, "rotation": degrees counterclockwise}, each an array [T]. The copies are made on the device,
-    batch_size at a time. fill, interpolation: as in `warp`. Raises InputError for another transformation or option, and
-    for amounts that are no [T] of finite numbers, of scales above 0, where their values are known.
+    batch_size at a time. fill, interpolation: as in `warp`. jit: False for a function that JAX cannot trace, of NumPy,
+    PyTorch or anything else, as in `occlusion_map`; the result are NumPy arrays then. Raises InputError for another
+    transformation or option, and for amounts that are no [T] of finite numbers, of scales above 0, where their values
+    are known.
     """
     _check(image, transforms, fill, interpolation)
     at_least_one(batch_size=batch_size)
@@ -84,13 +88,28 @@ def responses(
         answers = compute(warp(image, matrix, fill=fill, interpolation=interpolation)[None])
         return jax.tree.map(lambda array: array[0], answers)
 
-    answers = jax.lax.map(one, matrices, batch_size=min(batch_size, len(matrices)))
+    if jit:
+        with tracing():
+            answers = jax.lax.map(one, matrices, batch_size=min(batch_size, len(matrices)))
+    else:
+        around = {"fill": 0.0, "edge": True} if isinstance(fill, str) else {"fill": fill, "edge": False}
+        moved = functools.partial(_moved, jnp.asarray(image), interpolation=interpolation, **around)
+        answers = in_turn(compute, lambda some: moved(matrices[some]), len(matrices), batch_size)
     ends = np.cumsum([len(transforms[name]) for name in transforms]).tolist()
     spans = {name: slice(end - len(transforms[name]), end) for name, end in zip(transforms, ends, strict=True)}
     return {name: jax.tree.map(lambda array, span=span: array[span], answers) for name, span in spans.items()}
 
 
-def _check(image: jax.Array, transforms: dict[str, jax.Array], fill: Around, interpolation: str) -> None:
+@functools.partial(jax.jit, static_argnames=("edge", "interpolation"))
+def _moved(
+    image: jax.Array, matrices: jax.Array, *, fill: float | jax.Array, edge: bool, interpolation: Interpolation
+) -> jax.Array:
+    """`warp` by each of [n, 2, 3]: [n, H, W, C]."""
+    around: Around = "edge" if edge else fill
+    return jax.vmap(lambda matrix: warp(image, matrix, fill=around, interpolation=interpolation))(matrices)
+
+
+def _check(image: jax.Array | np.ndarray, transforms: dict[str, Any], fill: Around, interpolation: str) -> None:
     check_cover(np.shape(image), 0.0 if isinstance(fill, str) and fill == "edge" else fill)  # pyright: ignore
     if interpolation not in ("bilinear", "nearest"):
         raise InputError(f"interpolation is 'bilinear' or 'nearest', not {interpolation!r}")
@@ -107,18 +126,25 @@ def _check(image: jax.Array, transforms: dict[str, jax.Array], fill: Around, int
 
 
 def invariance_curves(
-    features: Callable[[jax.Array], Any], image: jax.Array, transforms: dict[str, jax.Array], **options
+    features: Callable[[Any], Any],
+    image: jax.Array | np.ndarray,
+    transforms: dict[str, Any],
+    *,
+    jit: bool = True,
+    **options,
 ) -> dict[str, Any]:
     """Euclidean distances between the features of an image and of its transformed copies: {name: arrays [T]}.
 
-    features: images [N, H, W, C] -> a pytree of arrays [N, ...], traceable by JAX. The rest as in `responses`.
+    features: images [N, H, W, C] -> a pytree of arrays [N, ...], traceable by JAX; jit=False takes any function, as in
+    `occlusion_map`. The rest as in `responses`.
     """
-    original = features(jnp.asarray(image, jnp.float32)[None])
+    see = features if jit else on_host(features)
+    original = see(jnp.asarray(image, jnp.float32)[None])
 
     def moved(images: jax.Array) -> Any:
-        return jax.tree.map(distance, features(images), original)
+        return jax.tree.map(distance, see(images), original)
 
-    return responses(moved, image, transforms, **options)
+    return responses(moved, image, transforms, jit=jit, **options)
 
 
 def distance(features: jax.Array, original: jax.Array) -> jax.Array:

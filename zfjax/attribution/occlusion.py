@@ -12,6 +12,7 @@ import numpy as np
 from jax.core import Tracer
 
 from zfjax.arch import Arch
+from zfjax.attribution.outside import in_turn, tracing
 from zfjax.checks import at_least_one
 from zfjax.convnet import Forward, forward
 from zfjax.errors import InputError
@@ -20,13 +21,14 @@ from zfjax.windows import Corner, cut
 
 
 def occlusion_map(
-    predict: Callable[[jax.Array], Any],
-    image: jax.Array,
+    predict: Callable[[Any], Any],
+    image: jax.Array | np.ndarray,
     *,
     size: int = 50,
     stride: int = 8,
     fill: float | jax.Array | np.ndarray = 0.0,
     batch_size: int = 64,
+    jit: bool = True,
 ) -> Any:
     """The scores of an image for every place of an occluding square: [rows, cols, ...], as predict's per image.
 
@@ -34,14 +36,25 @@ def occlusion_map(
     as predict takes it. The square's centre runs over `centres`; at the border the square is cut off. fill: what covers
     the image, a number or anything that broadcasts to [H, W, C]; 0 is the mean colour where the mean is removed.
     The paper states neither size nor stride nor grey value. The copies are made on the device, batch_size at a time.
+    jit: False for a predict that JAX cannot trace, of NumPy, PyTorch or anything else: it is given NumPy arrays
+    [n, H, W, C], n at most batch_size, and gives what np.asarray takes, or a dict or tuple of such; so is the result.
     Raises InputError for an image of another shape, and for a size, stride, fill or batch_size that cannot be.
     """
     rows, columns = _grid(image, size, stride, fill)
+    if not jit:
+        image, places = jnp.asarray(image), _pairs(rows, columns)
+
+        def covered(some: np.ndarray) -> jax.Array:
+            copies = jnp.broadcast_to(image, (len(some), *image.shape))
+            return occlude_each(copies, places[some], size=size, fill=fill)
+
+        return _as_map(in_turn(predict, covered, len(places), batch_size), rows, columns)
 
     def score(row: jax.Array, col: jax.Array) -> Any:
         return predict(occlude(image, row, col, size=size, fill=fill)[None])
 
-    return _map_places(score, rows, columns, batch_size)
+    with tracing():
+        return _map_places(score, rows, columns, batch_size)
 
 
 def network_occlusion_map(
@@ -108,7 +121,7 @@ def _covered(
 
 
 def _grid(
-    image: jax.Array, size: int, stride: int, fill: float | jax.Array | np.ndarray
+    image: jax.Array | np.ndarray, size: int, stride: int, fill: float | jax.Array | np.ndarray
 ) -> tuple[jax.Array, jax.Array]:
     at_least_one(size=size)
     check_cover(image.shape, fill)
@@ -131,9 +144,17 @@ def check_cover(image: tuple[int, ...], fill: float | jax.Array | np.ndarray) ->
 def _map_places(score: Callable, rows: jax.Array, columns: jax.Array, batch_size: int) -> Any:
     """score(row, col) -> [1, ...] for every pair: [rows, columns, ...]."""
     at_least_one(batch_size=batch_size)
-    places = jnp.stack(jnp.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+    places = _pairs(rows, columns)
     scores = jax.lax.map(lambda place: score(*place), places, batch_size=min(batch_size, len(places)))
-    return jax.tree.map(lambda array: array.reshape(len(rows), len(columns), *array.shape[2:]), scores)
+    return _as_map(jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:]), scores), rows, columns)
+
+
+def _pairs(rows: jax.Array, columns: jax.Array) -> jax.Array:
+    return jnp.stack(jnp.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def _as_map(scores: Any, rows: jax.Array, columns: jax.Array) -> Any:
+    return jax.tree.map(lambda array: array.reshape(len(rows), len(columns), *array.shape[1:]), scores)
 
 
 def centres(length: int, stride: int) -> jax.Array:
@@ -143,7 +164,7 @@ def centres(length: int, stride: int) -> jax.Array:
 
 
 def occlude(
-    image: jax.Array, row: jax.Array, col: jax.Array, *, size: int, fill: float | jax.Array | np.ndarray
+    image: jax.Array | np.ndarray, row: jax.Array, col: jax.Array, *, size: int, fill: float | jax.Array | np.ndarray
 ) -> jax.Array:
     """[H, W, C] with the square of `size` pixels around (row, col) filled; an even one reaches further up and left."""
     covered = [
