@@ -162,7 +162,8 @@ class Arch:
         return cls(**{**data, "layers": tuple(layers), "recipe": Recipe(**recipe), "input_scale": scale})
 
     def summary(self) -> str:
-        """The network as a table: output shape, kernel, receptive field, parameters, multiply-adds."""
+        """The network as a table: output shape, kernel, receptive field, parameters, multiply-adds; and how it is
+        trained."""
         branches = any(layer.inputs for layer in self.layers)
         head = ("layer", "kind", "output", "kernel", "stride", "receptive field", "parameters", "mult-adds", "reads")
         cells = [row[: 8 + branches] for row in (head, *(self._cells(row) for row in self.rows))]
@@ -170,7 +171,12 @@ class Arch:
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
         total = f"{self.param_count():,} parameters, {self.forward_mult_adds():,} multiply-adds an image"
         title = f"{self.name}: {self.image_size}x{self.image_size}x{self.channels} -> {self.num_classes} classes"
-        return "\n".join([title, lines[0], "-" * len(lines[0]), *lines[1:], total])
+        return "\n".join([title, lines[0], "-" * len(lines[0]), *lines[1:], total, self.training_in_words()])
+
+    def training_in_words(self) -> str:
+        """A sentence on the recipe and the scale of the input, by the names of the flags that change them."""
+        default = " (the default)" if self.recipe == Recipe() else ""
+        return f"recipe{default}: {self.recipe.in_words()}; input_scale {self.input_scale:g} on pixels of 0..255"
 
     def _cells(self, row: Row) -> tuple[str, ...]:
         layer = row.layer

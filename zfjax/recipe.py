@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from zfjax import checks
 
@@ -33,7 +33,18 @@ class Recipe:
         what = "auxiliary_weight must be a finite number from 0 on"
         checks.require(checks.number(0), self.auxiliary_weight, what)
 
+    def in_words(self) -> str:
+        """All of it, by the names of the flags that change it; what is off is left out."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        off = {"rate_scale": self.rate_scale == 1, "warmup_steps": not self.warmup_steps}
+        off |= dict.fromkeys(("auxiliary", "auxiliary_weight"), not self.auxiliary)
+        return ", ".join(f"{name} {_shown(value)}" for name, value in values.items() if not off.get(name))
+
     @property
     def top_rate(self) -> float:
         """The learning rate when it has risen and not yet fallen."""
         return self.learning_rate * self.rate_scale
+
+
+def _shown(value: object) -> str:
+    return " ".join(value) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,8 @@ from nets import canvas_side
 from zfjax.arch import Arch
 from zfjax.errors import InputError
 from zfjax.layers import Add, Conv, Dense, MaxPool
+from zfjax.recipe import Recipe
+from zfjax.train.settings import Settings
 from zfjax.zoo import ARCHS, get_arch, smallest_image
 
 
@@ -127,6 +130,22 @@ def test_summary_on_the_command_line():
     assert run.stderr == ""
     bad = subprocess.run([sys.executable, "-m", "zfjax.arch", "zfnet"], capture_output=True, text=True)
     assert bad.returncode == 2 and bad.stderr.startswith("error: unknown architecture") and bad.stderr.count("\n") == 1
+
+
+def test_a_network_says_how_it_is_trained():
+    layers = (Conv("conv1", features=4, kernel=3), Dense("fc2", relu=False))
+    last = Arch(layers, image_size=8).summary().splitlines()[-1]
+    assert last == (
+        "recipe (the default): optimizer sgd, learning_rate 0.01, weight_decay 0.0005, batch_size 128, epochs 70, init "
+        "paper, schedule plateau, crops ten, subtract_mean True, filter_rms 0.1; input_scale 1 on pixels of 0..255"
+    )
+    recipe = Recipe("adam", 3e-4, warmup_steps=5, rate_scale=2.0, auxiliary=("fc2",))
+    told = Arch(layers, image_size=8, recipe=recipe, input_scale=1 / 8).training_in_words()
+    for part in ("recipe: optimizer adam, learning_rate 0.0003", "warmup_steps 5, rate_scale 2", "auxiliary fc2, aux"):
+        assert part in told
+    assert told.endswith("input_scale 0.125 on pixels of 0..255")
+    known = {f"--{each.name}" for each in dataclasses.fields(Settings)}
+    assert known.issuperset(f"--{part.split()[0]}" for part in re.split("[,;] ", last.partition(": ")[2]))
 
 
 def features(arch: Arch) -> dict[str, int]:

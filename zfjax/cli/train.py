@@ -91,6 +91,7 @@ def _train(config: TrainConfig, arch: Arch) -> None:
     reason = "" if config.dataset else f" ({_why(name)}; choose with --dataset)"
     if leads():
         say(f"training {arch.name} at {arch.image_size}x{arch.image_size} on {dataset.origin}{reason}")
+        say(arch.training_in_words())
         if left := left_over(len(dataset.train), arch.recipe.batch_size):
             say(left)
     workdir = config.workdir or f"runs/{arch.name}"
