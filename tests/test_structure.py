@@ -26,8 +26,8 @@ WINGS = {
     "web": {"runtime", "runs", "data", "draw", "attribution", "paper"},
     "cli": {"runtime", "runs", "data", "draw", "attribution", "weights", "train", "paper", "web"},
 }
-# Modules that hand out names of others when they are first used, for `import zfjax` and for the data.
-FRONT_DOORS = {"zfjax", "zfjax.data"}
+# Modules that hand out names of others when they are first used, for `import zfjax`, for the data and for drawing.
+FRONT_DOORS = {"zfjax", "zfjax.data", "zfjax.draw"}
 # Third parties that one place alone may know.
 ONLY_USERS = {
     "flax": {"zfjax.convnet"},

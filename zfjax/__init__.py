@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zfjax import convnet, data, deconvnet, layers, ops, preprocess, zoo
+    from zfjax import convnet, data, deconvnet, draw, layers, ops, preprocess, zoo
     from zfjax.arch import Arch
     from zfjax.attribution.correspondence import correspondence
     from zfjax.attribution.deconvolve import deconvolve, guided_backprop
@@ -30,7 +30,21 @@ if TYPE_CHECKING:
         Identity,
         MaxPool,
     )
+    from zfjax.paper.architecture.draw import draw_architecture
+    from zfjax.paper.correspondence.draw import draw_correspondence
+    from zfjax.paper.evaluation.draw import draw_confusion
+    from zfjax.paper.evolution.draw import draw_convergence, draw_evolution
+    from zfjax.paper.features.draw import draw_features
+    from zfjax.paper.first_layers.draw import draw_filters, draw_selection
+    from zfjax.paper.invariance.draw import draw_invariance
+    from zfjax.paper.methods.draw import draw_methods
+    from zfjax.paper.occlusion.draw import draw_occlusion
+    from zfjax.paper.optimised.draw import draw_optimised
+    from zfjax.paper.sanity.draw import draw_sanity
+    from zfjax.paper.top_activations import FeatureMap
     from zfjax.paper.top_patches import TopPatches, top_patches
+    from zfjax.paper.transfer.draw import draw_transfer
+    from zfjax.paper.units.draw import draw_activations, draw_maximal_activations
     from zfjax.preprocess import Preprocess
     from zfjax.recipe import Recipe
     from zfjax.rows import ReceptiveField
@@ -61,6 +75,20 @@ _HOMES = {
     "attribution.invariance": ("invariance_curves",),
     "attribution.occlusion": ("network_occlusion_map", "occlusion_map"),
     "attribution.window": ("receptive_window",),
+    "paper.architecture.draw": ("draw_architecture",),
+    "paper.correspondence.draw": ("draw_correspondence",),
+    "paper.evaluation.draw": ("draw_confusion",),
+    "paper.evolution.draw": ("draw_convergence", "draw_evolution"),
+    "paper.features.draw": ("draw_features",),
+    "paper.first_layers.draw": ("draw_filters", "draw_selection"),
+    "paper.invariance.draw": ("draw_invariance",),
+    "paper.methods.draw": ("draw_methods",),
+    "paper.occlusion.draw": ("draw_occlusion",),
+    "paper.optimised.draw": ("draw_optimised",),
+    "paper.sanity.draw": ("draw_sanity",),
+    "paper.transfer.draw": ("draw_transfer",),
+    "paper.units.draw": ("draw_activations", "draw_maximal_activations"),
+    "paper.top_activations": ("FeatureMap",),
     "paper.top_patches": ("TopPatches", "top_patches"),
     "preprocess": ("Preprocess",),
     "recipe": ("Recipe",),
@@ -71,7 +99,7 @@ _HOMES = {
     "zoo": ("ARCHS", "get_arch"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
-_MODULES = ("convnet", "data", "deconvnet", "layers", "ops", "preprocess", "zoo")
+_MODULES = ("convnet", "data", "deconvnet", "draw", "layers", "ops", "preprocess", "zoo")
 
 __all__ = [
     "ARCHS",
@@ -84,6 +112,7 @@ __all__ = [
     "ConvNet",
     "Dense",
     "Dropout",
+    "FeatureMap",
     "Forward",
     "GlobalAvgPool",
     "Identity",
@@ -101,6 +130,23 @@ __all__ = [
     "data",
     "deconvnet",
     "deconvolve",
+    "draw",
+    "draw_activations",
+    "draw_architecture",
+    "draw_confusion",
+    "draw_convergence",
+    "draw_correspondence",
+    "draw_evolution",
+    "draw_features",
+    "draw_filters",
+    "draw_invariance",
+    "draw_maximal_activations",
+    "draw_methods",
+    "draw_occlusion",
+    "draw_optimised",
+    "draw_sanity",
+    "draw_selection",
+    "draw_transfer",
     "forward",
     "get_arch",
     "guided_backprop",
