@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCHMARKS := forward train_step projection figure2 occlusion attribution startup growth
 
-.PHONY: install demo test lint bench bench-accelerators
+.PHONY: install demo test lint bench bench-accelerators docs pictures pictures-of-photos pictures-of-signs
 
 # A virtual environment with everything; the only step that needs the network.
 install: .venv/installed
@@ -49,3 +49,45 @@ bench-accelerators: .venv-cuda/installed .venv-tpu/installed
 	.venv-$*/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
 	.venv-$*/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements-$*.txt
 	touch $@
+
+# The documents as a site, docs/_build/html/index.html, which opens from the disk; a warning is an error. It executes the
+# notebook, and takes a minute or two.
+docs: .venv-docs/installed
+	.venv-docs/bin/sphinx-build --fail-on-warning --keep-going --builder html docs docs/_build/html
+
+.venv-docs/installed: pyproject.toml requirements.txt docs/requirements.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+	touch $@
+
+# The pictures of docs/: of the run and the gallery that `make demo` leaves; needs Chromium. The other two need a file of
+# weights and photos, or a data set, as docs/howto_weights.md and docs/paper_features.md tell:
+#   make pictures-of-photos WEIGHTS=squeezenet_v1.0_deepcompression.npz PHOTOS=photos
+#   make pictures-of-signs SIGNS=sign_digits
+DRAWN := build/pictures
+VISUALIZE := $(BIN)/python visualize.py --out=$(DRAWN)
+pictures: install
+	$(VISUALIZE) --ckpt=runs/zf-mini --figure=features --layers=conv4
+	$(VISUALIZE) --ckpt=runs/zf-mini --figure=filters
+	$(VISUALIZE) --ckpt=runs/zf-mini --figure=evolution
+	$(VISUALIZE) --ckpt=runs/zf-mini --figure=invariance
+	$(VISUALIZE) --ckpt=runs/zf-mini --figure=occlusion --images=459,222
+	$(VISUALIZE) --ckpt=runs/zf-mini --figure=correspondence
+	$(VISUALIZE) --ckpt=runs/zf-mini --figure=compare_methods --images=222,206
+	$(VISUALIZE) --arch=zf --figure=architecture
+	for name in features_conv4 filters_conv1 evolution evolution_conv3 invariance occlusion correspondence compare_methods; \
+		do $(BIN)/python -m docs.smaller $(DRAWN)/$$name.png docs/$$name.png || exit 1; done
+	cp $(DRAWN)/architecture.svg docs/
+	$(BIN)/python visualize.py --ckpt=runs/zf-mini --figure=gallery --out=docs
+	$(BIN)/python -m docs.screenshots --ckpt=runs/zf-mini --out=docs
+
+pictures-of-photos: install
+	$(BIN)/python -m zfjax.weights $(WEIGHTS) --arch=squeezenet-caffe --workdir=runs/squeezenet
+	$(VISUALIZE) --ckpt=runs/squeezenet --dataset=folder:$(PHOTOS) --figure=features --layers=fire9/concat \
+		--maps=489,197,456,20 --top=4
+	$(BIN)/python -m docs.smaller $(DRAWN)/features_fire9-concat.png docs/squeezenet.png
+
+pictures-of-signs: install
+	$(BIN)/python train.py --arch=sign-cnn --dataset=folder:$(SIGNS)
+	$(VISUALIZE) --ckpt=runs/sign-cnn --figure=features --layers=conv4 --num_maps=8
+	$(BIN)/python -m docs.smaller $(DRAWN)/features_conv4.png docs/sign_digits_conv4.png

@@ -1,0 +1,1 @@
+"""What the site needs beside the field's tools: our docstrings as they are written, and nothing from the web."""

@@ -1,0 +1,142 @@
+"""README and docs: every link leads somewhere, every picture is said in words, and the blocks of code run."""
+
+import contextlib
+import functools
+import json
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import jax
+import numpy as np
+import pytest
+from runs import random_run
+
+import zfjax
+from zfjax.weights.match import match
+from zfjax.weights.reader import read_tensors
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS, NOTEBOOK = ROOT / "docs", ROOT / "examples" / "tutorial.ipynb"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted((ROOT / "benchmarks").glob("*.md"))]
+LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)|<a href=\"([^\"]+)\">()()", re.DOTALL)
+FENCED = re.compile(r"^```(\S*).*?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
+
+
+def prose(path: Path) -> str:
+    """A page without its code; of a notebook its words."""
+    if path.suffix == ".ipynb":
+        cells = json.loads(path.read_text())["cells"]
+        return "\n\n".join("".join(each["source"]) for each in cells if each["cell_type"] == "markdown")
+    return FENCED.sub("", path.read_text())
+
+
+@functools.cache
+def anchors(path: Path) -> frozenset[str]:
+    """What `page#name` may name: the headings as code hosts spell them."""
+    words = (re.sub(r"\[([^\]]*)\]\([^)]*\)|`", r"\1", heading) for heading in HEADING.findall(prose(path)))
+    return frozenset(re.sub(r"[^\w\- ]", "", each.lower()).strip().replace(" ", "-") for each in words)
+
+
+def links(path: Path) -> list[tuple[str, str, str]]:
+    """("!" of a picture, text, target) of every link."""
+    return [(picture, text, target or other) for picture, text, target, other, *_ in LINK.findall(prose(path))]
+
+
+@pytest.mark.parametrize("path", [*PAGES, NOTEBOOK], ids=lambda path: path.name)
+def test_links_lead_somewhere_and_pictures_are_said_in_words(path):
+    for picture, text, target in links(path):
+        if re.match(r"https?://", target):
+            continue
+        file, _, anchor = unquote(target).partition("#")
+        there = (path.parent / file).resolve() if file else path
+        assert there.exists(), f"{path.name}: {target}"
+        assert not anchor or anchor in anchors(there), f"{path.name}: {target} names none of {sorted(anchors(there))}"
+        assert not picture or len(text) > 10, f"{path.name}: {target} has no words for those who do not see it"
+
+
+def test_the_search_for_links_finds_those_of_a_page(tmp_path):
+    page = tmp_path / "page.md"
+    text = '# A `b`: [c](d), 2\n[one](x.md#y) ![a\ndrawing](z.png) <a href="w/">`t`</a>\n'
+    page.write_text(f"{text}```python\nf[i](j)\n```\n")
+    assert links(page) == [("", "c", "d"), ("", "one", "x.md#y"), ("!", "a\ndrawing", "z.png"), ("", "", "w/")]
+    assert anchors(page) == {"a-b-c-2"}
+
+
+def test_every_page_is_in_the_table_of_contents():
+    fenced = [found for page in DOCS.glob("*.md") for found in FENCED.findall(page.read_text())]
+    listed = re.findall(r"^\w+$", "\n".join(text for kind, text in fenced if kind == "{toctree}"), re.MULTILINE)
+    assert sorted(listed) == sorted({NOTEBOOK.stem, *(path.stem for path in DOCS.glob("*.md"))} - {"index"})
+
+
+def test_every_picture_of_the_docs_is_shown_and_drawn_by_a_command():
+    shown = {(path.parent / target).resolve() for path in PAGES for picture, _, target in links(path) if picture}
+    there = {*DOCS.glob("*.png"), *DOCS.glob("*.svg")}
+    assert there <= shown
+    commands = (ROOT / "Makefile").read_text() + (DOCS / "screenshots.py").read_text()
+    for path in there:
+        assert re.search(rf"\b{re.escape(path.stem)}\b", commands), f"{path.name}: no command draws it"
+
+
+def test_the_reference_has_every_public_name():
+    reference = "".join(path.read_text() for path in DOCS.glob("api*.md"))
+    named = set(re.findall(r"^\.\. (?:auto\w+|py:\w+):: zfjax\.(\w+)", reference, re.MULTILINE))
+    assert named >= {name for name in zfjax.__all__ if name not in zfjax._MODULES}
+
+
+def blocks(page: str) -> list[str]:
+    return [code for kind, code in FENCED.findall((DOCS / page).read_text()) if kind == "python"]
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+
+
+def ran(page: str, **names) -> dict:
+    """The names that a page's blocks leave behind, one block after the other."""
+    assert (found := blocks(page)), page
+    for code in found:
+        exec(compile(code, page, "exec"), names)
+    return names
+
+
+def traced(page: str, **names) -> dict:
+    """The same for shapes alone: nothing is compiled, which would take most of half a minute."""
+    left: dict = {}
+    jax.eval_shape(lambda: left.update(ran(page, **names)))
+    return left
+
+
+def test_code_on_research_has_the_shapes_that_it_says(tmp_path, monkeypatch):
+    run = zfjax.load_run(random_run(tmp_path, zfjax.get_arch("zf-mini", num_classes=10)))
+    # Reading a run needs arrays, not their shapes.
+    monkeypatch.setattr(zfjax, "load_run", {"runs/zf-mini": run}.get, raising=False)
+    names = traced("howto_research.md")
+    assert names["images"].shape == (1, 64, 64, 3) and names["projection"].pixels.shape == (3, 83, 83, 3)
+    assert names["pictures"].shape == (3, 64, 64, 3)
+
+
+def test_code_on_networks_describes_the_network(capsys):
+    names = traced("howto_networks.md")
+    assert names["params"]["conv1"]["kernel"].shape == (5, 5, 3, 16) and "sum2" in capsys.readouterr().out
+
+
+def test_code_on_weights_writes_what_the_command_reads(tmp_path):
+    arch = zfjax.get_arch("lenet5")
+    expected = {
+        row.name: {name: np.ones(shape, np.float32) for name, shape in row.param_shapes.items()}
+        for row in arch.rows
+        if row.param_shapes
+    }
+    with contextlib.chdir(tmp_path):
+        ran("howto_weights.md", params=expected)
+        found = match(read_tensors("mine.npz"), arch).params
+    assert jax.tree.map(np.shape, found) == jax.tree.map(np.shape, expected)
+
+
+def test_code_on_attribution_gives_what_arithmetic_gives():
+    images, targets = np.ones((2, 4, 4, 3), np.float32), np.array([0, 3])
+    names = ran("attribution.md", f=lambda x: x.reshape(len(x), -1) ** 2, images=images, targets=targets)
+    assert names["signal"].tolist() == [3.0] * 4  # three hidden units, all weights one
+    np.testing.assert_allclose(names["found"].attributions.sum(axis=(1, 2, 3)), [1, 1], rtol=1e-5)  # 1 - 0, each
