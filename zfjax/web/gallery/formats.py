@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from typing import Literal
 
 import numpy as np
-from PIL import Image, features
+from PIL import features
 
+from zfjax.draw.encoded import encoded
 from zfjax.errors import InputError
 
 Format = Literal["avif", "webp", "jpeg"]
-# Projections are coloured noise around grey, which chroma at half the resolution takes 3 to 5 dB from: 4:4:4 where a
-# format has it. One thread, and no time or version in the file: the same picture has the same bytes.
-_LOSSY = {
-    "avif": {"subsampling": "4:4:4", "speed": 8, "max_threads": 1},
-    "webp": {"method": 4},
-    "jpeg": {"subsampling": 0, "optimize": True},
-}
 # The nearest to the eye are the top nine, some 30 dB of projections. Small cells are drawn larger than they are, which
 # shows what was lost.
 _QUALITY = {"avif": (60, 45), "webp": (80, 65), "jpeg": (75, 60)}  # of the top nine, of all else
@@ -32,7 +25,7 @@ def check_format(name: str) -> None:
         raise InputError("this Pillow writes no AVIF; update it, or give --gallery.format=webp")
 
 
-def suffix(name: Format, *, exact: bool) -> str:
+def suffix(name: Format, *, exact: bool) -> Literal["avif", "webp", "jpeg", "png"]:
     """Of the files that `encode` makes."""
     if not exact:
         return name
@@ -44,9 +37,6 @@ def encode(picture: np.ndarray, name: Format, cell: tuple[int, int], *, exact: b
     larger. top: of a unit's strongest responses."""
     height, width = picture.shape[:2]
     assert max(height, width) <= MAX_STRIP, f"a picture of {height}x{width} pixels"
-    file, kind = io.BytesIO(), suffix(name, exact=exact)
-    quality = _QUALITY[name][not top] + (_SMALL_MORE if max(cell) <= _SMALL_PX else 0)
-    lossy = {**_LOSSY[name], "quality": quality}
-    options = {"webp": {"lossless": True, "method": 4}, "png": {"optimize": True}}[kind] if exact else lossy
-    Image.fromarray(picture).save(file, kind, **options)
-    return file.getvalue()
+    if exact:
+        return encoded(picture, suffix(name, exact=True))
+    return encoded(picture, name, _QUALITY[name][not top] + (_SMALL_MORE if max(cell) <= _SMALL_PX else 0))
