@@ -19,6 +19,7 @@ from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
 from zfjax.draw.fonts import FONT, families
+from zfjax.draw.words import CAPTION, TITLE, words
 from zfjax.errors import InputError
 from zfjax.runtime.files import own_part, whole
 from zfjax.terminal import visible
@@ -103,8 +104,9 @@ def page(
         aspect="auto",
     )
     style = {"ha": "left", "linespacing": LINE_SPACING, "family": FONT}
-    figure.text(0, 1, "\n".join(head), va="top", fontsize=TITLE_PT, weight="bold", **style)
-    figure.text(0, 0.02 / (total / dpi), "\n".join(foot), va="bottom", fontsize=CAPTION_PT, color="0.2", **style)
+    figure.text(0, 1, "\n".join(head), va="top", fontsize=TITLE_PT, weight="bold", gid=TITLE, **style)
+    foot_style = {"va": "bottom", "fontsize": CAPTION_PT, "color": "0.2", "gid": CAPTION, **style}
+    figure.text(0, 0.02 / (total / dpi), "\n".join(foot), **foot_style)
     return figure, axes
 
 
@@ -121,8 +123,9 @@ def chart(height_in: float, *, title: str, caption: str, width_in: float = TEXT_
     heights = [above, height_in, below]
     part = figure.add_subfigure(figure.add_gridspec(3, 1, height_ratios=heights, hspace=0)[1])
     style = {"ha": "left", "linespacing": LINE_SPACING, "family": FONT}
-    figure.text(0, 1, "\n".join(head), va="top", fontsize=TITLE_PT, weight="bold", **style)
-    figure.text(0, 0.02 / total, "\n".join(foot), va="bottom", fontsize=CAPTION_PT, color="0.2", **style)
+    figure.text(0, 1, "\n".join(head), va="top", fontsize=TITLE_PT, weight="bold", gid=TITLE, **style)
+    foot_style = {"va": "bottom", "fontsize": CAPTION_PT, "color": "0.2", "gid": CAPTION, **style}
+    figure.text(0, 0.02 / total, "\n".join(foot), **foot_style)
     return figure, part
 
 
@@ -147,7 +150,8 @@ def digits(value: float) -> str:
 def save(figure: Figure, path: str | Path) -> None:
     """Writes a figure as PNG, PDF or SVG, by the suffix of `path`: whole or not at all, the same bytes every time.
 
-    Creates missing folders. Raises InputError for another suffix or a place that cannot be written.
+    Title and caption are in the file as text too. Creates missing folders. Raises InputError for another suffix or a
+    place that cannot be written.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -156,8 +160,9 @@ def save(figure: Figure, path: str | Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _spell(figure)
+        options = {**FORMATS[suffix], "metadata": {**FORMATS[suffix].get("metadata", {}), **words(figure, suffix)}}
         with whole(path, part=own_part(path)) as part, matplotlib.rc_context(STYLE):
-            figure.savefig(part, format=suffix[1:], dpi=figure.dpi, **FORMATS[suffix])
+            figure.savefig(part, format=suffix[1:], dpi=figure.dpi, **options)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
 

@@ -1,0 +1,35 @@
+"""What a picture says in pixels it says as text too."""
+
+import numpy as np
+import pytest
+
+from zfjax.draw.encoded import encoded
+from zfjax.draw.page import chart, own_parameters, page, save
+from zfjax.draw.words import words_of
+
+TITLE, CAPTION = "conv1: a \x1b title of <maps> & 3 µm", "A caption, long enough for two lines. " * 5
+
+
+@own_parameters()
+def drawn(kind, path):
+    words = {"title": TITLE, "caption": CAPTION}
+    figure = page(np.zeros((20, 30, 3), np.uint8), **words)[0] if kind == "page" else chart(1.0, **words)[0]
+    save(figure, path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["page", "chart"])
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_title_and_caption_are_read_back(tmp_path, kind, suffix):
+    title, caption = words_of(drawn(kind, tmp_path / f"a.{suffix}"))
+    assert title == TITLE.replace("\x1b", r"\x1b") and caption == CAPTION.strip()
+
+
+def test_a_pdf_has_them_where_readers_look(tmp_path):
+    text = drawn("page", tmp_path / "a.pdf").read_bytes()
+    assert b"/Title" in text and b"/Subject" in text
+
+
+def test_a_picture_without_words(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded(np.zeros((2, 2, 3), np.uint8), "png"))
+    assert words_of(tmp_path / "a.png") == ("", "")
