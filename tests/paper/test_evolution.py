@@ -17,6 +17,7 @@ from zfjax.paper.evolution.measure import (
     Moment,
     evolve,
     jumps,
+    map_similarity,
     settled_at,
     similarity,
 )
@@ -71,16 +72,16 @@ def test_similarity_by_hand():
     )  # the last map has no end to compare with
     others = np.array([[10.0, 1, 1, 0], [20, 1, 1, 1], [30, 1, 1, 0], [40, 1, -1, 0]])
     # the same but for scale: 1; constant: 0; the correlation of (0,0,6,0) with (1,1,1,-1): 1/3
-    np.testing.assert_allclose(similarity([others, 3 * end + 7, end]), [(1 + 0 + 1 / 3) / 3, 1, 1])
-    np.testing.assert_allclose(similarity([-end, end]), [-1, 1])
-    assert np.isnan(similarity([end, np.ones((4, 4))])).all()
+    np.testing.assert_allclose(similarity(map_similarity([others, 3 * end + 7, end])), [(1 + 0 + 1 / 3) / 3, 1, 1])
+    np.testing.assert_allclose(similarity(map_similarity([-end, end])), [-1, 1])
+    assert np.isnan(similarity(map_similarity([end, np.ones((4, 4))]))).all()
 
 
 def test_similarity_is_pearsons():
     rng = np.random.default_rng(0)
     then, end = rng.normal(size=(2, 30, 7))
     pearson = [np.corrcoef(then[:, k], end[:, k])[0, 1] for k in range(7)]
-    np.testing.assert_allclose(similarity([then, end])[0], np.mean(pearson))
+    np.testing.assert_allclose(similarity(map_similarity([then, end]))[0], np.mean(pearson))
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_a_stop_within_an_epoch_is_the_last_column(run_folder, tmp_path, monkeyp
 
 def evolution_of(maps, projections, images, names, similarity=(0, 1), jumps=(0,)) -> Evolution:
     moments = tuple(Moment(name, epoch, epoch) for epoch, name in enumerate(names, start=1))
-    layer = LayerEvolution(None, 0, maps, projections, images, np.array(jumps), np.array(similarity), 1)
+    layer = LayerEvolution(None, 0, maps, projections, images, np.array(jumps), np.array(similarity), 1, None)
     return Evolution(moments, {"conv1": layer}, 0.9)
 
 

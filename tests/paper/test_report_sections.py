@@ -11,7 +11,7 @@ from zfjax.paper.report.claims import judge
 from zfjax.runs.run import load_run
 from zfjax.train.settings import Settings
 
-TINY_EXTENT = plan.Extent(searched=20, maps=2, images=1, truth=2, keypoint_images=2)
+TINY_EXTENT = plan.Extent(searched=20, maps=2, images=1, judged=2, keypoint_images=2)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,11 @@ def test_figures_measure_what_the_claims_ask_for(tiny_plan, monkeypatch):
     assert "needs the checkpoints of two epochs" in sections["evolution"].text
     claims = judge({name: section.measures for name, section in sections.items()})
     told = [claim for claim in claims if claim.verdict != "not testable here"]
-    assert len(told) == 6, "two each of invariance and occlusion, one each of selection and correspondence"
+    assert len(told) == 5, "two each of invariance and occlusion, one of correspondence; no filter is dead nor differs"
+    assert all("over 2 images: too few" in claim.decided for claim in told)
+    (boxes,) = sections["occlusion"].tables
+    assert boxes.note[0].startswith("2 scenes") and len(boxes.rows) == 2
+    assert all(picture.title and picture.caption for each in sections.values() for picture in each.pictures)
     (table,) = sections["correspondence"].tables
     assert all(len(row) == len(table.columns) for row in table.rows) and table.rows[0][-1].endswith(" of 100")
     assert not any(column.startswith("paper") for column in table.columns), "the paper has no such layers"

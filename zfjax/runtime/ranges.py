@@ -90,6 +90,7 @@ RANGES: dict[str, Range] = {
     "occlusion.others": Range(0, 10_000),
     "occlusion.size": _SIDE,
     "occlusion.stride": _SIDE,
+    "occlusion.truth": Range(0, 10**6),
     "optimised.decay": Range(0, 10),
     "optimised.diversity": Range(0, 1e6),
     "optimised.rate": _ABOVE_ZERO,

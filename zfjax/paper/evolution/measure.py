@@ -47,6 +47,7 @@ class LayerEvolution(NamedTuple):
     jumps: np.ndarray  # [T - 1], see `jumps`
     similarity: np.ndarray  # [T], see `similarity`
     settled: float  # the epoch from which on it is as in the end; that of the last moment if never before
+    map_similarity: np.ndarray  # [T, maps], see `map_similarity`
 
 
 class Evolution(NamedTuple):
@@ -104,29 +105,34 @@ def jumps(images: np.ndarray) -> np.ndarray:
     return (images[1:] != images[:-1]).mean(axis=1)
 
 
-def similarity(peaks: Sequence[np.ndarray]) -> np.ndarray:
-    """How much a layer already responds as it will in the end: [T] numbers, the last of them 1.
+def map_similarity(peaks: Sequence[np.ndarray]) -> np.ndarray:
+    """How much each map already responds as it will in the end: [T, maps] numbers, those of the last moment 1.
 
     peaks: for each moment [images, maps], the maximum of every map in each of some images. For each map, Pearson's
-    correlation over the images between its responses then and at the last moment, averaged over the maps. What a unit
-    responds to is what Fig. 4 shows; the correlation leaves out that responses grow with the weights, and needs no
-    choice of pictures. It says "as in the end", not "as good as it gets": a falling learning rate settles a layer too,
-    and since all maps respond to contrast, it begins above zero.
+    correlation over the images between its responses then and at the last moment. What a unit responds to is what
+    Fig. 4 shows; the correlation leaves out that responses grow with the weights, and needs no choice of pictures. It
+    says "as in the end", not "as good as it gets": a falling learning rate settles a layer too, and since all maps
+    respond to contrast, it begins above zero.
 
-    A map that responds alike to all images at the last moment has no end to compare with and is left out; one that
-    does so earlier counts as 0. NaN for a layer without any map to compare.
+    A map that responds alike to all images at the last moment has no end to compare with and is NaN; one that does so
+    earlier counts as 0.
     """
     centred = [np.asarray(each, np.float64) - np.mean(each, axis=0, dtype=np.float64) for each in peaks]
     last = centred[-1]
     alive = np.linalg.norm(last, axis=0) > 0
-    if not alive.any():
-        return np.full(len(centred), np.nan)
     scores = []
     for each in centred:
         lengths = np.linalg.norm(each, axis=0) * np.linalg.norm(last, axis=0)
         products = (each * last).sum(axis=0)
-        scores.append(np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)[alive].mean())
-    return np.array(scores)
+        scores.append(np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0))
+    return np.where(alive, np.array(scores), np.nan)
+
+
+def similarity(scores: np.ndarray) -> np.ndarray:
+    """[T, maps] of `map_similarity` -> the mean over the maps that have an end to compare with: [T] numbers, the last
+    of them 1; NaN for a layer without any such map."""
+    known = ~np.isnan(scores[-1])
+    return scores[:, known].mean(axis=1) if known.any() else np.full(len(scores), np.nan)
 
 
 def settled_at(similarity: np.ndarray, threshold: float = 0.9) -> int:
@@ -144,7 +150,8 @@ def _layer(
     """found: for each moment winners [maps, 1], maxima [images, maps] and the chosen maps."""
     each, peaks, features = zip(*found, strict=True)
     winners = Winners(*(np.stack(column)[..., 0] for column in zip(*each, strict=True)))
-    maps, alive, alike = [feature.index for feature in features[-1]], responds(winners), similarity(peaks)
+    maps, alive, alike = [feature.index for feature in features[-1]], responds(winners), map_similarity(peaks)
+    mean = similarity(alike)
     return LayerEvolution(
         winners,
         int(alive[-1].sum()),
@@ -152,8 +159,9 @@ def _layer(
         np.stack([np.stack([*map(_picture, then)]) for then in features], axis=1),
         np.where(alive, winners.image, -1)[:, maps].T,
         jumps(np.asarray(winners.image)),
+        mean,
+        moments[settled_at(mean, threshold)].epoch,
         alike,
-        moments[settled_at(alike, threshold)].epoch,
     )
 
 

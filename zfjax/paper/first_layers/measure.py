@@ -105,9 +105,13 @@ def faint_filters(kernel: np.ndarray, fraction: float = 0.1) -> np.ndarray:
 
 def dominance(kernel: np.ndarray) -> float:
     """How many times larger the largest filter is than the median one, in RMS (Fig. 6a); infinite if half are zero."""
-    rms = filter_rms(kernel)
-    median = float(np.median(rms))
-    return float(rms.max()) / median if median else float("inf")
+    return float(largest_by_median(filter_rms(kernel)))
+
+
+def largest_by_median(sizes: np.ndarray) -> np.ndarray:
+    """`dominance`, of the sizes of filters: [..., filters] -> [...]."""
+    median, largest = np.median(sizes, axis=-1), sizes.max(axis=-1)
+    return np.divide(largest, median, out=np.full(np.shape(median), np.inf), where=median > 0)
 
 
 def band_energy(kernel: np.ndarray, bands: tuple[float, float] = BANDS) -> np.ndarray:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zfjax.draw.markdown import markdown
 from zfjax.errors import InputError
 from zfjax.paper.default_layers import strongest_layer
+from zfjax.paper.occlusion.table import truth_table
 from zfjax.paper.view import Drawn, Figure, View
+from zfjax.runtime.files import write_text
 from zfjax.runtime.ranges import check_flags
+from zfjax.terminal import say
 
 if TYPE_CHECKING:
     from zfjax.paper.occlusion.measure import Square
+    from zfjax.paper.occlusion.truth import Truth
 
 GREY = 128.0
 
@@ -32,12 +38,16 @@ class Options:
     """What the square shows: mean (the mean image), grey (128), or a number in 0..255."""
     others: int = 3
     """Projections of the map from other images."""
+    truth: int = 0
+    """So many scenes, classified rightly, are covered besides, and it is printed how often the class and the map are
+    lowest with the square in the object's true box; 0: none."""
 
 
 def draw(view: View, options: Options) -> Drawn:
-    """One picture, a row an image. The result is a list of (Occlusion, projections from other images).
+    """One picture, a row an image, and a table beside it where --occlusion.truth asks for one. The result is a list of
+    (Occlusion, projections from other images).
 
-    Raises InputError for a layer that there is not and for a square that will not do.
+    Raises InputError for a layer that there is not, for a square that will not do, and for truths of other images.
     """
     from zfjax.paper.occlusion.draw import draw_occlusion
     from zfjax.paper.occlusion.measure import occlude_images, square_for, strongest_elsewhere
@@ -47,6 +57,8 @@ def draw(view: View, options: Options) -> Drawn:
     run = view.run
     layer = run.arch.row(options.layer or strongest_layer(run.arch)).name
     square = square_for(run.arch.image_size, options.size, options.stride, fill_value(options.fill))
+    if options.truth and view.dataset.name != "scenes":
+        raise InputError(f"--occlusion.truth: no boxes of objects are known in {view.dataset.name}, only in scenes")
     pictures = choose_pictures(view)
     common = {"overlap": view.overlap, "norm": view.norm, "progress": view.progress, "batch_size": view.batch_size}
     images = occlude_images(run, pictures.canvases, pictures.labels, layer=layer, square=square, **common)
@@ -59,7 +71,24 @@ def draw(view: View, options: Options) -> Drawn:
     caption = f"{choices} {_class(bool(pictures.known.all()))} {view.origin} {_data(view, options)}"
     style = {"title": title, "caption": caption, "percentile": view.percentile}
     draw_occlusion(images, others, pictures.names, run.shown_names, path, **style)
-    return Drawn([path], list(zip(images, others, strict=True)))
+    found = list(zip(images, others, strict=True))
+    if not options.truth:
+        return Drawn([path], found)
+    table = markdown(truth_table(against_boxes(view, options.truth, layer=layer, square=square, **common)))
+    write_text(path.with_suffix(".md"), table)
+    say("", *table.removesuffix("\n").split("\n"))
+    return Drawn([path, path.with_suffix(".md")], found)
+
+
+def against_boxes(view: View, count: int, **options: Any) -> list[Truth]:
+    """Of so many of the view's scenes, classified rightly as far as there are such. options: of `occlude_images`."""
+    from zfjax.paper.occlusion.measure import occlude_images
+    from zfjax.paper.occlusion.truth import against_scenes
+    from zfjax.paper.pictures import choose_pictures
+
+    pictures = choose_pictures(dataclasses.replace(view, images=""), count)
+    found = occlude_images(view.run, pictures.canvases, pictures.labels, **options)
+    return against_scenes(found, pictures.numbers, view.split, view.run.preprocess)
 
 
 def fill_value(text: str) -> float | None:

@@ -1,18 +1,25 @@
 """The paper's claims as inequalities, judged by what was measured here.
 
-Each judge takes the measures of the sections (name of the section -> its numbers) and answers with a `Claim`; a missing
-section or number makes the claim "not testable here", with the reason. That a claim fails is a result like any other.
+Each judge takes the measures of the sections (name of the section -> its numbers) and answers with the parts of its
+claim and what was measured; a missing section or number makes the claim "not testable here", with the reason. That a
+claim fails is a result like any other.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from zfjax.paper.report.document import Claim, Verdict
+import numpy as np
+
+from zfjax.paper.first_layers.measure import largest_by_median
+from zfjax.paper.report import verdicts
+from zfjax.paper.report.document import Claim
+from zfjax.paper.report.verdicts import Part
 
 Measures = dict[str, dict]
+Judged = tuple[list[Part], str]
+PARTS = ("eye", "nose")  # of Table 1
 
 
 class Untestable(Exception):
@@ -26,11 +33,11 @@ def judge(measures: Measures) -> tuple[Claim, ...]:
 
 def _claim(sentence: str, inequality: str, judged: Callable, measures: Measures) -> Claim:
     try:
-        holds, measured = judged(measures)
+        parts, measured = judged(measures)
     except Untestable as reason:
-        return Claim(sentence, inequality, str(reason), "not testable here")
-    verdict: Verdict = "holds" if holds else "does not hold"
-    return Claim(sentence, inequality, measured, verdict)
+        return Claim(sentence, inequality, "", "not testable here", str(reason))
+    verdict, decided = verdicts.decide(parts)
+    return Claim(sentence, inequality, measured, verdict, decided)
 
 
 def _of(measures: Measures, section: str, *names: str) -> list:
@@ -44,108 +51,133 @@ def _of(measures: Measures, section: str, *names: str) -> list:
     return [there[name] for name in names]
 
 
-def _numbers_of(values: list[float]) -> list[float]:
-    if not all(math.isfinite(value) for value in values):
+def _less(first: Sequence[float], second: Sequence[float]) -> list[float]:
+    """What the same images have more of the first; raises Untestable where no image has both."""
+    found = [a - b for a, b in zip(first, second, strict=True)]
+    if not any(map(math.isfinite, found)):
         raise Untestable("a measure is not a finite number")
-    return values
+    return found
 
 
-def _convergence(measures: Measures) -> tuple[bool, str]:
-    similarity, epochs = _of(measures, "evolution", "similarity", "epochs")
+def _mean(values: Sequence[float]) -> float:
+    return float(np.nanmean(values))
+
+
+def _convergence(measures: Measures) -> Judged:
+    similarity, first, last, epochs = _of(measures, "evolution", "similarity", "first_maps", "last_maps", "epochs")
     if len(epochs) < 2 or len(similarity) < 2:
         raise Untestable(f"needs two kept epochs and two layers; the run kept epochs {', '.join(map(str, epochs))}")
-    first, *_, last = _numbers_of(list(similarity.values()))
+    if not first or not last:
+        raise Untestable("a layer has no map that tells images apart")
     said = ", ".join(f"{layer} {value:.2f}" for layer, value in similarity.items())
-    return first > last, f"{said} (epochs {', '.join(f'{epoch:g}' for epoch in epochs[:-1])} against {epochs[-1]:g})"
+    against = f"epochs {', '.join(f'{epoch:g}' for epoch in epochs[:-1])} against {epochs[-1]:g}"
+    return [verdicts.of_two("", first, last, "maps")], f"{said} ({against})"
 
 
-def _less_change(measures: Measures) -> tuple[bool, str]:
-    layers, early = _of(measures, "invariance", "layers", "early")
-    first, last = _numbers_of(early)
-    return last < first, f"shift: {layers[0]} {100 * first:.0f} %, {layers[1]} {100 * last:.0f} %"
+def _less_change(measures: Measures) -> Judged:
+    layers, (first, last) = _of(measures, "invariance", "layers", "early_changes")
+    parts = [verdicts.of_sample("", _less(first, last), "images")]
+    return parts, f"shift: {layers[0]} {100 * _mean(first):.0f} %, {layers[1]} {100 * _mean(last):.0f} %"
 
 
-def _more_linear(measures: Measures) -> tuple[bool, str]:
-    layers, linearity = _of(measures, "invariance", "layers", "linearity")
-    first, last = _numbers_of(linearity)
-    return last > first, f"shift: {layers[0]} {first:.2f}, {layers[1]} {last:.2f}"
+def _more_linear(measures: Measures) -> Judged:
+    layers, (first, last) = _of(measures, "invariance", "layers", "linearities")
+    parts = [verdicts.of_sample("", _less(last, first), "images")]
+    return parts, f"shift: {layers[0]} {_mean(first):.2f}, {layers[1]} {_mean(last):.2f}"
 
 
-def _occlusion(measures: Measures) -> tuple[bool, str]:
-    together, images = _of(measures, "occlusion", "correlation", "images")
-    (mean,) = _numbers_of([together])
-    return mean > 0, f"{mean:.2f}, mean over {images} images"
+def _occlusion(measures: Measures) -> Judged:
+    (together,) = _of(measures, "occlusion", "correlations")
+    parts = [verdicts.of_sample("", _less(together, [0.0] * len(together)), "images")]
+    return parts, f"{_mean(together):.2f}, mean over the images"
 
 
-def _object(measures: Measures) -> tuple[bool, str]:
-    inside, elsewhere, images = _of(measures, "occlusion", "lost_inside", "lost_elsewhere", "images")
-    _numbers_of([*inside, *elsewhere])
+def _object(measures: Measures) -> Judged:
+    inside, elsewhere = _of(measures, "occlusion", "lost_inside", "lost_elsewhere")
+    names = ("the class", "the map")
+    rows = list(zip(names, inside, elsewhere, strict=True))
     said = ", ".join(
-        f"{what} loses {100 * a:.1f} % with the object covered, {100 * b:.1f} % elsewhere"
-        for what, a, b in zip(("the class", "the map"), inside, elsewhere, strict=True)
+        f"{what} loses {100 * _mean(a):.1f} % with the object covered, {100 * _mean(b):.1f} % elsewhere"
+        for what, a, b in rows
     )
-    return inside[0] > elsewhere[0] and inside[1] > elsewhere[1], f"{said} ({images} images)"
+    return [verdicts.of_sample(what, _less(a, b), "images") for what, a, b in rows], said
 
 
-def _correspondence(measures: Measures) -> tuple[bool, str]:
-    parts, random, layer, images = _of(measures, "correspondence", "parts", "random", "layer", "images")
-    mean = sum(parts.values()) / len(parts)
-    said = ", ".join(f"{part.replace('_', ' ')} {value:.3f}" for part, value in parts.items())
-    return mean < random, f"{layer}, {images} images: {said}; random {random:.3f}"
+def _correspondence(measures: Measures) -> Judged:
+    names = ("part_pairs", "random_pairs", "layer", "images")
+    pairs, random, layer, images = _of(measures, "correspondence", *names)
+    named = {part: row for part, row in pairs.items() if any(name in part for name in PARTS)}
+    if lacking := [name for name in PARTS if not any(name in part for part in named)]:
+        raise Untestable(f"the images have no {lacking[0]} among their parts ({', '.join(pairs)})")
+    said = ", ".join(f"{part.replace('_', ' ')} {_mean(row):.3f}" for part, row in pairs.items())
+    parts = [
+        verdicts.of_image_pairs(part.replace("_", " "), _less(random, row), images, "images")
+        for part, row in named.items()
+    ]
+    return parts, f"{layer}: {said}; random {_mean(random):.3f}"
 
 
-def _pretraining(measures: Measures) -> tuple[bool, str]:
-    frozen, scratch, count = _of(measures, "transfer", "pretrained", "scratch", "train_per_class")
-    return frozen > scratch, f"{frozen:.1f} % against {scratch:.1f} % with {count} images a class"
+def _pretraining(measures: Measures) -> Judged:
+    names = ("pretrained", "scratch", "train_per_class", "test")
+    frozen, scratch, count, test = _of(measures, "transfer", *names)
+    parts = [verdicts.of_shares("", frozen / 100, scratch / 100, (test, test), "test images of a fold")]
+    return parts, f"{frozen:.1f} % against {scratch:.1f} % with {count} images a class"
 
 
-def _deeper(measures: Measures) -> tuple[bool, str]:
-    (rows,) = _of(measures, "transfer", "by_layer")
+def _deeper(measures: Measures) -> Judged:
+    rows, test = _of(measures, "transfer", "by_layer", "test")
     if len(rows) < 2:
         raise Untestable("only one layer was read")
-    values = list(rows.values())
-    rank = _rank_correlation(values)
-    said = ", ".join(f"{layer} {value:.1f}" for layer, value in rows.items())
-    return rank > 0 and values[-1] > values[0], f"{said} %; rank correlation {rank:.2f}"
+    shares = [value / 100 for value in rows.values()]
+    unit = "test images of a fold"
+    parts = [
+        verdicts.of_trend("rank correlation", shares, test, unit),
+        verdicts.of_shares("last layer less first", shares[-1], shares[0], (test, test), unit),
+    ]
+    return parts, f"{', '.join(f'{layer} {value:.1f}' for layer, value in rows.items())} %"
 
 
-def _removal(measures: Measures) -> tuple[bool, str]:
-    (errors,) = _of(measures, "ablations", "val_top1")
-    base, removed = "alexnet", ("alexnet-no34", "alexnet-no7", "alexnet-no67", "alexnet-no3467")
-    if missing := [name for name in (base, *removed) if errors.get(name) is None]:
+def _removal(measures: Measures) -> Judged:
+    errors, count = _of(measures, "ablations", "val_top1", "val_images")
+    fewest, others = "alexnet-no3467", ("alexnet", "alexnet-no34", "alexnet-no7", "alexnet-no67")
+    if missing := [name for name in (*others, fewest) if errors.get(name) is None]:
         raise Untestable(f"{missing[0]} was not trained")
-    worst = max(removed, key=lambda name: errors[name])
-    said = ", ".join(f"{name} {100 * errors[name]:.1f}" for name in (base, *removed))
-    return worst == removed[-1] and errors[worst] > errors[base], f"validation error, %: {said}"
+    said = ", ".join(f"{name} {100 * errors[name]:.1f}" for name in (*others, fewest))
+    parts = [
+        verdicts.of_shares(f"than {name}", errors[fewest], errors[name], (count, count), "validation images")
+        for name in others
+    ]
+    return parts, f"validation error, %: {said}"
 
 
-def _first_layer(measures: Measures) -> tuple[bool, str]:
+def _dead(measures: Measures) -> Judged:
     zf, krizhevsky = _of(measures, "selection", "zf", "alexnet")
-    said = "; ".join(
-        f"{name}: {100 * each['dead']:.1f} % dead, {100 * each['extreme']:.0f} % in the lowest or highest band"
-        for name, each in (("7x7/2", zf), ("11x11/4", krizhevsky))
+    counts = tuple(each["filters"] for each in (krizhevsky, zf))
+    parts = [verdicts.of_shares("", krizhevsky["dead"], zf["dead"], counts, "filters")]
+    return parts, f"7x7/2: {100 * zf['dead']:.1f} % dead; 11x11/4: {100 * krizhevsky['dead']:.1f} %"
+
+
+def _extreme(measures: Measures) -> Judged:
+    zf, krizhevsky = _of(measures, "selection", "zf", "alexnet")
+    counts = tuple(round(each["filters"] * (1 - each["dead"])) for each in (krizhevsky, zf))
+    if not all(counts):
+        raise Untestable("all filters of a network are dead")
+    parts = [verdicts.of_shares("", krizhevsky["extreme"], zf["extreme"], counts, "filters")]
+    shares = ", ".join(
+        f"{name} {100 * each['extreme']:.0f} %" for name, each in (("7x7/2", zf), ("11x11/4", krizhevsky))
     )
-    return zf["dead"] <= krizhevsky["dead"] and zf["extreme"] < krizhevsky["extreme"], said
+    return parts, f"in the lowest or highest band: {shares}"
 
 
-def _renormalisation(measures: Measures) -> tuple[bool, str]:
-    with_cap, without, reached = _of(measures, "renormalisation", "with_cap", "without", "reached")
+def _renormalisation(measures: Measures) -> Judged:
+    with_cap, without, reached = _of(measures, "renormalisation", "rms_with", "rms_without", "reached")
+    largest = [largest_by_median(np.array(each)) for each in (with_cap, without)]
+    said = f"{largest[0]:.2f} with it, {largest[1]:.2f} without"
     if not reached:
-        raise Untestable(
-            f"no filter reached the radius with this recipe, so it changed nothing: largest by median RMS "
-            f"{with_cap:.2f} with it, {without:.2f} without"
-        )
-    return with_cap < without, f"{with_cap:.2f} with it, {without:.2f} without"
-
-
-def _rank_correlation(values: list[float]) -> float:
-    """Spearman's, of values with their order: 1 for a row that only grows, 0 for equal ones."""
-    from scipy.stats import spearmanr
-
-    if len(set(values)) == 1:
-        return 0.0
-    found: Any = spearmanr(range(len(values)), values)  # a tuple with names, which its declaration lacks
-    return float(found.statistic)
+        raise Untestable(f"no filter reached the radius with this recipe, so it changed nothing: {said}")
+    if not all(map(math.isfinite, largest)):
+        raise Untestable("half of a network's filters are zero")
+    return [verdicts.of_dominance("", without, with_cap, "filters")], said
 
 
 CLAIMS = (
@@ -156,7 +188,7 @@ CLAIMS = (
     ),
     (
         "Small transformations change layer 1 drastically and layer 7 less (section 4, Fig. 5).",
-        "share of the largest distance reached at a tenth of the shifts: top layer < first layer",
+        "share of the largest distance reached at a tenth of the shifts: first layer > top layer",
         _less_change,
     ),
     (
@@ -175,8 +207,8 @@ CLAIMS = (
         _object,
     ),
     (
-        "Parts of objects correspond more than random places at layer 5 (section 4.3, Table 1).",
-        "mean Hamming distance of the parts < that of random places",
+        "Eyes and noses correspond more than random places at layer 5 (section 4.3, Table 1).",
+        "Hamming distance of random places > that of each eye and of the nose",
         _correspondence,
     ),
     (
@@ -191,17 +223,22 @@ CLAIMS = (
     ),
     (
         "Removing layers 3, 4 and 6, 7 together hurts most (section 5.1, Table 3).",
-        "validation error without 3, 4, 6, 7 > without fewer of them, and > complete",
+        "validation error without 3, 4, 6, 7 > that of the complete network, and without fewer of them",
         _removal,
     ),
     (
-        "7x7 filters, stride 2: fewer dead and fewer extreme ones than with 11x11, stride 4 (section 4.1, Fig. 6).",
-        "share dead: no larger; share with most energy in the lowest or highest third of frequencies: smaller",
-        _first_layer,
+        "7x7 filters, stride 2: fewer dead ones than with 11x11, stride 4 (section 4.1, Fig. 6).",
+        "share of dead filters: 11x11/4 > 7x7/2",
+        _dead,
+    ),
+    (
+        "7x7 filters, stride 2: fewer extreme frequencies than with 11x11, stride 4 (section 4.1, Fig. 6).",
+        "share of filters with most energy in the lowest or highest third of frequencies: 11x11/4 > 7x7/2",
+        _extreme,
     ),
     (
         "Renormalising filters keeps a few from dominating the first layer (section 3, Fig. 6a).",
-        "largest / median RMS of the first layer's filters: with renormalisation < without",
+        "largest / median RMS of the first layer's filters: without renormalisation > with",
         _renormalisation,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zfjax.draw.words import words_of
 from zfjax.paper.architecture import command as architecture
 from zfjax.paper.correspondence import command as correspondence
 from zfjax.paper.correspondence.table import text_table
@@ -27,6 +29,10 @@ from zfjax.runtime.files import own_folder
 if TYPE_CHECKING:
     from zfjax.paper.evolution.measure import Evolution
     from zfjax.paper.first_layers.measure import Selection
+
+
+def _finite(values: np.ndarray) -> list[float]:
+    return values[np.isfinite(values)].tolist()
 
 
 @functools.lru_cache(maxsize=2)  # the figures of one run share its parameters and its images
@@ -49,7 +55,7 @@ def _section(
     except LeftOut as reason:
         return Section(title, f"Left out: {reason}.", measures={"left_out": str(reason)})
     pictures = tuple(
-        Picture(os.path.relpath(path, plan.out), path.stem.replace("_", " "))
+        Picture(os.path.relpath(path, plan.out), *words_of(path))
         for path in map(Path, drawn.paths)
         if path.suffix in (".png", ".svg")
     )
@@ -71,7 +77,9 @@ def strongest_activations(plan: Plan) -> Section:
 def feature_evolution(plan: Plan) -> Section:
     def measure(result: Evolution) -> dict:
         similarity = {layer: float(np.mean(each.similarity[:-1])) for layer, each in result.layers.items()}
-        return {"similarity": similarity, "epochs": [moment.epoch for moment in result.moments]}
+        maps = [_finite(each.map_similarity[:-1].mean(axis=0)) for each in result.layers.values()]
+        ends = {"first_maps": maps[0], "last_maps": maps[-1]}
+        return {"similarity": similarity, **ends, "epochs": [moment.epoch for moment in result.moments]}
 
     text = "The strongest training image of each map at the epochs that the run kept."
     draw = functools.partial(evolution.draw, _view(plan, MAIN), evolution.Options())
@@ -79,20 +87,25 @@ def feature_evolution(plan: Plan) -> Section:
 
 
 def feature_invariance(plan: Plan) -> Section:
-    def measure(result: dict) -> dict:
-        from zfjax.paper.invariance.sensitivity import sensitivity
-
-        found = sensitivity("shift", result["shift"])
-        early, linearity = (
-            [float(np.nanmean(getattr(each, name))) for each in found.values()] for name in ("early", "linearity")
-        )
-        return {"layers": list(found), "early": early, "linearity": linearity}
-
     view = _view(plan, MAIN)
     text = "What shift, scale and rotation do to the features of two layers and to the probability of the class."
     options = invariance.Options(num_images=max(5, plan.extent.images))
     draw = functools.partial(invariance.draw, view, options)
-    return _section(plan, "Fig. 5: invariance", text, draw, measure)
+    return _section(plan, "Fig. 5: invariance", text, draw, lambda result: _shifted(plan, view, options))
+
+
+def _shifted(plan: Plan, view: View, options: invariance.Options) -> dict:
+    """How features follow a shift, over more images than are drawn."""
+    from zfjax.paper.invariance.measure import measure_invariance
+    from zfjax.paper.invariance.sensitivity import sensitivity
+    from zfjax.paper.pictures import choose_pictures
+
+    pictures = choose_pictures(view, plan.extent.judged)
+    amounts = invariance.amounts(options, view.run.arch.image_size)  # all: what was compiled for the figure serves
+    measured = measure_invariance(view.run, pictures.canvases, pictures.labels, amounts, progress=True)
+    found = sensitivity("shift", measured["shift"])
+    early, linear = ([getattr(each, name).tolist() for each in found.values()] for name in ("early", "linearity"))
+    return {"layers": list(found), "early_changes": early, "linearities": linear}
 
 
 def two_architectures(plan: Plan) -> Section:
@@ -103,6 +116,7 @@ def two_architectures(plan: Plan) -> Section:
                 "extreme": float(1 - each.bands[1]),
                 "dominance": each.dominance,
                 "aliasing": each.aliasing,
+                "filters": each.filters.shape[-1],
             }
             for name, each in zip((MAIN, RIVAL), result, strict=True)
         }
@@ -122,51 +136,43 @@ def first_filters(plan: Plan) -> Section:
 
 
 def occlusions(plan: Plan) -> Section:
+    view = _view(plan, MAIN)
     text = "A square over the image: the strongest map's activity, its projections, the class, the answer."
-    draw = functools.partial(occlusion.draw, _view(plan, MAIN), occlusion.Options())
-    section = _section(plan, "Fig. 7: occlusion", text, draw, _occlusion_measures)
-    return Section(**{**vars(section), "measures": {**section.measures, **_against_truth(plan)}})
+    draw = functools.partial(occlusion.draw, view, occlusion.Options())
+    section = _section(plan, "Fig. 7: occlusion", text, draw)
+    return section if "left_out" in section.measures else _with_truth(plan, view, section)
 
 
-def _occlusion_measures(result: list) -> dict:
-    from zfjax.paper.occlusion.truth import correlation
-
-    values = [correlation(each.activity, each.probabilities[..., each.label]) for each, _ in result]
-    return {"correlation": float(np.nanmean(values)), "images": len(values)}
-
-
-def _against_truth(plan: Plan) -> dict:
-    """Over as many rightly classified scenes, whose objects' boxes are known."""
+def _with_truth(plan: Plan, view: View, section: Section) -> Section:
+    """Over more images than are drawn; of scenes the objects' boxes are known."""
     from zfjax.paper.occlusion.measure import occlude_images
-    from zfjax.paper.occlusion.truth import against_scenes
+    from zfjax.paper.occlusion.table import truth_table
+    from zfjax.paper.occlusion.truth import correlation
     from zfjax.paper.pictures import choose_pictures
 
-    view, count = _view(plan, MAIN), plan.extent.truth
-    if view.dataset.name != "scenes" or not count:
-        return {}
-    pictures = choose_pictures(view, count)
-    found = occlude_images(view.run, pictures.canvases, pictures.labels, progress=True)
-    truths = against_scenes(found, pictures.numbers, view.split, view.run.preprocess)
-    mean = {part: [[getattr(getattr(t, what), part) for t in truths] for what in ("probability", "activity")]
-            for part in ("inside", "elsewhere")}  # fmt: skip
-    return {
-        "images": len(truths),
-        "correlation": float(np.nanmean([truth.correlation for truth in truths])),
-        "lost_inside": [float(np.nanmean(values)) for values in mean["inside"]],
-        "lost_elsewhere": [float(np.nanmean(values)) for values in mean["elsewhere"]],
-        "minimum_in_box": float(np.mean([truth.probability_hit for truth in truths])),
-        "chance": float(np.mean([truth.chance for truth in truths])),
-    }
+    if view.dataset.name != "scenes":
+        pictures = choose_pictures(view, plan.extent.judged)
+        found = occlude_images(view.run, pictures.canvases, pictures.labels, progress=True)
+        together = [correlation(each.activity, each.probabilities[..., each.label]) for each in found]
+        return dataclasses.replace(section, measures={"correlations": together})
+    truths = occlusion.against_boxes(view, plan.extent.judged, progress=True)
+    whats = ("probability", "activity")
+    inside, elsewhere = ([[getattr(getattr(truth, what), part) for truth in truths] for what in whats]
+                         for part in ("inside", "elsewhere"))  # fmt: skip
+    together = [truth.correlation for truth in truths]
+    measures = {"correlations": together, "lost_inside": inside, "lost_elsewhere": elsewhere}
+    return dataclasses.replace(section, tables=(truth_table(truths),), measures=measures)
 
 
 def corresponding_parts(plan: Plan) -> Section:
     def measure(result: correspondence.Result) -> dict:
-        layer = result.layers[0]
+        layer, parts = result.layers[0], list(result.parts)
+        shares = result.shares[layer]
         return {
             "layer": layer,
             "images": len(result.images),
-            "parts": {part: row[layer].mean for part, row in result.parts.items()},
-            "random": result.controls["random"][layer].mean,
+            "part_pairs": {part: shares[row].tolist() for row, part in enumerate(parts)},
+            "random_pairs": shares[len(parts) : len(parts) + result.draws].mean(axis=0).tolist(),
         }
 
     options = correspondence.Options(keypoints=plan.keypoints or "", count=plan.extent.keypoint_images)
@@ -176,7 +182,7 @@ def corresponding_parts(plan: Plan) -> Section:
     except LeftOut as reason:
         return Section("Table 1, Fig. 8: correspondence", f"Left out: {reason}.", measures={"left_out": str(reason)})
     section = _section(plan, "Table 1, Fig. 8: correspondence", "", lambda: drawn, measure)
-    return Section(**{**vars(section), "tables": (text_table(drawn.result),)})
+    return dataclasses.replace(section, tables=(text_table(drawn.result),))
 
 
 def unit_pictures(plan: Plan) -> Section:

@@ -29,7 +29,11 @@ def ablations(plan: Plan) -> Section:
         )
     )
     networks = (read_json(plan.runs / "table3.json") or {})["networks"]
-    measures = {"val_top1": {network["arch"]: network["mean"].get("val_top1") for network in networks}}
+    counts = [run["val_top1"]["count"] for network in networks for run in network["runs"]]
+    measures = {
+        "val_top1": {network["arch"]: network["mean"].get("val_top1") for network in networks},
+        "val_images": min(counts, default=None),
+    }
     return Section("Table 3: layers removed and resized", tables=(made,), measures=measures)
 
 
@@ -88,10 +92,11 @@ def renormalisation(plan: Plan) -> Section:
     first = first_convolutions(capped.arch)[0]
     kernels = [np.asarray(run.params[first]["kernel"]) for run in (capped, free)]
     with_cap, without = map(dominance, kernels)
-    reached = float((filter_rms(kernels[0]) >= 0.999 * radius).mean())  # rounding may leave it just below
+    sizes = [filter_rms(kernel) for kernel in kernels]
+    reached = float((sizes[0] >= 0.999 * radius).mean())  # rounding may leave it just below
     rows = ((f"radius {radius:g}", f"{with_cap:.2f}", f"{100 * reached:.0f} %"), ("none", f"{without:.2f}", "-"))
     columns = ("renormalisation", f"largest / median RMS of {first}'s filters", "filters at the radius in the end")
-    measures = {"with_cap": with_cap, "without": without, "reached": reached > 0}
+    measures = {"rms_with": sizes[0].tolist(), "rms_without": sizes[1].tolist(), "reached": reached > 0}
     text = "The same network, data, recipe and seed, with and without scaling filters back to the radius."
     table = Table("The first layer's filters", columns, rows, ("The paper gives no numbers for this.",))
     return Section("Fig. 6a: renormalisation", text, (table,), measures=measures)

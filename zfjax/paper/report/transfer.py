@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from zfjax.draw.markdown import Table
+from zfjax.draw.words import words_of
 from zfjax.paper.default_layers import numbered_layers
 from zfjax.paper.report.document import Picture, Section
 from zfjax.paper.report.plan import MAIN, Plan
@@ -47,7 +48,8 @@ def section(plan: Plan) -> Section:
     task = _other_data(plan) if plan.transfer else _half_of_the_classes(plan)
     options, study = _study(plan, task)
     layers = numbered_layers(task.run.arch)[:-1]
-    rows = _rows(records_of(options, study, layers, study.seen.labels, task.source.class_names))
+    records = records_of(options, study, layers, study.seen.labels, task.source.class_names)
+    rows = _rows(records)
     path = plan.out / "figures" / "transfer.png"
     title = "Accuracy of new classifiers on frozen layers, and from scratch"
     curves = {name: row for name, row in rows.items() if not name.startswith("svm")}  # the table has both
@@ -59,8 +61,9 @@ def section(plan: Plan) -> Section:
         "scratch": rows["from scratch"][most][0],
         "train_per_class": most,
         "by_layer": by_layer,
+        "test": min(record["test"] for record in records),
     }
-    pictures = (Picture(os.path.relpath(path, plan.out), "Accuracy against training images a class"),)
+    pictures = (Picture(os.path.relpath(path, plan.out), *words_of(path)),)
     return Section(TITLE, task.about, (_table(plan, rows),), pictures, measures)
 
 
