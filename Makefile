@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCHMARKS := forward train_step projection figure2 occlusion attribution startup growth
 
-.PHONY: install demo test lint bench bench-accelerators docs pictures pictures-of-photos pictures-of-signs
+.PHONY: install demo test lint claims bench bench-accelerators docs pictures pictures-of-photos pictures-of-signs
 
 # A virtual environment with everything; the only step that needs the network.
 install: .venv/installed
@@ -25,6 +25,11 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
+
+# Makes the numbers of README.md and docs/*.md again, as far as each takes less than ten minutes, and says which differ;
+# a second call goes on. Times are compared by their order alone. `.venv/bin/python -m benchmarks.claims --help`
+claims: install
+	$(BIN)/python -m benchmarks.claims
 
 # Speeds beside PyTorch and Captum, which live in an environment of their own. An hour; `make bench BENCHMARKS=forward`
 # for one of them, `.venv-bench/bin/python -m benchmarks.forward --help` for its flags.
