@@ -14,6 +14,7 @@ smartquotes = False  # "val" is a string
 
 html_theme = "sphinx_book_theme"
 html_theme_options = {
+    "footer_content_items": [],
     "home_page_in_toc": True,
     "show_toc_level": 2,
     "use_download_button": False,

@@ -43,10 +43,12 @@ def _parameters(thing: Any) -> set[str]:
 def _parts(paragraph: str, parameters: set[str]) -> list[str]:
     """A paragraph, cut where a parameter is explained, where a new thought begins a line, and before the errors."""
     names = "|".join(sorted(map(re.escape, parameters), key=len, reverse=True)) or "(?!)"
-    named = rf"(?:{names})(?:, (?:{names}))*: "
+    one = rf"(?:{names})(?: \[[^\]]*\])?"  # `bias [C]` says the shape at once
+    named = rf"{one}(?:, {one})*: "
     text = re.sub(r"\.\n(?=[A-Z])", ".\n\n", paragraph)
     text = re.sub(rf"(?:^|(?<=\. )|(?<=\.\n))(?={named})", "\n\n", text)
     text = re.sub(r"(?<=\. )(?=Raises )", "\n\n", text)
+    text = re.sub(r"^(Raises [^.]*(?:\.\S[^.]*)*\.) (?=[A-Z])", r"\1\n\n", text, flags=re.MULTILINE)
     made = []
     for part in filter(None, map(str.strip, text.split("\n\n"))):
         line = " ".join(part.split())
