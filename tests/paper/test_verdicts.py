@@ -83,9 +83,9 @@ def test_fewer_than_the_least_hold_the_truth_too_seldom():
         (part(-0.3, -0.2, -0.1), "does not hold", "-0.2 (-0.3 to -0.1) over 20 images"),
         (part(-0.3, -0.2, 0), "does not hold", "-0.2 (-0.3 to +0) over 20 images"),
         # the interval is half as wide with four times as many
-        (part(-0.1, 0.1, 0.3), "undecided", "it holds 0, and about 80 images would tell"),
-        (part(-0.4, -0.1, 0.2), "undecided", "it holds 0, and about 180 images would tell"),
-        (part(-0.4, 0, 0.2), "undecided", "it holds 0, which not even 100,000 images would change"),
+        (part(-0.1, 0.1, 0.3), "undecided", "0 lies within, and about 80 images would tell"),
+        (part(-0.4, -0.1, 0.2), "undecided", "0 lies within, and about 180 images would tell"),
+        (part(-0.4, 0, 0.2), "undecided", "0 lies within, which not even 100,000 images would change"),
         (part(0.1, 0.2, 0.3, 5), "undecided", "over 5 images: too few to decide, 10 would be the least"),
         (part(0, 0, 0), "not testable here", "both sides are the same, over 20 images"),
     ],

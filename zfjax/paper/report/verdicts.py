@@ -17,9 +17,9 @@ MOST = 100_000  # images that are named as enough
 HOW = (
     "Each verdict is that of the difference between the two sides of its inequality and of the difference's 95 % "
     "interval by the bootstrap, over the images, maps or filters that are named: it holds if the whole interval is "
-    "above 0, does not hold if none of it is, and is undecided where the interval holds 0 or is over fewer than "
-    f"{FEWEST}. A claim of several parts holds if it holds for all. One training of each network: another seed may "
-    "give another verdict, which the intervals do not cover."
+    "above 0, does not hold if none of it is, and is undecided where 0 lies within the interval or it is over fewer "
+    f"than {FEWEST}. A claim of several parts holds if it holds for all. One training of each network: another seed "
+    "may give another verdict, which the intervals do not cover."
 )
 
 
@@ -60,7 +60,7 @@ def _decide(part: Part) -> tuple[Verdict, str]:
         return "holds", said
     if part.high <= 0:
         return "does not hold", said
-    return "undecided", f"{said}: it holds 0, {_needed(part)}"
+    return "undecided", f"{said}: 0 lies within, {_needed(part)}"
 
 
 def _needed(part: Part) -> str:
