@@ -24,6 +24,7 @@ from zfjax.runs.steps import steps
 from zfjax.runtime.places import user_path
 from zfjax.terminal import some
 
+_NNX = "; of a Flax NNX model nnx.state(model, (nnx.Param, nnx.BatchStat)) has them"
 _COLLECTIONS = ("params", "batch_stats")  # of Flax's Linen
 
 
@@ -159,7 +160,7 @@ def _plain(arch: Arch, params: Any) -> dict[str, dict[str, np.ndarray]]:
 def _layers(params: Any) -> dict[str, dict]:
     """{layer: {name: leaf}} without what Flax puts around it."""
     if not isinstance(params, Mapping):
-        raise InputError(f"the parameters must be {{layer: {{name: array}}}}, not of type {type(params).__name__}")
+        raise InputError(f"the parameters must be {{layer: {{name: array}}}}, not {type(params).__name__}{_NNX}")
     around = [name for name in _COLLECTIONS if name in params and _is_tree_of_layers(params[name])]
     merged: dict[str, dict] = {}
     for part in [params[name] for name in around] or [params]:
@@ -180,6 +181,7 @@ def _arrays(layer: str, own: Mapping[str, Any]) -> dict[str, np.ndarray]:
         value = leaf.get_value() if hasattr(leaf, "get_value") else leaf  # a Variable of Flax's NNX
         kind = getattr(value, "dtype", None)
         if kind is None or not jnp.issubdtype(kind, jnp.floating):
-            raise InputError(f"{layer}/{name} must be an array of floats, not {kind or type(value).__name__}")
+            arrived = kind or f"of type {type(value).__name__}{_NNX if isinstance(value, Mapping) else ''}"
+            raise InputError(f"{layer}/{name} must be an array of floats, not {arrived}")
         found[name] = np.asarray(value).astype(np.float32)
     return found
