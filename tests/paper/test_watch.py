@@ -164,6 +164,18 @@ def test_what_cannot_be_drawn_ends_the_drawing_and_not_the_training(tmp_path, pl
     assert_same_training(tmp_path / "run", plain)
 
 
+def test_a_device_without_memory_ends_the_drawing_too(tmp_path, monkeypatch):
+    def full(*_):
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory\nand all its buffers")
+
+    monkeypatch.setattr(measure, "look", full)
+    watcher = Watcher(Noise(), tmp_path, ["conv1"])
+    with pytest.warns(UserWarning, match="no more pictures: RESOURCE_EXHAUSTED: Out of memory$"):
+        assert watcher(1, run_of(ARCH, random_params(ARCH), MEAN, ("a", "b"))) == {}
+    assert watcher(2, run_of(ARCH, random_params(ARCH), MEAN, ("a", "b"))) == {}
+    assert not (tmp_path / "figures" / "watch" / "epoch-002").exists()
+
+
 def test_process_0_alone_looks(tmp_path, monkeypatch):
     monkeypatch.setattr("zfjax.train.training.leads", lambda: False)
     trained(tmp_path / "run", lambda *_: pytest.fail("only the process that leads draws"), epochs=1)

@@ -38,9 +38,10 @@ class Watcher:
             return {}
         try:
             return self._draw(epoch, run)
-        except InputError as error:
+        except (InputError, OSError, MemoryError, RuntimeError) as error:  # a device without memory is a RuntimeError
             self._given_up = True
-            warnings.warn(visible(f"--watch draws no more pictures: {error}"), stacklevel=2)
+            why = str(error).partition("\n")[0] or type(error).__name__
+            warnings.warn(visible(f"--watch draws no more pictures: {why}"), stacklevel=2)
             return {}
 
     def _draw(self, epoch: int, run: Run) -> dict[str, bytes]:
