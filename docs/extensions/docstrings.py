@@ -16,6 +16,7 @@ _MARKUP = re.compile(r"([*|_\\`])")
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", process)
+    app.connect("autodoc-skip-member", _skip_field)
     return {"parallel_read_safe": True}
 
 
@@ -33,6 +34,11 @@ def process(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: 
     lines[:] = made
 
 
+def _skip_field(app: Sphinx, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
+    """A NamedTuple's own words on its fields are "Alias for field number 0"; their lines of source say more."""
+    return True if (getattr(thing, "__doc__", None) or "").startswith("Alias for field number") else None
+
+
 def _parameters(thing: Any) -> set[str]:
     try:
         return set(inspect.signature(thing).parameters)
@@ -45,7 +51,7 @@ def _parts(paragraph: str, parameters: set[str]) -> list[str]:
     names = "|".join(sorted(map(re.escape, parameters), key=len, reverse=True)) or "(?!)"
     one = rf"(?:{names})(?: \[[^\]]*\])?"  # `bias [C]` says the shape at once
     named = rf"{one}(?:, {one})*: "
-    text = re.sub(r"\.\n(?=[A-Z])", ".\n\n", paragraph)
+    text = re.sub(r"\.\n(?=[A-Z])|\n(?=\* )", lambda found: f"{found[0]}\n", paragraph)
     text = re.sub(rf"(?:^|(?<=\. )|(?<=\.\n))(?={named})", "\n\n", text)
     text = re.sub(r"(?<=\. )(?=Raises )", "\n\n", text)
     text = re.sub(r"^(Raises [^.]*(?:\.\S[^.]*)*\.) (?=[A-Z])", r"\1\n\n", text, flags=re.MULTILINE)
@@ -56,7 +62,7 @@ def _parts(paragraph: str, parameters: set[str]) -> list[str]:
             explained = ", ".join(f"**{_escaped(each)}**" for each in found[0].removesuffix(": ").split(", "))
             made += [f"* {explained}: {restructured(line[found.end() :])}", ""]
         else:
-            made += [restructured(line), ""]
+            made += [f"* {restructured(line[2:])}" if line.startswith("* ") else restructured(line), ""]
     return made
 
 
