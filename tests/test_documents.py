@@ -1,7 +1,10 @@
 """README and docs: every link leads somewhere, every picture is said in words, and the blocks of code run."""
 
+import ast
 import contextlib
+import dataclasses
 import functools
+import inspect
 import json
 import re
 from pathlib import Path
@@ -10,11 +13,10 @@ from urllib.parse import unquote
 import jax
 import numpy as np
 import pytest
+from nets import TINY, canvas_side, random_params
 from runs import random_run
 
 import zfjax
-from zfjax.weights.match import match
-from zfjax.weights.reader import read_tensors
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS, NOTEBOOK = ROOT / "docs", ROOT / "examples" / "tutorial.ipynb"
@@ -122,17 +124,25 @@ def test_code_on_networks_describes_the_network(capsys):
     assert names["params"]["conv1"]["kernel"].shape == (5, 5, 3, 16) and "sum2" in capsys.readouterr().out
 
 
-def test_code_on_weights_writes_what_the_command_reads(tmp_path):
-    arch = zfjax.get_arch("lenet5")
-    expected = {
-        row.name: {name: np.ones(shape, np.float32) for name, shape in row.param_shapes.items()}
-        for row in arch.rows
-        if row.param_shapes
-    }
+def test_code_on_weights_makes_a_run(tmp_path):
+    arch = dataclasses.replace(TINY, name="mine")
+    params, names = random_params(arch), tuple(f"class {number}" for number in range(arch.num_classes))
+    side = canvas_side(arch)
+    preprocess = zfjax.Preprocess(side, arch.image_size, np.full((side, side, arch.channels), 127.0, np.float32))
     with contextlib.chdir(tmp_path):
-        ran("howto_weights.md", params=expected)
-        found = match(read_tensors("mine.npz"), arch).params
-    assert jax.tree.map(np.shape, found) == jax.tree.map(np.shape, expected)
+        made = ran("howto_weights.md", arch=arch, params=params, preprocess=preprocess, names=names)
+        run = zfjax.load_run(made["path"])
+    assert run.class_names == names
+    jax.tree.map(np.testing.assert_array_equal, run.params, params)
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md") if "```python" in path.read_text()))
+def test_names_in_the_code_of_a_page_are_there(page):
+    for node in ast.walk(ast.parse("\n".join(blocks(page)))):
+        if isinstance(node, ast.Call) and re.fullmatch(r"zfjax(\.\w+)+", name := ast.unparse(node.func)):
+            function = functools.reduce(getattr, name.split(".")[1:], zfjax)
+            keywords = {each.arg: None for each in node.keywords}
+            inspect.signature(function).bind(*node.args, **keywords)  # raises for what it lacks or does not take
 
 
 def test_code_on_attribution_gives_what_arithmetic_gives():
