@@ -39,9 +39,9 @@ class Which:
     keep_epochs: tuple[int, ...] = PAPER_EPOCHS
     """Epochs whose checkpoints are kept for ever (Fig. 4)."""
     watch: str = ""
-    """Layers to look at after every epoch, names and patterns, e.g. conv1,conv5: the filters of the first layer, and of
-    each of these 8 maps with their 4 strongest of 64 validation images in pixels, go to figures/watch in the run folder
-    and to TensorBoard. The numbers that come out stay the same."""
+    """Layers to look at while they learn, names and patterns, e.g. conv1,conv5. After every epoch the first layer's
+    filters, and of each of these layers 8 maps with their 4 strongest of 64 validation images taken down to pixels, go
+    to figures/watch in the run folder and to TensorBoard. The training comes out the same to the bit."""
     profile: int = 0
     """Steps of which a trace is written, after the first two, which compile: what the devices and the host do when."""
     coordinator: str | None = None
