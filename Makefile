@@ -80,11 +80,11 @@ pictures: install
 	$(VISUALIZE) --ckpt=runs/zf-mini --figure=correspondence
 	$(VISUALIZE) --ckpt=runs/zf-mini --figure=compare_methods --images=222,206
 	$(VISUALIZE) --arch=zf --figure=architecture
-	for name in features_conv4 filters_conv1 evolution evolution_conv3 invariance occlusion correspondence compare_methods; \
-		do $(BIN)/python -m docs.smaller $(DRAWN)/$$name.png docs/$$name.png || exit 1; done
+	$(BIN)/python -m docs.screenshots --ckpt=runs/zf-mini --out=$(DRAWN)
+	for name in features_conv4 filters_conv1 evolution evolution_conv3 invariance occlusion correspondence compare_methods \
+		gallery_unit microscope; do $(BIN)/python -m docs.smaller $(DRAWN)/$$name.png docs/$$name.png || exit 1; done
 	cp $(DRAWN)/architecture.svg docs/
 	$(BIN)/python visualize.py --ckpt=runs/zf-mini --figure=gallery --out=docs
-	$(BIN)/python -m docs.screenshots --ckpt=runs/zf-mini --out=docs
 
 pictures-of-photos: install
 	$(BIN)/python -m zfjax.weights $(WEIGHTS) --arch=squeezenet-caffe --workdir=runs/squeezenet

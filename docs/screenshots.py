@@ -1,4 +1,4 @@
-"""Pictures of the pages, of a run that has a gallery: python -m docs.screenshots --ckpt=runs/zf-mini --out=docs"""
+"""Pictures of the pages, of a run that has a gallery: python -m docs.screenshots --ckpt=runs/zf-mini --out=build/pictures"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Screenshots:
 
     ckpt: str = "runs/zf-mini"
     """Run folder with figures/gallery in it."""
-    out: str = "docs"
+    out: str = "build/pictures"
     """Folder for the pictures."""
     layer: str = "conv4"
     """Layer of the unit that the gallery shows."""
