@@ -90,7 +90,7 @@ pictures-of-photos: install
 	$(BIN)/python -m zfjax.weights $(WEIGHTS) --arch=squeezenet-caffe --workdir=runs/squeezenet
 	$(VISUALIZE) --ckpt=runs/squeezenet --dataset=folder:$(PHOTOS) --figure=features --layers=fire9/concat \
 		--maps=489,197,456,20 --top=4
-	$(BIN)/python -m docs.smaller $(DRAWN)/features_fire9-concat.png docs/squeezenet.png
+	$(BIN)/python -m docs.smaller $(DRAWN)/features_fire9-concat*.png docs/squeezenet.png
 
 pictures-of-signs: install
 	$(BIN)/python train.py --arch=sign-cnn --dataset=folder:$(SIGNS)
