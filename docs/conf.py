@@ -16,6 +16,7 @@ html_theme = "sphinx_book_theme"
 html_theme_options = {
     "footer_content_items": [],
     "home_page_in_toc": True,
+    "navbar_persistent": [],  # the sidebar has the search
     "show_toc_level": 2,
     "use_download_button": False,
     "use_fullscreen_button": False,
