@@ -23,6 +23,10 @@ from zfjax.layers import (
     MaxPool,
 )
 from zfjax.ops import local_response_norm
+from zfjax.runtime.xla import options_for_one_run
+
+# What others are compared with runs once or a few times: compiling it is what costs.
+compiled_for_one_run = functools.partial(jax.jit, compiler_options=options_for_one_run("cpu"))
 
 
 @jax.custom_vjp
@@ -105,7 +109,7 @@ def plain_forward(arch, params, images, norm=pass_norm, relu=deconv_relu):
 def oracle(arch, params, images, layer, units, seed="activation", norm=pass_norm, relu=deconv_relu):
     """One whole-image backward pass for every unit."""
 
-    @jax.jit
+    @compiled_for_one_run
     def backward(params, images, image, channel, row, col):
         y, vjp = jax.vjp(lambda x: plain_forward(arch, params, x, norm, relu)[layer], images)
         value = y[image, row, col, channel] if seed == "activation" else 1.0

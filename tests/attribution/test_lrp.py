@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from nets import pixels, random_params
-from oracle import assert_close, plain_forward
+from oracle import assert_close, compiled_for_one_run, plain_forward
 
 from zfjax.arch import Arch
 from zfjax.attribution import lrp as module
@@ -129,7 +129,7 @@ def test_epsilon_is_gradient_times_input_without_biases(name):
     arch, params, images, _, targets = case(name)
     relevance = lrp(arch, params, images, targets, epsilon=0.0)
 
-    @jax.jit
+    @compiled_for_one_run
     def gradient(images):
         last = arch.layer_names[-1]
 

@@ -15,7 +15,8 @@ def test_the_map_of_a_sum_is_the_sum_without_the_square():
     image = np.random.default_rng(0).normal(size=(11, 14, 3)).astype(np.float32)
     for size, stride, fill in ((4, 3, 0.0), (5, 2, 1.5), (1, 4, 0.0), (50, 5, -2.0)):
         total = functools.partial(jnp.sum, axis=(1, 2, 3))
-        scores = zfjax.occlusion_map(total, image, size=size, stride=stride, fill=fill, batch_size=7)
+        options = {"size": size, "stride": stride, "fill": fill, "batch_size": 7}
+        scores = jax.jit(functools.partial(zfjax.occlusion_map, total, **options))(image)
         rows, columns = (np.arange((n - 1) % stride // 2, n, stride) for n in (11, 14))
         assert scores.shape == (len(rows), len(columns))
         for i, j in np.ndindex(scores.shape):

@@ -19,6 +19,7 @@ KEY = jax.random.key(3)
 OPTIONS = {"cells": 3, "share": 0.4}
 
 
+@jax.jit
 def f(images):
     return jax.nn.softmax(jnp.einsum("nhwc,khwc->nk", images, WEIGHTS) / 10)
 

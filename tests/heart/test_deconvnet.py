@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from nets import ODD, TINY, pixels, random_params, without_relu
-from oracle import assert_close, guided_relu, oracle, some_units
+from oracle import assert_close, compiled_for_one_run, guided_relu, oracle, some_units
 
 from zfjax import convnet, deconvnet
-from zfjax.deconvnet import Units, paste, strongest
+from zfjax.deconvnet import Units, strongest
 from zfjax.errors import InputError
 from zfjax.ops import local_response_norm
 from zfjax.zoo import get_arch
@@ -18,7 +18,8 @@ from zfjax.zoo import get_arch
 # Operation by operation, every new shape would be compiled for itself: four times slower in all.
 forward = jax.jit(convnet.forward, static_argnums=0)
 project = jax.jit(deconvnet.project, static_argnums=(0, 3), static_argnames=("overlap", "norm", "seed", "rectify"))
-project_map = jax.jit(deconvnet.project_map, static_argnums=(0, 3))
+paste = jax.jit(deconvnet.paste, static_argnums=1)
+project_map = jax.jit(deconvnet.project_map, static_argnums=(0, 3), static_argnames="overlap")
 
 
 @functools.cache
@@ -47,9 +48,10 @@ def test_full_size_zf_windowed_and_whole_equal_autodiff(layer):
     units = some_units(arch, layer, count=2)
     expected = oracle(arch, params, images, layer, units)
     assert_close(paste(project(arch, params, fwd, layer, units), 224), expected)
-    maps = fwd.activations[layer]
+    maps = np.asarray(fwd.activations[layer])
     where = (units.image, units.row, units.col, units.channel)
-    lone = jnp.zeros((4, *maps.shape[1:])).at[jnp.arange(4), *where[1:]].set(maps[where])
+    lone = np.zeros((4, *maps.shape[1:]), np.float32)
+    lone[np.arange(4), *where[1:]] = maps[where]
     assert_close(project_map(arch, params, fwd, layer, lone, image=units.image), expected)
 
 
@@ -75,7 +77,8 @@ def test_without_relu_it_is_the_plain_gradient():
     arch = without_relu(TINY)
     params, images, fwd = case(arch)
     units = Units(*np.array([[1], [3], [0], [0]]))
-    gradient = jax.grad(lambda x: convnet.forward(arch, params, x).activations["fc4"][1, 0, 0, 3])(images)[1:]
+    value = lambda x: convnet.forward(arch, params, x).activations["fc4"][1, 0, 0, 3]  # noqa: E731
+    gradient = compiled_for_one_run(jax.grad(value))(images)[1:]
     projection = project(arch, params, fwd, "fc4", units, norm="vjp", seed="one")
     assert_close(projection.pixels, gradient)
 
@@ -135,10 +138,11 @@ def test_overlap_rules_in_windows_and_on_the_whole_map(overlap):
     params, _, fwd = case(TINY)
     units = strongest(fwd, "conv3", range(6))
     windows = paste(project(TINY, params, fwd, "conv3", units, overlap=overlap), TINY.image_size)
-    maps = fwd.activations["conv3"]
+    maps = np.asarray(fwd.activations["conv3"])
     where = (units.image, units.row, units.col, units.channel)
-    lone = jnp.zeros((12, *maps.shape[1:])).at[jnp.arange(12), *where[1:]].set(maps[where])
-    whole = deconvnet.project_map(TINY, params, fwd, "conv3", lone, image=units.image, overlap=overlap)
+    lone = np.zeros((12, *maps.shape[1:]), np.float32)
+    lone[np.arange(12), *where[1:]] = maps[where]
+    whole = project_map(TINY, params, fwd, "conv3", lone, image=units.image, overlap=overlap)
     assert_close(windows, whole)
     others = {rule: project(TINY, params, fwd, "conv3", units, overlap=rule).pixels for rule in ("sum", overlap)}
     assert not np.allclose(*others.values())
@@ -157,10 +161,10 @@ def test_strongest_by_hand():
 
 def test_jit_and_vmap():
     params, _, fwd = case(TINY)
-    units = strongest(fwd, "conv3", range(6))
-    eager = deconvnet.project(TINY, params, fwd, "conv3", units).pixels
-    assert_close(project(TINY, params, fwd, "conv3", units).pixels, eager)
-    each = jax.vmap(lambda *unit: project(TINY, params, fwd, "conv3", Units(*(u[None] for u in unit))).pixels[0])
+    units = strongest(fwd, "conv2", range(6))
+    eager = deconvnet.project(TINY, params, fwd, "conv2", units).pixels
+    assert_close(project(TINY, params, fwd, "conv2", units).pixels, eager)
+    each = jax.vmap(lambda *unit: project(TINY, params, fwd, "conv2", Units(*(u[None] for u in unit))).pixels[0])
     assert_close(each(*units), eager)
 
 

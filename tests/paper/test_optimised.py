@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from nets import TINY, canvas_side, random_params
+from oracle import compiled_for_one_run
 from runs import SCENES, make_run, random_run
 from scene_run import run_visualize
 
@@ -50,7 +51,7 @@ def test_what_is_shown_is_what_the_unit_sees(layer):
     row, col = centre_unit(TINY, layer)
     images = jnp.asarray(np.random.default_rng(0).normal(size=(8, 40, 40, 3)), jnp.float32)
     slope = jax.grad(lambda images: forward(TINY, random_params(TINY), images).activations[layer][:, row, col].sum())
-    there = np.abs(np.asarray(jax.jit(slope)(images))).sum(axis=(0, 3)) > 0
+    there = np.abs(np.asarray(compiled_for_one_run(slope)(images))).sum(axis=(0, 3)) > 0
     places = np.stack(np.meshgrid(np.arange(40), np.arange(40), indexing="ij"), axis=-1)
     shown = seen_in_middle(TINY, layer, places)
     assert there.sum() == there[shown[..., 0], shown[..., 1]].sum() > 0

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from nets import canvas_side, random_params
-from oracle import plain_forward
+from oracle import compiled_for_one_run, plain_forward
 from states import begun
 
 from zfjax.arch import Arch
@@ -57,20 +57,22 @@ def a_batch(count=8):
 
 def by_batch(arch, params, images):
     """The activations with every BatchNorm's statistics taken from the batch, and those statistics, by hand."""
+    plain = compiled_for_one_run(functools.partial(plain_forward, arch, images=images, relu=jax.nn.relu))
     params, seen = dict(params), {}
     for number, layer in enumerate(arch.layers):
         if isinstance(layer, BatchNorm):
             below = (arch.layers[number - 1].name,)
-            x = np.asarray(plain_forward(arch, params, images, relu=jax.nn.relu)[below[0]], np.float64)
+            x = np.asarray(plain(params)[below[0]], np.float64)
             mean, var = x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))
             params[layer.name] = {**params[layer.name], "mean": jnp.float32(mean), "var": jnp.float32(var)}
             seen[layer.name] = mean, x.var(axis=(0, 1, 2), ddof=1)
-    return plain_forward(arch, params, images, relu=jax.nn.relu), seen
+    return plain(params), seen
 
 
 def test_in_training_the_batch_is_normalised_by_its_own_statistics():
     params, images = random_params(RESIDUAL), GREY.crops(a_batch()["image"], a_batch()["crop"])
-    out = ConvNet(RESIDUAL).apply({"params": params}, images, train=True, rngs={"dropout": jax.random.key(0)})
+    in_training = jax.jit(functools.partial(ConvNet(RESIDUAL).apply, train=True))
+    out = in_training({"params": params}, images, rngs={"dropout": jax.random.key(0)})
     expected, seen = by_batch(RESIDUAL, params, images)
     for name, value in expected.items():
         if name != "image":
@@ -79,7 +81,7 @@ def test_in_training_the_batch_is_normalised_by_its_own_statistics():
         for which, value in zip(("mean", "var"), seen[name], strict=True):
             running = keep * params[name][which] + (1 - keep) * value
             np.testing.assert_allclose(out.statistics[name][which], running, rtol=1e-4, atol=1e-5)
-    assert forward(RESIDUAL, params, images).statistics == {}
+    assert jax.eval_shape(functools.partial(forward, RESIDUAL), params, images).statistics == {}
 
 
 def test_gradients_flow_through_the_statistics():
