@@ -12,7 +12,7 @@ import zfjax
 from zfjax.attribution.deconvolve import relus
 from zfjax.errors import InputError
 
-WEIGHTS = jax.random.normal(jax.random.key(0), (3, 4, 4))
+WEIGHTS = jnp.asarray(np.random.default_rng(0).normal(size=(3, 4, 4)), jnp.float32)
 X = jnp.arange(4.0) - 1.3
 
 

@@ -49,8 +49,8 @@ class TrainState(NamedTuple):
 
 def make_state(seed: int, arch: Arch = TINY) -> TrainState:
     shapes = expected_params(arch)
-    keys = iter(jax.random.split(jax.random.key(seed), 100))
-    params = jax.tree.map(lambda leaf: jax.random.normal(next(keys), leaf.shape), shapes)
+    rng = np.random.default_rng(seed)  # by NumPy: JAX compiles a drawing for every shape
+    params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), leaf.dtype), shapes)
     tx = optax.chain(optax.clip(1.0), optax.inject_hyperparams(optax.adam)(0.1))
     average = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), params)
     return TrainState(jnp.int32(seed), params, tx.init(params), [average, None, jnp.arange(3)])
