@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -48,11 +49,14 @@ def start(stripes: Path, workdir: Path, *flags: str, devices: int = 1) -> subpro
     return runs.start("train.py", *FLAGS, *places, *flags, env=runs.one_cpu(devices))
 
 
-def start_two(stripes: Path, workdir: Path, *flags: str) -> list[subprocess.Popen]:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    place = [f"--coordinator=127.0.0.1:{port}", "--num_processes=2"]
+        return free.getsockname()[1]
+
+
+def start_two(stripes: Path, workdir: Path, *flags: str) -> list[subprocess.Popen]:
+    place = [f"--coordinator=127.0.0.1:{free_port()}", "--num_processes=2"]
     return [start(stripes, workdir, *DENSE, *flags, *place, f"--process_id={index}") for index in (0, 1)]
 
 
@@ -91,7 +95,24 @@ def assert_same_training(one: Path, other: Path) -> None:
             assert b[key] == pytest.approx(a[key], rel=1e-4, abs=1e-6), key
 
 
+@pytest.fixture(scope="module")
+def half_without_data(stripes, tmp_path_factory) -> Iterator[tuple[Path, list[subprocess.Popen]]]:
+    """Two processes, the second without data, and the folder that it misses.
+
+    The first waits half a minute for the second's first word: meanwhile other tests run.
+    """
+    folder = tmp_path_factory.mktemp("half")
+    place = [f"--coordinator=127.0.0.1:{free_port()}", "--num_processes=2"]
+    sources = enumerate((stripes, folder / "nothing"))
+    both = [start(path, folder / "run", *DENSE, *place, f"--process_id={index}") for index, path in sources]
+    yield folder / "nothing", both
+    for process in both:
+        process.kill()
+        process.communicate()
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("half_without_data")
 def test_eight_devices_train_as_one(stripes, tmp_path):
     one, eight = (trained(stripes, tmp_path / str(devices), *ZF, devices=devices) for devices in (1, 8))
     assert_same_training(one, eight)
@@ -142,17 +163,13 @@ def test_bad_input_of_one_process_ends_both(stripes, alone, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_process_without_data_ends_both(stripes, tmp_path):
-    """Before anything was computed together: the leader waits half a minute for the first word of the other."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        place = [f"--coordinator=127.0.0.1:{free.getsockname()[1]}", "--num_processes=2"]
-    leader = start(stripes, tmp_path / "run", *DENSE, *place, "--process_id=0")
-    other = start(tmp_path / "nothing", tmp_path / "run", *DENSE, *place, "--process_id=1")
-    (code, _, errors), (other_code, _, other_errors) = finish(leader, other)
+def test_a_process_without_data_ends_both(half_without_data):
+    """Before anything was computed together."""
+    missing, both = half_without_data
+    (code, _, errors), (other_code, _, other_errors) = finish(*both)
     assert (code, other_code) == (1, 2)
     assert "error: process 0 of 2 lost another one" in errors
-    assert other_errors.endswith(f"error: folder {tmp_path / 'nothing'} does not exist\n")
+    assert other_errors.endswith(f"error: folder {missing} does not exist\n")
 
 
 @pytest.mark.parametrize(
