@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCHMARKS := forward train_step projection figure2 occlusion attribution startup growth
 
-.PHONY: install demo test lint claims bench bench-accelerators docs pictures pictures-of-photos pictures-of-signs
+.PHONY: install demo test test-times lint claims bench bench-accelerators docs pictures pictures-of-photos pictures-of-signs
 
 # A virtual environment with everything; the only step that needs the network.
 install: .venv/installed
@@ -20,6 +20,10 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest
+
+# The same, and the twenty slowest tests.
+test-times: install
+	$(BIN)/python -m pytest --durations=20
 
 lint: install
 	$(BIN)/ruff check .
