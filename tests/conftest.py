@@ -6,10 +6,14 @@ import tempfile
 from pathlib import Path
 
 # Compiled programs and indices go where the user's own are not touched. What is compiled is compiled once for all tests
-# of this process and for the programs that they start. No limit: where there is one, JAX reads the time of use of every
-# program before it writes another, which takes a sixth of a second with the 3,000 of these tests.
+# and for the programs that they start: the workers of pytest-xdist, too, inherit the folder. No limit: where there is
+# one, JAX reads the time of use of every program before it writes another, which takes a sixth of a second with the
+# 3,000 of these tests.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="zfjax-tests-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = os.path.join(os.environ["XDG_CACHE_HOME"], "tests")
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    # a folder that is kept makes the next run compile only what has changed since
+    kept = os.environ.get("ZFJAX_TEST_PROGRAMS")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = kept or os.path.join(os.environ["XDG_CACHE_HOME"], "tests")
 os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] = "-1"
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
