@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from nets import pixels, random_params
+from oracle import compiled_for_one_run
 
 from zfjax.arch import Arch
 from zfjax.attribution.grad_cam import grad_cam, guided_grad_cam, halves
@@ -82,8 +83,9 @@ def test_a_network_with_a_path_around_the_layer():
         own = {**params["left"], "bias": bias}
         return forward(arch, {**params, "left": own}, image[None]).logits[0, target]
 
-    weights = jax.vmap(jax.grad(score), in_axes=(None, 0, 0))(params["left"]["bias"], images, targets) / 64
-    maps = forward(arch, params, images).activations["left"]
+    slopes = compiled_for_one_run(jax.vmap(jax.grad(score), in_axes=(None, 0, 0)))
+    weights = slopes(params["left"]["bias"], images, targets) / 64
+    maps = compiled_for_one_run(functools.partial(forward, arch))(params, images).activations["left"]
     expected = np.maximum(np.einsum("nk,nhwk->nhw", weights, maps), 0)
     found = jax.jit(functools.partial(grad_cam, *halves(arch, params, "left")))(images, targets)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * expected.max())

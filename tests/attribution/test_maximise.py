@@ -179,7 +179,7 @@ def test_channels_become_far_larger_than_in_random_pictures():
     targets = np.array([0, 1, 3])
     found = made(targets, progress=(told := []).append)
     random = np.random.default_rng(2).uniform(0, 255, (500, 16, 16, 3)).astype(np.float32)
-    noise = np.asarray(maps()(random).mean(axis=(1, 2)))[:, targets]
+    noise = np.asarray(jax.jit(maps())(random)).mean(axis=(1, 2))[:, targets]
     assert (np.asarray(found.end) > 1.3 * noise.max(axis=0)).all()
     assert told == [8, 12]
     assert found.pictures.shape == (3, 16, 16, 3) and 0 <= found.pictures.min() <= found.pictures.max() <= 1
@@ -205,9 +205,10 @@ def test_each_step_moves_each_picture_anew():
 
 def test_diversity_makes_pictures_of_one_target_differ():
     same = np.array([3, 3, 3])
+    alike_at = jax.jit(lambda pictures: likeness(maps()(pictures), jnp.asarray(same)))
 
     def alike(found):
-        return float(likeness(maps()(255 * found.pictures), jnp.asarray(same)).mean())
+        return float(alike_at(np.asarray(255 * found.pictures)).mean())
 
     assert alike(made(same, diversity=1e3)) < alike(made(same)) - 0.1
 

@@ -39,7 +39,7 @@ def test_values_are_those_of_the_pictures(tmp_path):
     assert pictures.shape == (8, 40, 40, channels) and pictures.min() >= 0 and pictures.max() <= 255
     start = (side - 40) // 2
     seen = (pictures - mean[start : start + 40, start : start + 40]) * np.float32(0.5)
-    logits = forward(arch, run.params, jnp.asarray(seen)).logits
+    logits = jax.jit(forward, static_argnums=0)(arch, run.params, seen).logits
     values = np.concatenate([each.values for each in made])
     np.testing.assert_allclose(values, logits[np.arange(8), [4, 4, 1, 1, 7, 7, 2, 2]], rtol=1e-4, atol=1e-5)
     assert np.ptp(pictures.reshape(8, -1), axis=0).max() > 1  # each begins from other noise

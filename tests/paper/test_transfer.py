@@ -107,7 +107,7 @@ def test_features_are_the_activations_and_are_computed_once(tmp_path, monkeypatc
     run, source = a_run(), Noise(5)
     found = extraction.extract(run, source, ["norm1", "fc4"], tmp_path, batch_size=3)
     images = np.stack([source[i]["image"] for i in range(5)])
-    seen = forward(TINY, run.params, middle(images, run.mean, 40)).activations
+    seen = jax.jit(forward, static_argnums=0)(TINY, run.params, middle(images, run.mean, 40)).activations
     for layer, features in found.items():
         np.testing.assert_allclose(features, np.asarray(seen[layer]).reshape(5, -1), rtol=1e-4, atol=1e-4)
     reads = source.reads
@@ -181,7 +181,8 @@ def test_ten_crops_are_averaged(tmp_path):
     found = extraction.extract(run, source, ["fc4"], tmp_path, crops=10)["fc4"]
     images = np.stack([source[i]["image"] for i in range(2)])
     views = run.preprocess.ten(images)
-    by_view = forward(TINY, run.params, views.reshape(20, 40, 40, 3)).activations["fc4"].reshape(10, 2, -1)
+    seen = jax.jit(forward, static_argnums=0)(TINY, run.params, views.reshape(20, 40, 40, 3))
+    by_view = seen.activations["fc4"].reshape(10, 2, -1)
     np.testing.assert_allclose(found, by_view.mean(axis=0), rtol=1e-4, atol=1e-4)
 
 
