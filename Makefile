@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCHMARKS := forward train_step projection figure2 occlusion attribution startup growth
 
-.PHONY: install demo test test-times lint claims bench bench-accelerators docs pictures pictures-of-photos pictures-of-signs
+.PHONY: install demo test test-times test-matrix lint claims bench bench-accelerators docs pictures pictures-of-photos pictures-of-signs
 
 # A virtual environment with everything; the only step that needs the network.
 install: .venv/installed
@@ -24,6 +24,21 @@ test: install
 # The same, and the twenty slowest tests.
 test-times: install
 	$(BIN)/python -m pytest --durations=20
+
+# All tests with the lowest versions that pyproject.toml allows, and with the newest for each Python that is here.
+MATRIX := python3.11 python3.12 python3.13 python3.14
+test-matrix: .venv-lowest/made
+	.venv-lowest/bin/python -m pytest
+	for python in $(MATRIX); do command -v $$python > /dev/null || continue; \
+		$$python -m venv .venv-$$python && \
+		.venv-$$python/bin/pip install --quiet --disable-pip-version-check -r requirements.txt && \
+		.venv-$$python/bin/python -m pytest || exit 1; done
+
+.venv-lowest/made: pyproject.toml requirements.txt tests/lowest.py
+	$(PYTHON) -m venv .venv-lowest
+	$(PYTHON) tests/lowest.py > .venv-lowest/lowest.txt
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check -r requirements.txt -c .venv-lowest/lowest.txt
+	touch $@
 
 lint: install
 	$(BIN)/ruff check .

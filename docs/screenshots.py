@@ -1,4 +1,7 @@
-"""Pictures of the pages, of a run that has a gallery: python -m docs.screenshots --ckpt=runs/zf-mini --out=build/pictures"""
+"""Pictures of the pages, of a run that has a gallery.
+
+python -m docs.screenshots --ckpt=runs/zf-mini --out=build/pictures
+"""
 
 from __future__ import annotations
 
