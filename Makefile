@@ -95,7 +95,7 @@ pictures: install
 	$(VISUALIZE) --ckpt=runs/zf-mini --figure=filters
 	$(VISUALIZE) --ckpt=runs/zf-mini --figure=evolution
 	$(VISUALIZE) --ckpt=runs/zf-mini --figure=invariance
-	$(VISUALIZE) --ckpt=runs/zf-mini --figure=occlusion --images=459,222
+	$(VISUALIZE) --ckpt=runs/zf-mini --figure=occlusion --images=36,222
 	$(VISUALIZE) --ckpt=runs/zf-mini --figure=correspondence
 	$(VISUALIZE) --ckpt=runs/zf-mini --figure=compare_methods --images=222,206
 	$(VISUALIZE) --arch=zf --figure=architecture
