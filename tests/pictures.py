@@ -36,7 +36,7 @@ def arguments(name: str) -> dict[str, tuple]:
     rng = np.random.default_rng(1)
     moments = tuple(Moment(f"{name} {epoch}", epoch, epoch) for epoch in (1, 2))
     layer = LayerEvolution(
-        None, 0, [1, 3], SIGNED.reshape(2, 2, 9, 9, 3), np.eye(2, dtype=int), np.ones(1), np.ones(2), 1
+        None, 0, [1, 3], SIGNED.reshape(2, 2, 9, 9, 3), np.eye(2, dtype=int), np.ones(1), np.ones(2), 1, np.ones((2, 4))
     )
     evolution = Evolution(moments, {name: layer}, 0.9)
     curves = {name: np.arange(6.0).reshape(2, 3)}
