@@ -40,7 +40,7 @@ def films(stub) -> int:
 
 def filmed_on(page: Page, stub, after: int) -> None:
     """Waits for more pictures of the camera than there were."""
-    for _ in range(100):
+    for _ in range(400):  # 20 s: a busy machine may leave the page without a frame for five
         if films(stub) > after:
             return
         page.wait_for_timeout(50)
