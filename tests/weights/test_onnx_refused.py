@@ -1,5 +1,6 @@
 """What an ONNX file may not be: every refusal is one line that names the file, the node and the reason."""
 
+import importlib.util
 import os
 
 import numpy as np
@@ -328,3 +329,10 @@ def test_names_give_no_orders(tmp_path):
     assert names[6] == "maxpool1" and len(names[7]) == 160 and names[8:] == ("image_3", "a_b")
     model = network(("Sigmoid", "x", {"name": "\x1b[31m" + "y" * 100_000}))
     assert "node 0 '\\x1b[31my" in refusal(saved(model, tmp_path))
+
+
+def test_without_its_reader_it_says_how_to_get_it(tmp_path, monkeypatch):
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: there(name, *more) if name != "onnx" else None)
+    (tmp_path / "own.onnx").write_bytes(b"")
+    assert refusal(tmp_path / "own.onnx").endswith("missing, which reads it: pip install '.[weights]'")

@@ -106,7 +106,7 @@ def image_shape(dims: Sequence[int]) -> tuple[Shape, bool]:
 
 def _parsed(path: Path) -> onnx.ModelProto:
     if importlib.util.find_spec("onnx") is None:
-        raise InputError(f"onnx is missing, which reads {path.name}: pip install '.[weights]'")
+        raise InputError("the onnx package is missing, which reads it: pip install '.[weights]'")
     from google.protobuf.message import DecodeError
     from onnx import ModelProto
 
