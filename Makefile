@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCHMARKS := forward train_step projection figure2 occlusion attribution startup growth
 
-.PHONY: install demo test test-times test-matrix lint claims bench bench-accelerators docs pictures pictures-of-photos pictures-of-signs
+.PHONY: install demo wheel test test-times test-matrix lint claims bench bench-accelerators docs pictures pictures-of-photos pictures-of-signs
 
 # A virtual environment with everything; the only step that needs the network.
 install: .venv/installed
@@ -18,6 +18,10 @@ demo: install
 	$(BIN)/python visualize.py --ckpt=runs/zf-mini
 	$(BIN)/python visualize.py --ckpt=runs/zf-mini --figure=gallery
 
+# What `pip install` takes anywhere, dist/zfjax-VERSION-py3-none-any.whl.
+wheel: install
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir=dist .
+
 test: install
 	$(BIN)/python -m pytest
 
@@ -28,11 +32,11 @@ test-times: install
 # All tests with the lowest versions that pyproject.toml allows, and with the newest for each Python that is here.
 MATRIX := python3.11 python3.12 python3.13 python3.14
 test-matrix: .venv-lowest/made
-	.venv-lowest/bin/python -m pytest
+	ZFJAX_TEST_OPTIMISED=1 .venv-lowest/bin/python -m pytest
 	for python in $(MATRIX); do command -v $$python > /dev/null || continue; \
 		$$python -m venv .venv-$$python && \
 		.venv-$$python/bin/pip install --quiet --disable-pip-version-check -r requirements.txt && \
-		.venv-$$python/bin/python -m pytest || exit 1; done
+		ZFJAX_TEST_OPTIMISED=1 .venv-$$python/bin/python -m pytest || exit 1; done
 
 .venv-lowest/made: pyproject.toml requirements.txt tests/lowest.py
 	$(PYTHON) -m venv .venv-lowest

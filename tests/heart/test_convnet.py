@@ -94,7 +94,16 @@ def test_images_of_another_size_are_named():
         forward(TINY, random_params(TINY), pixels(ODD))
 
 
-def test_weights_are_drawn_without_the_layers_and_compiled_in_a_hurry_to_the_same_bits():
+@pytest.fixture
+def as_shipped():
+    """Programs are compiled with all care, as they are for users."""
+    was = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", was)
+
+
+def test_weights_are_drawn_without_the_layers_and_compiled_in_a_hurry_to_the_same_bits(as_shipped):
     """Those of a training are; as ConvNet alone would draw them, and as what is compiled with all care."""
     layers = (Conv("conv1", 9, kernel=3, strides=2, relu=False), BatchNorm("bn1"))
     arch = Arch(layers, image_size=9, recipe=Recipe(init="he"))
