@@ -3,11 +3,14 @@
 import importlib.util
 import pkgutil
 from collections.abc import Callable
+from pathlib import Path
 
 import nets
 import numpy as np
+from PIL import Image
 
 import zfjax.paper
+from zfjax.draw.tiles import OUTSIDE
 from zfjax.paper.correspondence.measure import Result
 from zfjax.paper.evolution.measure import Evolution, LayerEvolution, Moment
 from zfjax.paper.first_layers.measure import Selection
@@ -24,6 +27,20 @@ PATCHES, SIGNED = RNG.uniform(0, 255, (4, 9, 9, 3)), RNG.normal(size=(4, 9, 9, 3
 FILTERS = RNG.normal(size=(5, 5, 3, 4))
 
 
+def half_outside(*shape: int) -> np.ndarray:
+    """Patches of this shape, [..., h, w, C], whose left half lies outside of the image."""
+    patches = np.full(shape, 99.0)
+    patches[..., : shape[-2] // 2, :] = np.nan
+    return patches
+
+
+def tones(path: Path) -> tuple[int, int]:
+    """How many dots of a PNG have the tone of what lies outside of the image, and that of a projection's zero."""
+    dots = np.asarray(Image.open(path).convert("RGB"))
+    outside, zero = (int((dots == round(255 * tone)).all(axis=-1).sum()) for tone in (OUTSIDE, 0.5))
+    return outside, zero
+
+
 def painters() -> dict[str, Callable]:
     """All functions `draw_...` of the modules named draw."""
     folders = [each.name for each in pkgutil.iter_modules(zfjax.paper.__path__, "zfjax.paper.") if each.ispkg]
@@ -35,18 +52,19 @@ def arguments(name: str) -> dict[str, tuple]:
     """What each of the painters needs besides the path, title and caption, where all that has a name is called so."""
     rng = np.random.default_rng(1)
     moments = tuple(Moment(f"{name} {epoch}", epoch, epoch) for epoch in (1, 2))
-    layer = LayerEvolution(
-        None, 0, [1, 3], SIGNED.reshape(2, 2, 9, 9, 3), np.eye(2, dtype=int), np.ones(1), np.ones(2), 1, np.ones((2, 4))
-    )
+    pictures, patches = SIGNED.reshape(2, 2, 9, 9, 3), PATCHES.reshape(2, 2, 9, 9, 3)
+    measures = np.ones(1), np.ones(2), 1, np.ones((2, 4))
+    layer = LayerEvolution(None, 0, [1, 3], pictures, np.eye(2, dtype=int), *measures, patches)
     evolution = Evolution(moments, {name: layer}, 0.9)
     curves = {name: np.arange(6.0).reshape(2, 3)}
     amounts, shown = np.array([-5.0, 0, 5]), rng.uniform(0, 255, (2, 3, 9, 9, 3))
     moved = Invariance(amounts, curves, {name: np.ones(2)}, curves[name] / 9, shown)
     places = (np.arange(4), np.arange(4), 1, rng.uniform(size=(4, 4)), 0.5)
-    covered = Occlusion(PATCHES[0], PATCHES[1], 1, *places, rng.uniform(size=(4, 4, 3)), np.ones(3) / 3, SIGNED[0])
+    answers = (rng.uniform(size=(4, 4, 3)), np.ones(3) / 3)
+    covered = Occlusion(PATCHES[0], PATCHES[1], 1, *places, *answers, SIGNED[0], PATCHES[0])
     boxes = np.array([[1, 2, 4, 4], [-2, 3, 5, 5]])
     parts = Result([name], {name: {}}, {}, {}, {}, [name], 3, 1, PATCHES.reshape(2, 2, 9, 9, 3))
-    selection = Selection((name, name), FILTERS, 2, 0.0, 0.0, 0.0, np.ones(3) / 3, 1.0, 0.5, [0], SIGNED)
+    selection = Selection((name, name), FILTERS, 2, 0.0, 0.0, 0.0, np.ones(3) / 3, 1.0, 0.5, [0], SIGNED, PATCHES)
     tested = {f"{kind}:{name}": Mean(0.5, 0.4, 0.6) for kind in ("rank", "size", "ssim")} | {
         "edges": Mean(0.5, 0.4, 0.6)
     }
@@ -62,7 +80,12 @@ def arguments(name: str) -> dict[str, tuple]:
         "draw_invariance": ({"shift": moved}, [name, "cat"]),
         "draw_maximal_activations": ([Strongest(name, PATCHES[:2], boxes, np.array([2.0, 1.0]), np.arange(2))],),
         "draw_methods": ([Explained(PATCHES[0], name, name, {"rise": SIGNED[0, ..., 0]})], {"rise": name}),
-        "draw_occlusion": ([covered], [SIGNED[1:]], [name], [name, "cat", "dog"]),
+        "draw_occlusion": (
+            [covered],
+            [FeatureMap(1, SIGNED[1:], PATCHES[1:], np.ones(3))],
+            [name],
+            [name, "cat", "dog"],
+        ),
         "draw_optimised": (
             {name: Optimised(FeatureMap(3, SIGNED, PATCHES, np.arange(4.0)[::-1]), PATCHES, np.ones(4))},
         ),

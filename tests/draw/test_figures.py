@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from zfjax.draw.page import page, save
-from zfjax.draw.tiles import OUTSIDE, display_limit, near_square, show_patch, tile, to_display
+from zfjax.draw.tiles import OUTSIDE, display_limit, near_square, outside_words, show_patch, tile, to_display
 from zfjax.errors import InputError
 from zfjax.paper.features.draw import draw_features
 from zfjax.paper.first_layers.draw import draw_filters
@@ -96,6 +96,13 @@ def test_pixels_outside_the_image_take_one_tone():
     np.testing.assert_allclose(show_patch(patch), [[[0, 1, 0.2], [OUTSIDE] * 3]], rtol=1e-6)
     assert show_patch(np.full((2, 2, 1), 255, np.uint8)).min() == 1
     assert 0.5 < OUTSIDE < 1  # neither the zero of a projection nor the page
+
+
+def test_a_projection_outside_the_image_takes_the_tone_of_its_patch():
+    pixels, patch = np.array([[[0.0, 0, 0], [0, -1, 1]]]), np.array([[[np.nan] * 3, [9, 9, 9]]])
+    np.testing.assert_allclose(to_display(pixels, patches=patch), [[[OUTSIDE] * 3, [0.5, 0, 1]]], rtol=1e-6)
+    assert outside_words([patch[:, 1:], patch]) == ", light grey is outside the image"
+    assert outside_words([patch[:, 1:]]) == outside_words([]) == ""
 
 
 @pytest.mark.parametrize("value", [-20.0, 300.0, np.inf])

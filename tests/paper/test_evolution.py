@@ -7,8 +7,10 @@ import sys
 import numpy as np
 import pytest
 from nets import TINY, random_params
+from pictures import half_outside, tones
 
 from zfjax.cli import visualize
+from zfjax.draw.words import words_of
 from zfjax.errors import InputError
 from zfjax.paper.evolution.draw import draw_convergence, draw_evolution
 from zfjax.paper.evolution.measure import (
@@ -106,8 +108,10 @@ def test_the_same_winners_and_pictures_as_fig_2(run_folder):
     for there, expected in zip(found.winners, winners["conv2"], strict=True):
         np.testing.assert_allclose(there[0], expected[:, 0], rtol=1e-5)
     features = project_winners(load(10), source, winners, {"conv2": chosen}, batch_size=2)["conv2"]
-    for pictures, feature in zip(found.projections, features, strict=True):
+    for pictures, patches, feature in zip(found.projections, found.patches, features, strict=True):
         np.testing.assert_allclose(pictures[0], feature.projections[0], rtol=1e-3, atol=1e-4)
+        np.testing.assert_array_equal(patches[0], feature.patches[0])
+    assert found.patches.shape == found.projections.shape and np.isnan(found.patches).any()
     assert found.images[:, 0].tolist() == winners["conv2"].image[chosen, 0].tolist() and found.responding <= 6
     assert found.similarity[-1] == pytest.approx(1) and len(found.jumps) == 1
 
@@ -124,7 +128,7 @@ def test_a_silent_map_has_an_empty_picture_and_no_image(run_folder):
 
     moments = [Moment("epoch 1", 1, 10), Moment("epoch 7", 7, 70)]
     found = evolve(load, moments, source, ["conv1"], lambda *_: [5], sample=8, batch_size=4).layers["conv1"]
-    assert found.images[0, 0] == -1 and not found.projections[0, 0].any()
+    assert found.images[0, 0] == -1 and not found.projections[0, 0].any() and not found.patches[0, 0].any()
     assert found.images[0, 1] >= 0 and found.projections[0, 1].any()
 
 
@@ -170,9 +174,10 @@ def test_a_stop_within_an_epoch_is_the_last_column(run_folder, tmp_path, monkeyp
     assert moments[-1].epoch == 7 and moments[-1].step == 70
 
 
-def evolution_of(maps, projections, images, names, similarity=(0, 1), jumps=(0,)) -> Evolution:
+def evolution_of(maps, projections, images, names, similarity=(0, 1), jumps=(0,), patches=None) -> Evolution:
     moments = tuple(Moment(name, epoch, epoch) for epoch, name in enumerate(names, start=1))
-    layer = LayerEvolution(None, 0, maps, projections, images, np.array(jumps), np.array(similarity), 1, None)
+    patches = np.ones(projections.shape) if patches is None else patches
+    layer = LayerEvolution(None, 0, maps, projections, images, np.array(jumps), np.array(similarity), 1, None, patches)
     return Evolution(moments, {"conv1": layer}, 0.9)
 
 
@@ -183,9 +188,24 @@ def test_what_does_not_match_is_refused(tmp_path):
         draw_evolution(evolution_of([1, 2], pictures, images, "ab"), "conv1", tmp_path / "a.png", **text)
     with pytest.raises(InputError, match="do not match the images"):
         draw_evolution(evolution_of([1, 2], pictures, images[:, :2], "abc"), "conv1", tmp_path / "a.png", **text)
+    with pytest.raises(InputError, match="do not match the patches"):
+        other = evolution_of([1, 2], pictures, images, "abc", patches=pictures[:1])
+        draw_evolution(other, "conv1", tmp_path / "a.png", **text)
     with pytest.raises(InputError, match="conv1: curves of 3 and 3"):
         curves = np.ones(3)
         draw_convergence(evolution_of([], pictures, images, "abc", curves, curves), tmp_path / "a.png", **text)
     silent = np.array([[0, 0, -1], [1, 2, 2]])
     draw_evolution(evolution_of([1, 2], pictures, silent, "abc"), "conv1", tmp_path / "a.svg", **text)
     assert (tmp_path / "a.svg").read_text().count(">silent<") == 1
+
+
+def test_what_lies_outside_of_the_image_is_told_from_zero(tmp_path):
+    """Three moments: a window within the image, one half outside, and a silent one; all of zeros."""
+    patches = np.stack([np.full((24, 24, 3), 9.0), half_outside(24, 24, 3), np.zeros((24, 24, 3))])[None]
+    for name, seen in (("edge", patches), ("within", np.nan_to_num(patches))):
+        evolution = evolution_of([1], np.zeros(patches.shape), np.array([[0, 1, -1]]), "abc", patches=seen)
+        draw_evolution(evolution, "conv1", tmp_path / f"{name}.png", title="", caption="")
+    (outside, zero), (none, all_zero) = tones(tmp_path / "edge.png"), tones(tmp_path / "within.png")
+    assert outside - none == pytest.approx(all_zero / 6, rel=0.01) and zero == pytest.approx(all_zero * 5 / 6, rel=0.01)
+    assert "mid-grey is zero, light grey is outside the image, contrast" in words_of(tmp_path / "edge.png")[1]
+    assert none < outside / 50 and "outside" not in words_of(tmp_path / "within.png")[1]

@@ -6,16 +6,18 @@ import jax
 import numpy as np
 import pytest
 from nets import run_of
+from pictures import half_outside, tones
 from scene_run import make_scene_run, run_visualize
 
 from zfjax.arch import Arch
 from zfjax.data.scenes.scenes import SceneSource, render
+from zfjax.draw.words import words_of
 from zfjax.errors import InputError
 from zfjax.layers import Conv, Dense
 from zfjax.model import on_canvases
 from zfjax.paper.occlusion.command import fill_value
 from zfjax.paper.occlusion.draw import draw_occlusion
-from zfjax.paper.occlusion.measure import Square, _measure, occlude_images, square_for
+from zfjax.paper.occlusion.measure import Square, _measure, occlude_images, square_for, strongest_elsewhere
 from zfjax.paper.occlusion.truth import (
     Fall,
     against_scenes,
@@ -25,6 +27,8 @@ from zfjax.paper.occlusion.truth import (
     inside_box,
     lowest_inside,
 )
+from zfjax.paper.patches import cut_patch
+from zfjax.paper.top_activations import FeatureMap
 from zfjax.preprocess import Preprocess
 from zfjax.recipe import Recipe
 from zfjax.runs.run import Run, load_run
@@ -125,6 +129,29 @@ def test_a_run_is_measured_as_by_hand(run_folder):
     summed = np.asarray(seen.activations["pool2"])[0, ..., found.channel].sum()
     assert found.activity[1, 3] == pytest.approx(float(summed), rel=1e-4)
     np.testing.assert_allclose(found.probabilities[1, 3], jax.nn.softmax(seen.logits)[0], rtol=1e-3)
+    row, column = np.unravel_index(whole[..., found.channel].argmax(), whole.shape[:2])
+    field = run.arch.receptive_field("pool2")
+    corner = (int(place) * field.stride + field.offset for place in (row, column))
+    np.testing.assert_array_equal(found.patch, cut_patch(run.preprocess.visible(canvases[1]), *corner, field.size))
+    assert found.patch.shape == found.projection.shape
+
+
+def test_patches_are_what_the_projections_are_of(run_folder):
+    """In the image, and in other images; a unit that sees all of the image sees nothing outside of it."""
+    run, source = load_run(run_folder), SceneSource("val", size=46)
+    canvases, square = source[3]["image"][None], Square(9, 20, 200)
+    for layer in ("conv3", "fc4"):
+        images = occlude_images(run, canvases, [3], layer=layer, square=square, batch_size=4)
+        (found,) = strongest_elsewhere(run, source, canvases, images, layer, count=2, indices=range(9), batch_size=4)
+        assert found.index == images[0].channel and found.projections.shape == found.patches.shape
+        assert len(found.activations) == len(found.patches) == 2 and images[0].patch.shape == found.patches.shape[1:]
+        projections = np.concatenate([images[0].projection[None], found.projections])
+        patches = np.concatenate([images[0].patch[None], found.patches])
+        assert not projections[np.isnan(patches)].any()  # of nothing that the unit does not see
+        assert np.isnan(patches).any() == (layer == "conv3")
+    np.testing.assert_array_equal(images[0].patch, run.preprocess.visible(canvases[0]))
+    (none,) = strongest_elsewhere(run, None, canvases, images, "fc4", count=0)
+    assert none.patches.shape == none.projections.shape == (0, *images[0].projection.shape)
 
 
 def test_a_second_call_compiles_nothing(bright):
@@ -174,7 +201,7 @@ def test_many_answers_share_one_colour(tmp_path):
     scattered = np.eye(12, dtype=np.float32)[np.arange(16) % 12].reshape(4, 4, 12)
     found = found._replace(probabilities=scattered, whole_probabilities=np.full(12, 1 / 12))
     names = [f"class {n}" for n in range(12)]
-    nothing = np.zeros((0, *found.projection.shape))
+    nothing = FeatureMap(found.channel, *np.zeros((2, 0, *found.projection.shape)), np.zeros(0))
     draw = functools.partial(draw_occlusion, path=tmp_path / "a.svg", title="t", caption="c")
     draw([found], [nothing], ["val 1"], names)
     said = (tmp_path / "a.svg").read_text()
@@ -201,3 +228,19 @@ def test_wrong_flags(flag, message, run_folder, tmp_path, monkeypatch, capsys):
         )
     assert stop.value.code == 2 and message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_what_lies_outside_of_the_image_is_told_from_zero(tmp_path):
+    """The projection of the image itself, within, and three others of which half is outside; all of zeros."""
+    (found,) = occlude_images(bright_pixel_run(), np.full((1, 12, 12, 3), 9, np.uint8), [1], square=Square(3, 3))
+    found = found._replace(projection=np.zeros((24, 24, 3)), patch=np.full((24, 24, 3), 9.0))
+    zeros, patches = np.zeros((3, 24, 24, 3)), half_outside(3, 24, 24, 3)
+    for name, seen in (("edge", patches), ("within", np.nan_to_num(patches))):
+        others = [FeatureMap(found.channel, zeros, seen, np.ones(3))]
+        draw_occlusion([found], others, ["val 1"], ["a", "b"], tmp_path / f"{name}.png", title="", caption="")
+    (outside, zero), (none, all_zero) = tones(tmp_path / "edge.png"), tones(tmp_path / "within.png")
+    assert outside - none == pytest.approx(all_zero * 3 / 8, rel=0.1) and zero == pytest.approx(
+        all_zero * 5 / 8, rel=0.1
+    )
+    assert "mid-grey is zero, light grey is outside the image, each" in words_of(tmp_path / "edge.png")[1]
+    assert none < outside / 50 and "outside" not in words_of(tmp_path / "within.png")[1]

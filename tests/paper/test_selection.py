@@ -5,10 +5,12 @@ import sys
 import numpy as np
 import pytest
 from nets import TINY, random_params, run_of
+from pictures import half_outside, tones
 from PIL import Image
 
 from zfjax.arch import Arch
 from zfjax.cli import visualize
+from zfjax.draw.words import words_of
 from zfjax.errors import InputError
 from zfjax.layers import Conv, Dense
 from zfjax.paper.first_layers.aliasing import aliasing, shifted_responses
@@ -18,13 +20,15 @@ from zfjax.paper.first_layers.measure import (
     band_energy,
     band_shares,
     dominance,
+    examine,
     faint_filters,
     filter_rms,
 )
+from zfjax.paper.top_activations import project_winners, strongest_activations
 from zfjax.recipe import Recipe
 from zfjax.runs.checkpoint import Checkpoints
 from zfjax.runs.folder import create_run
-from zfjax.runs.run import Run
+from zfjax.runs.run import Run, load_run
 
 
 def filters(*sizes: float) -> np.ndarray:
@@ -224,12 +228,33 @@ def test_wrong_flags(names, flags, message, two_runs, tmp_path, monkeypatch, cap
 def test_filters_that_cannot_be_drawn_are_refused(tmp_path):
     measured = (("a", "b"), 2, 0.0, 0.0, 0.0, np.ones(3) / 3, 1.0, 0.5, [0, 1])
     grey, odd, colour = (
-        Selection(measured[0], np.ones((size, size, channels, 4)), *measured[1:], np.ones((2, 5, 5, max(1, channels))))
+        Selection(measured[0], np.ones((size, size, channels, 4)), *measured[1:], *np.ones((2, 2, 5, 5, channels)))
         for size, channels in ((3, 1), (3, 2), (5, 3))
     )
     with pytest.raises(InputError, match="1 or 3 channels only, not on 2"):
         draw_selection({"odd": odd}, tmp_path / "a.png", title="", caption="")
-    colour = colour._replace(projections=np.ones((7, 9, 9, 3)))
+    colour = colour._replace(projections=np.ones((7, 9, 9, 3)), patches=np.ones((7, 9, 9, 3)))
     draw_selection({"a": grey, "b": colour, "c": grey}, tmp_path / "a.png", title="", caption="")
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.width > 1400
+
+
+def test_what_lies_outside_of_the_image_is_told_from_zero(tmp_path):
+    measured = (("a", "b"), np.ones((5, 5, 3, 4)), 2, 0.0, 0.0, 0.0, np.ones(3) / 3, 1.0, 0.5, [0])
+    zeros, patches = np.zeros((1, 24, 24, 3)), half_outside(1, 24, 24, 3)
+    for name, seen in (("edge", patches), ("within", np.nan_to_num(patches))):
+        draw_selection({"a": Selection(*measured, zeros, seen)}, tmp_path / f"{name}.png", title="", caption="")
+    (outside, zero), (none, all_zero) = tones(tmp_path / "edge.png"), tones(tmp_path / "within.png")
+    assert outside - none == pytest.approx(all_zero / 2, rel=0.01) and zero == pytest.approx(all_zero / 2, rel=0.01)
+    assert "Mid-grey is zero, light grey is outside the image;" in words_of(tmp_path / "edge.png")[1]
+    assert none < outside / 50 and "outside" not in words_of(tmp_path / "within.png")[1]
+
+
+def test_patches_are_what_the_projected_units_see(two_runs):
+    run, images = load_run(two_runs / "dead"), np.random.default_rng(0).integers(0, 256, (4, 46, 46, 3), np.uint8)
+    source = [{"image": image, "index": np.int32(number)} for number, image in enumerate(images)]
+    found = examine(run, source, ("conv1", "conv2"), lambda *_: [0, 1, 2, 4], shifted=2, batch_size=4)
+    winners = strongest_activations(run, source, ["conv2"], top=1, batch_size=4)
+    features = project_winners(run, source, winners, {"conv2": found.maps})["conv2"]
+    np.testing.assert_array_equal(found.patches, [each.patches[0] for each in features])
+    assert found.patches.shape == found.projections.shape and np.isnan(found.patches).any()

@@ -1,6 +1,7 @@
 """Raw pixels -> displayable pictures and mosaics of them: numpy only."""
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -45,6 +46,11 @@ def to_display(pixels: np.ndarray, *, percentile: float = PERCENTILE, patches: n
         target[...] = with_limit(picture, display_limit(picture, percentile))
     shown = shown.reshape(pixels.shape)
     return shown if patches is None else np.where(_blank(patches), np.float32(OUTSIDE), shown)
+
+
+def outside_words(patches: Iterable[np.ndarray]) -> str:
+    """What a caption says after "mid-grey is zero" where some of the patches [..., h, w, C] leave the image."""
+    return ", light grey is outside the image" if any(np.isnan(each).any() for each in patches) else ""
 
 
 def with_limit(picture: np.ndarray, limit: float) -> np.ndarray:

@@ -24,7 +24,7 @@ from zfjax.draw.page import (
     page,
     save,
 )
-from zfjax.draw.tiles import PERCENTILE, rgb8, tile, to_display
+from zfjax.draw.tiles import PERCENTILE, outside_words, rgb8, tile, to_display
 from zfjax.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def draw_evolution(
     percentile: float = PERCENTILE,
     whole: bool = False,
 ) -> None:
-    """Draws one layer of Fig. 4: a row for each map, a column for each moment.
+    """Draws one layer of Fig. 4: a row for each map, a column for each moment; light grey is outside the image.
 
     Below each picture the number of its image, bold and in colour where it is another one than in the column before.
     whole: every unit sees the whole image. Raises InputError for numbers that do not match, or a path that won't do.
@@ -56,15 +56,18 @@ def draw_evolution(
         raise InputError(f"{len(maps)} maps at {len(moments)} moments do not match projections {projections.shape}")
     if images.shape != projections.shape[:2]:
         raise InputError(f"projections {projections.shape} do not match the images {images.shape} they come from")
+    if found.patches.shape != projections.shape:
+        raise InputError(f"projections {projections.shape} do not match the patches {found.patches.shape} they see")
     count, columns, height, width, _ = projections.shape
     gap = math.ceil(width / 12)
     width_in = min(TEXT_WIDTH_IN, max(COLUMN_WIDTH_IN, 0.85 * columns + 0.35))
     inch = columns * (width + gap) / (width_in - 0.35)  # pixels of the mosaic
     margin, line = math.ceil(0.35 * inch), math.ceil(1.6 * LABEL_PT / 72 * inch)
-    pictures = rgb8(to_display(projections, percentile=percentile)).reshape(-1, height, width, 3)
-    labelled = np.pad(pictures, ((0, 0), (0, line), (0, 0), (0, 0)), constant_values=255)
+    pictures = rgb8(to_display(projections, percentile=percentile, patches=found.patches))
+    labelled = np.pad(pictures.reshape(-1, height, width, 3), ((0, 0), (0, line), (0, 0), (0, 0)), constant_values=255)
     mosaic = np.pad(tile(labelled, columns, gap, 255), ((line, 0), (margin, 0), (0, 0)), constant_values=255)
-    text = f"{_evolution_caption(count, None if whole else (height, width), percentile)} {caption}"
+    outside = outside_words([found.patches])
+    text = f"{_evolution_caption(count, None if whole else (height, width), outside, percentile)} {caption}"
     figure, axes = page(mosaic, title=title, caption=text, width_in=width_in)
     for column, moment in enumerate(moments):
         label(axes, margin + column * (width + gap) + width / 2, 0.7 * line, moment, ha="center", weight="bold")
@@ -80,11 +83,11 @@ def draw_evolution(
     save(figure, path)
 
 
-def _evolution_caption(count: int, window: tuple[int, int] | None, percentile: float) -> str:
+def _evolution_caption(count: int, window: tuple[int, int] | None, outside: str, percentile: float) -> str:
     field = f"receptive field {window[0]}×{window[1]} px" if window else "the whole image"
     return (
         f"Rows: {count} maps. Columns: moments of the training. For each the strongest activation over all images, "
-        f"projected down to pixels, {field}; mid-grey is zero, contrast enhanced: "
+        f"projected down to pixels, {field}; mid-grey is zero{outside}, contrast enhanced: "
         f"each picture scaled by the {percentile:g} percentile of its non-zero magnitudes. Below each: number of the "
         "image it comes from, bold and orange where that is another one than in the column before."
     )

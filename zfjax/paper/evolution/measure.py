@@ -48,6 +48,7 @@ class LayerEvolution(NamedTuple):
     similarity: np.ndarray  # [T], see `similarity`
     settled: float  # the epoch from which on it is as in the end; that of the last moment if never before
     map_similarity: np.ndarray  # [T, maps], see `map_similarity`
+    patches: np.ndarray  # as `projections`, what they see in 0..255, NaN outside the image; 0 where a map was silent
 
 
 class Evolution(NamedTuple):
@@ -156,18 +157,20 @@ def _layer(
         winners,
         int(alive[-1].sum()),
         maps,
-        np.stack([np.stack([*map(_picture, then)]) for then in features], axis=1),
+        _pictures([[feature.projections for feature in then] for then in features]),
         np.where(alive, winners.image, -1)[:, maps].T,
         jumps(np.asarray(winners.image)),
         mean,
         moments[settled_at(mean, threshold)].epoch,
         alike,
+        _pictures([[feature.patches for feature in then] for then in features]),
     )
 
 
-def _picture(feature: FeatureMap) -> np.ndarray:
-    """[h, w, C], grey where the map was silent."""
-    return feature.projections[0] if len(feature.projections) else np.zeros(feature.projections.shape[1:], np.float32)
+def _pictures(found: list[list[np.ndarray]]) -> np.ndarray:
+    """For each moment and map [0 or 1, h, w, C] -> [maps, T, h, w, C], zero where the map was silent."""
+    first = [[each[0] if len(each) else np.zeros(each.shape[1:], np.float32) for each in then] for then in found]
+    return np.swapaxes(np.array(first), 0, 1)
 
 
 def _search(run: Run, layers: Sequence[str], batches: Iterable[Batch], sampled: np.ndarray) -> tuple[dict, dict]:

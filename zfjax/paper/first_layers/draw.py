@@ -11,7 +11,7 @@ import numpy as np
 
 from zfjax.draw.page import COLUMN_WIDTH_IN, LABEL_PT, TEXT_WIDTH_IN, label, own_parameters, page, save
 from zfjax.draw.ramps import ramp
-from zfjax.draw.tiles import PERCENTILE, display_limit, near_square, rgb8, tile, to_display
+from zfjax.draw.tiles import PERCENTILE, display_limit, near_square, outside_words, rgb8, tile, to_display
 from zfjax.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def draw_selection(
     count, columns = len(selections), selections.values()
     width_in = min(TEXT_WIDTH_IN, 3.5 * count)
     tops = [_enlarged(_filters(each.filters, percentile)) for each in columns]
-    bottoms = [_enlarged(_projections(each.projections, percentile)) for each in columns]
+    bottoms = [_enlarged(_projections(each, percentile)) for each in columns]
     measures = [table(each) for each in columns]
     inch = _width(tops + bottoms) * count / (width_in - GAP_IN * (count - 1))
     line, gap, width = math.ceil(1.5 * LABEL_PT / 72 * inch), math.ceil(GAP_IN * inch), _width(tops + bottoms)
@@ -99,7 +99,8 @@ def draw_selection(
     lines = (2 * line, 2 * line, (len(measures[0]) + 1) * line)  # the heading; between; the table
     blank = [np.full((height, rows[0].shape[1], 3), 255, np.uint8) for height in lines]
     mosaic = np.concatenate([blank[0], rows[0], blank[1], rows[1], blank[2]])
-    figure, axes = page(mosaic, title=title, caption=f"{_caption(percentile)} {caption}", width_in=width_in)
+    text = f"{_caption(percentile, outside_words(each.patches for each in columns))} {caption}"
+    figure, axes = page(mosaic, title=title, caption=text, width_in=width_in)
     for place, (heading, each) in enumerate(selections.items()):
         x = place * (width + gap)
         label(axes, x, 0.6 * line, heading, weight="bold")
@@ -139,8 +140,8 @@ def _filters(kernel: np.ndarray, percentile: float) -> np.ndarray:
     return tile(rgb8(shown), near_square(len(filters)), 1, 255)
 
 
-def _projections(projections: np.ndarray, percentile: float) -> np.ndarray:
-    pictures = rgb8(to_display(projections, percentile=percentile))
+def _projections(selection: Selection, percentile: float) -> np.ndarray:
+    pictures = rgb8(to_display(selection.projections, percentile=percentile, patches=selection.patches))
     return tile(pictures, near_square(len(pictures)), math.ceil(pictures.shape[2] / 30), 255)
 
 
@@ -163,9 +164,9 @@ def _row(mosaics: Sequence[np.ndarray], width: int, gap: int, height: int) -> np
     return np.concatenate(parts, axis=1)
 
 
-def _caption(percentile: float) -> str:
+def _caption(percentile: float, outside: str) -> str:
     return (
         "Top: filters, one scale for each network. Middle: the strongest activation of some maps, projected down to "
-        f"pixels, each on its own scale. Mid-grey is zero; scaled by the {percentile:g} percentile of the non-zero "
-        "magnitudes."
+        f"pixels, each on its own scale. Mid-grey is zero{outside}; scaled by the {percentile:g} percentile of the "
+        "non-zero magnitudes."
     )

@@ -36,6 +36,7 @@ class Selection(NamedTuple):
     aliasing: float  # of the second layer
     maps: list[int]  # of the second layer, those projected
     projections: np.ndarray  # [maps, h, w, C] signed
+    patches: np.ndarray  # [maps, h, w, C], what they see in 0..255, NaN outside the image
 
 
 def examine(
@@ -83,6 +84,7 @@ def examine(
         float(np.mean([aliasing(each, stride) for each in shifts])),
         [each.index for each in features],
         np.concatenate([each.projections for each in features]),
+        np.concatenate([each.patches for each in features]),
     )
 
 

@@ -45,7 +45,7 @@ class Options:
 
 def draw(view: View, options: Options) -> Drawn:
     """One picture, a row an image, and a table beside it where --occlusion.truth asks for one. The result is a list of
-    (Occlusion, projections from other images).
+    (Occlusion, its map in other images as a FeatureMap).
 
     Raises InputError for a layer that there is not, for a square that will not do, and for truths of other images.
     """

@@ -15,11 +15,12 @@ from matplotlib.patches import Patch, Rectangle
 
 from zfjax.draw.page import CAPTION_PT, CHART_STYLE, LABEL_PT, TEXT_WIDTH_IN, chart, digits, own_parameters, save
 from zfjax.draw.ramps import colours
-from zfjax.draw.tiles import PERCENTILE, rgb8, show_patch, tile, to_display
+from zfjax.draw.tiles import PERCENTILE, outside_words, rgb8, show_patch, tile, to_display
 from zfjax.errors import InputError
 
 if TYPE_CHECKING:
     from zfjax.paper.occlusion.measure import Occlusion
+    from zfjax.paper.top_activations import FeatureMap
 
 HEADS = ("(a) image and square", "(b) strongest map", "(c) its projections", "(d) probability of class", "(e) answer")
 GAP_IN = 0.1
@@ -33,7 +34,7 @@ SHOWN_CLASSES = 5
 @own_parameters()
 def draw_occlusion(
     images: Sequence[Occlusion],
-    others: Sequence[np.ndarray],
+    others: Sequence[FeatureMap],
     names: Sequence[str],
     class_names: Sequence[str],
     path: str | Path,
@@ -44,17 +45,18 @@ def draw_occlusion(
 ) -> None:
     """Draws Fig. 7, a row an image, its five panels a to e.
 
-    others: of each image the projections [k, window, window, C] of its map's strongest activations in other images.
-    names: of the images. caption: where they come from; it follows a description of what is drawn. percentile: of a
-    projection's non-zero magnitudes, what is drawn as full black or white. Raises InputError for unequal numbers.
+    others: of each image its map's strongest activations in other images, of `strongest_elsewhere`. names: of the
+    images. caption: where they come from; it follows a description of what is drawn. percentile: of a projection's
+    non-zero magnitudes, what is drawn as full black or white. Raises InputError for unequal numbers.
     """
     if not len(images) == len(others) == len(names) > 0:
         raise InputError(f"{len(images)} images have {len(names)} names and projections from {len(others)}")
     row_in = ABOVE_IN + CELL_IN + BELOW_IN
     height_in = TOP_IN + row_in * len(images)
     with matplotlib.rc_context(CHART_STYLE):
-        figure, part = chart(height_in, title=title, caption=f"{_caption(percentile)} {caption}")
-        for place, (image, projections, name) in enumerate(zip(images, others, names, strict=True)):
+        outside = outside_words([*(each.patch for each in images), *(each.patches for each in others)])
+        figure, part = chart(height_in, title=title, caption=f"{_caption(percentile, outside)} {caption}")
+        for place, (image, elsewhere, name) in enumerate(zip(images, others, names, strict=True)):
             top = TOP_IN + place * row_in + ABOVE_IN
             axes = [_panel(part, column, top, height_in) for column in range(5)]
             label = image.whole_probabilities[image.label]
@@ -62,7 +64,7 @@ def draw_occlusion(
             activity, own = image.activity, image.whole_activity
             ends = min(float(activity.min()), own), max(float(activity.max()), own)
             _heat(axes[1], image, activity, own, ends, f"map {image.channel}; uncovered {digits(own)}")
-            _projections(axes[2], image.projection, projections, percentile)
+            _projections(axes[2], image, elsewhere, percentile)
             probability = image.probabilities[..., image.label]
             least = f"{_short(class_names[image.label], 12)}: {label:.2f}, covered {probability.min():.2f}"
             _heat(axes[3], image, probability, label, (0.0, 1.0), least)
@@ -115,14 +117,15 @@ def _heat(axes: Axes, image: Occlusion, values: np.ndarray, whole: float, ends: 
     bar.axvline(whole, color="#D55E00", linewidth=1.2)
 
 
-def _projections(axes: Axes, own: np.ndarray, others: np.ndarray, percentile: float) -> None:
-    pictures = rgb8(
-        to_display(np.concatenate([own[None], np.reshape(others, (-1, *own.shape))]), percentile=percentile)
-    )
-    gap = max(1, own.shape[1] // 20)
+def _projections(axes: Axes, image: Occlusion, others: FeatureMap, percentile: float) -> None:
+    height, width = image.projection.shape[:2]
+    projections = np.concatenate([image.projection[None], others.projections])
+    patches = np.concatenate([image.patch[None], others.patches])
+    pictures = rgb8(to_display(projections, percentile=percentile, patches=patches))
+    gap = max(1, width // 20)
     columns = int(np.ceil(np.sqrt(len(pictures))))
     axes.imshow(tile(pictures, columns, gap, 255), interpolation="antialiased")
-    axes.add_patch(Rectangle((-0.5, -0.5), own.shape[1], own.shape[0], fill=False, linewidth=1.5, clip_on=False))
+    axes.add_patch(Rectangle((-0.5, -0.5), width, height, fill=False, linewidth=1.5, clip_on=False))
     if len(pictures) == 1:
         _above(axes, "no other image")
 
@@ -171,13 +174,13 @@ def _fit(axes: Axes, image: Occlusion) -> None:
     axes.set_ylim(height - 0.5, -0.5)
 
 
-def _caption(percentile: float) -> str:
+def _caption(percentile: float, outside: str) -> str:
     return (
         "(a) the image with the square where it makes the class least probable; (b) the sum of the map with the "
         "largest activation in the uncovered image, for every place of the square's centre; (c) that map's strongest "
-        "activation in this image (black frame) and in other images, projected down to pixels, mid-grey is zero, each "
-        f"scaled by the {percentile:g} percentile of its non-zero magnitudes; (d) the probability of the class in the "
-        "label, from 0 to 1: of the image as it is, and the least that covering leaves; (e) the most probable class, "
-        "blue where it is that of (d). Each map of (b) has its own scale; the orange line on a scale is the value "
-        "without a square."
+        "activation in this image (black frame) and in other images, projected down to pixels, mid-grey is zero"
+        f"{outside}, each scaled by the {percentile:g} percentile of its non-zero magnitudes; (d) the probability of "
+        "the class in the label, from 0 to 1: of the image as it is, and the least that covering leaves; (e) the most "
+        "probable class, blue where it is that of (d). Each map of (b) has its own scale; the orange line on a scale "
+        "is the value without a square."
     )

@@ -20,10 +20,11 @@ from zfjax.errors import InputError
 from zfjax.ops import Overlap
 from zfjax.paper.default_layers import strongest_layer
 from zfjax.paper.patches import sees_all
-from zfjax.paper.top_activations import project_winners, strongest_activations
+from zfjax.paper.top_activations import FeatureMap, project_winners, strongest_activations
 from zfjax.preprocess import Preprocess
 from zfjax.runs.run import Run
 from zfjax.terminal import meter
+from zfjax.windows import Corner, cut
 
 
 class Occlusion(NamedTuple):
@@ -43,6 +44,7 @@ class Occlusion(NamedTuple):
     probabilities: np.ndarray  # [R, C, classes]
     whole_probabilities: np.ndarray  # [classes]
     projection: np.ndarray  # [window, window, channels], signed: the map's strongest activation in the image as it is
+    patch: np.ndarray  # [window, window, channels], what that activation sees, NaN outside the image
 
 
 class Square(NamedTuple):
@@ -113,14 +115,17 @@ def strongest_elsewhere(
     overlap: Overlap = "sum",
     norm: Norm = "identity",
     progress: bool = False,
-) -> list[np.ndarray]:
+) -> list[FeatureMap]:
     """Of each image's map the `count` strongest activations in other images of a source, projected down.
 
     canvases, images, layer: as in `occlude_images`, and what it found. indices: the images to search; None: all.
-    source: None where count is 0. Returns [k, window, window, channels] for each image, k <= count.
+    source: None where count is 0. Returns at most `count` for each image.
     """
     if not count or source is None:
-        return [np.zeros((0, *image.projection.shape), np.float32) for image in images]
+        nothing = np.zeros(0, np.float32)
+        return [
+            FeatureMap(image.channel, image.projection[None][:0], image.patch[None][:0], nothing) for image in images
+        ]
     maps = {layer: sorted({image.channel for image in images})}
     # one more than wanted: the image itself may be among them
     search = {"top": count + 1, "indices": indices, "batch_size": batch_size, "progress": progress}
@@ -132,7 +137,7 @@ def strongest_elsewhere(
         # a map's winners are in order of strength, and what is left out of its pictures, silent ones, comes last
         numbers = winners[layer].image[image.channel, : len(feature.projections)]
         new = [rank for rank, number in enumerate(numbers) if not np.array_equal(source[int(number)]["image"], canvas)]
-        found.append(feature.projections[new[:count]])
+        found.append(FeatureMap(feature.index, *(pictures[new[:count]] for pictures in feature[1:])))
     return found
 
 
@@ -162,6 +167,12 @@ def _measure(
     whole = read(seen)
     unit = strongest(seen, layer, channel[None])
     projection = project(arch, params, seen, layer, unit, overlap=overlap, norm=norm)
+    pixels, patch = projection.pixels[0], visible
+    if sees_all(arch, layer):
+        pixels = paste(projection, arch.image_size)[0]
+    else:
+        corner = Corner(projection.top, projection.left)
+        patch = cut(visible[None], unit.image, corner, pixels.shape[:2], fill=jnp.nan)[0]
     moved = {"size": square.size, "stride": square.stride, "fill": preprocess.normalise(cover)}
     activity, probabilities = network_occlusion_map(arch, params, image, read, batch_size=batch_size, **moved)
 
@@ -179,6 +190,7 @@ def _measure(
         whole_activity=whole[0][0],
         probabilities=probabilities,
         whole_probabilities=whole[1][0],
-        projection=(paste(projection, arch.image_size) if sees_all(arch, layer) else projection.pixels)[0],
+        projection=pixels,
+        patch=patch,
     )
     return Occlusion(**values)
