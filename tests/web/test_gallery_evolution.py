@@ -37,10 +37,13 @@ def test_values_and_pictures_of_all_units(runs, tmp_path, monkeypatch):
     for mine, other in zip(winners["conv2"], theirs.winners, strict=True):
         np.testing.assert_array_equal(mine.T, other)
 
-    monkeypatch.setattr(module, "GROUP_BYTES", 2 * 4 * 3 * 19 * 19 * 3)  # two units of conv2 a group
+    monkeypatch.setattr(module, "GROUP_BYTES", 2 * 2 * 4 * 3 * 19 * 19 * 3)  # two units of conv2 a group
     groups = list(evolve_units(runs.__getitem__, MOMENTS, Noise(), winners, {"conv2": chosen}))
     assert [(each.layer, each.units) for each in groups] == [("conv2", pair) for pair in ([0, 1], [2, 3], [4, 5])]
     pictures = np.concatenate([each.projections for each in groups])
     peak = np.abs(theirs.projections).max()
     np.testing.assert_allclose(pictures, theirs.projections, rtol=1e-4, atol=1e-5 * peak)
     assert not pictures[3, 0].any() and pictures[3, 1].any()
+    patches = np.concatenate([each.patches for each in groups])
+    np.testing.assert_array_equal(patches, theirs.patches)
+    assert np.isnan(patches).any() and not patches[3, 0].any()

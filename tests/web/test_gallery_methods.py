@@ -49,6 +49,9 @@ def test_each_window_is_that_of_the_whole_image(run, winners):
         ]
         expected = np.stack([np.nan_to_num(cut_patch(*corner, window_of(TINY, layer))) for corner in corners])
         assert_close(found.pictures[:, place], expected)
+    seen = run.preprocess.visible(Noise().images[numbers])
+    windows = zip(seen, [corner[1:] for corner in corners], strict=True)
+    np.testing.assert_array_equal(found.patches, [cut_patch(each, *at, window_of(TINY, layer)) for each, at in windows])
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -60,4 +63,8 @@ def test_the_deconvnet_is_the_picture_of_the_top_nine_and_a_dead_unit_has_none(r
     features = project_winners(run, Noise(), winners, {layer: range(6)})[layer]
     alive = [unit for unit in range(6) if winners[layer].value[unit, 0]]
     assert_close(pictures[alive, METHODS.index("deconvnet")], [features[unit].projections[0] for unit in alive])
-    assert 1 < len(alive) < 6 and not pictures[[unit for unit in range(6) if unit not in alive]].any()
+    patches = np.concatenate([each.patches for each in groups])
+    np.testing.assert_array_equal(patches[alive], [features[unit].patches[0] for unit in alive])
+    assert np.isnan(patches).any() == (layer == "conv2")  # fc4 sees the image
+    assert 1 < len(alive) < 6 and not patches[[unit for unit in range(6) if unit not in alive]].any()
+    assert not pictures[[unit for unit in range(6) if unit not in alive]].any()

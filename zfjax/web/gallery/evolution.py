@@ -17,7 +17,7 @@ from zfjax.runs.run import Run
 from zfjax.terminal import meter
 from zfjax.web.gallery.collect import strongest_kept
 
-GROUP_BYTES = 128 << 20  # of the pictures of units that are yielded together
+GROUP_BYTES = 128 << 20  # of the pictures and patches of units that are yielded together
 
 
 class Evolved(NamedTuple):
@@ -26,6 +26,7 @@ class Evolved(NamedTuple):
     layer: str
     units: list[int]
     projections: np.ndarray  # float32 [units, T, h, w, C], signed: their strongest activations in pixels; 0 if silent
+    patches: np.ndarray  # the same windows of the images in 0..255, NaN outside the image; 0 if silent
 
 
 def strongest_at(
@@ -78,17 +79,18 @@ def evolve_units(
     with meter(total=wanted, desc="evolution", unit=" pictures", disable=not progress) as bar:
         for layer, chosen in units.items():
             shape = (len(steps), *window_of(arch, layer), arch.channels)
-            size = max(1, GROUP_BYTES // (4 * math.prod(shape)))
+            size = max(1, GROUP_BYTES // (2 * 4 * math.prod(shape)))
             for start in range(0, len(chosen), size):
                 group = list(chosen[start : start + size])
-                pictures = np.zeros((len(group), *shape), np.float32)
+                pictures, patches = np.zeros((2, len(group), *shape), np.float32)
                 for place, step in enumerate(steps):
                     then = {layer: Winners(*(column[:, place : place + 1] for column in winners[layer]))}
                     features = project_winners(load(step), source, then, {layer: group}, **options)[layer]
-                    for picture, feature in zip(pictures, features, strict=True):
-                        picture[place] = feature.projections[0] if len(feature.projections) else 0
+                    for picture, patch, feature in zip(pictures, patches, features, strict=True):
+                        if len(feature.projections):
+                            picture[place], patch[place] = feature.projections[0], feature.patches[0]
                     bar.update(len(group))
-                yield Evolved(layer, group, pictures)
+                yield Evolved(layer, group, pictures, patches)
 
 
 def _strongest(winners: Winners) -> Winners:

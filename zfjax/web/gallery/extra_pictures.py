@@ -52,14 +52,15 @@ class Drawing(NamedTuple):
         data = encode(strip([cells]), self.style.format, self.place.cell, exact=self.place.exact)
         self.building.write(self.place.unit(kind, unit), data)
 
-    def write_signed(self, kind: str, units: Sequence[int], pictures: np.ndarray) -> None:
-        """pictures: [units, columns, h, w, C], signed."""
+    def write_signed(self, kind: str, units: Sequence[int], pictures: np.ndarray, patches: np.ndarray) -> None:
+        """pictures: [units, columns, h, w, C], signed. patches: [units, columns or 1, h, w, C], the same windows of the
+        images, NaN outside the image."""
         with ThreadPoolExecutor() as pool:
-            for job in [pool.submit(self._signed, kind, *one) for one in zip(units, pictures, strict=True)]:
+            for job in [pool.submit(self._signed, kind, *one) for one in zip(units, pictures, patches, strict=True)]:
                 job.result()
 
-    def _signed(self, kind: str, unit: int, pictures: np.ndarray) -> None:
-        self.write(kind, unit, projection_cells(pictures, self.place.cell, self.style.percentile))
+    def _signed(self, kind: str, unit: int, pictures: np.ndarray, patches: np.ndarray) -> None:
+        self.write(kind, unit, projection_cells(pictures, self.place.cell, self.style.percentile, patches))
 
 
 def draw_extras(drawing: Drawing, wanted: Wanted, strongest: Winners | None) -> Extras:
@@ -89,7 +90,7 @@ def _draw_evolution(drawing: Drawing, strongest: Winners) -> dict[str, Any]:
         loader(each), each.moments, view.source, {drawing.layer: strongest}, units, progress=view.progress, **options
     )
     for group in groups:
-        drawing.write_signed("e", group.units, group.projections)
+        drawing.write_signed("e", group.units, group.projections, group.patches)
     values = np.where(present(strongest), strongest.value, 0)
     return {"moments": [moment.name for moment in each.moments], "values": short(values)}
 
@@ -98,7 +99,7 @@ def _draw_methods(drawing: Drawing) -> list[str]:
     view = drawing.each.view
     options = {"overlap": drawing.style.overlap, "norm": drawing.style.norm, "progress": view.progress}
     for group in methods_of(view.run, view.source, drawing.layer, drawing.top, drawing.alive, **options):
-        drawing.write_signed("m", group.units, group.pictures)
+        drawing.write_signed("m", group.units, group.pictures, group.patches[:, None])
     return [name.replace("_", " ") for name in METHODS]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from zfjax.paper.view import View
 
-VERSION = 3  # of the data that pages read, and of what pictures show
+VERSION = 4  # of the data that pages read, and of what pictures show
 
 
 def rule_text(percentile: float) -> str:

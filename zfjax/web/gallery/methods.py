@@ -32,6 +32,7 @@ class Explained(NamedTuple):
 
     units: list[int]
     pictures: np.ndarray  # float32 [units, METHODS, h, w, C], signed; 0 of a unit that is silent
+    patches: np.ndarray  # float32 [units, h, w, C], what the unit sees in 0..255, NaN outside the image; 0 if silent
 
 
 def methods_of(
@@ -51,21 +52,22 @@ def methods_of(
     which starts from the activation as `project_winners` does; the others are those of `zfjax.attribution`, exact and
     of this activation alone, computed in its window instead of the whole image.
     """
-    alive, window, side = responds(winners)[:, 0], window_of(run.arch, layer), run.arch.image_size
-    no_image = np.zeros((side, side, run.arch.channels), np.float32)  # the patches are there already
+    alive, shape = responds(winners)[:, 0], (*window_of(run.arch, layer), run.arch.channels)
     options: dict[str, Any] = {"layer": layer, "overlap": overlap, "norm": norm}
     with meter(total=len(units), desc=f"methods, {layer}", unit=" units", disable=not progress) as bar:
         for start in range(0, len(units), UNITS):
             group = [int(unit) for unit in units[start : start + UNITS]]
-            pictures = np.zeros((len(group), len(METHODS), *window, run.arch.channels), np.float32)
+            pictures = np.zeros((len(group), len(METHODS), *shape), np.float32)
+            patches = np.zeros((len(group), *shape), np.float32)
             there = [place for place, unit in enumerate(group) if alive[unit]]
             if there:
                 canvases, asked = _asked(source, winners, [group[place] for place in there])
                 found = _explain(run.arch, run.variables, canvases, asked, **options)
-                for place, each, top, left in zip(there, *map(np.asarray, found), strict=False):
+                seen = run.preprocess.visible(canvases)[np.asarray(asked.image)]
+                for place, image, each, top, left in zip(there, seen, *map(np.asarray, found), strict=False):
                     for picture, pixels in zip(pictures[place], each, strict=True):
-                        picture[:], _ = cut_pictures(pixels, no_image, int(top), int(left), window)
-            yield Explained(group, pictures)
+                        picture[:], patches[place] = cut_pictures(pixels, image, int(top), int(left), shape[:2])
+            yield Explained(group, pictures, patches)
             bar.update(len(group))
 
 
