@@ -114,6 +114,8 @@ pictures-of-photos: install
 	$(VISUALIZE) --ckpt=runs/squeezenet --dataset=folder:$(PHOTOS) --figure=features --layers=fire9/concat \
 		--maps=489,197,456,20 --top=4
 	$(BIN)/python -m docs.smaller $(DRAWN)/features_fire9-concat*.png docs/squeezenet.png
+	$(VISUALIZE) --ckpt=runs/squeezenet --figure=filters
+	$(BIN)/python -m docs.smaller $(DRAWN)/filters_conv1.png docs/filters_squeezenet.png
 
 pictures-of-signs: install
 	$(BIN)/python train.py --arch=sign-cnn --dataset=folder:$(SIGNS)
