@@ -16,7 +16,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     kept = os.environ.get("ZFJAX_TEST_PROGRAMS")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = kept or os.path.join(os.environ["XDG_CACHE_HOME"], "tests")
 os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] = "-1"
-# To write what compiles in less takes longer than to compile it again: a fifth of the time of tests of many small graphs.
+# To write what compiles in less takes longer than to compile it again: a fifth of the time of tests of many graphs.
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
@@ -36,9 +36,10 @@ convolve_with_eigen()  # as the commands do, before JAX computes
 hypothesis.settings.register_profile("gate", derandomize=True)
 hypothesis.settings.load_profile("gate" if os.environ.get("CI") else "default")
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# What is compared with an oracle is compiled once and run once, so that most of a test's time would go into machine code
-# that is faster than it need be: 22 minutes of processor time for all tests instead of 31. Commands that tests start in
-# processes of their own compile as they do for users; with ZFJAX_TEST_OPTIMISED=1, as `make test-matrix` has it, all do.
+# What is compared with an oracle is compiled once and run once, so that most of a test's time would go into machine
+# code that is faster than it need be: 22 minutes of processor time for all tests instead of 31. XLA's own passes
+# remain, and commands that tests start in processes of their own compile as they do for users; with
+# ZFJAX_TEST_OPTIMISED=1, as in `make test-matrix`, all do.
 jax.config.update("jax_disable_most_optimizations", "ZFJAX_TEST_OPTIMISED" not in os.environ)
 
 
