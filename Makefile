@@ -79,13 +79,12 @@ bench-accelerators: .venv-cuda/installed .venv-tpu/installed
 	touch $@
 
 # The documents as a site, docs/_build/html/index.html, which opens from the disk; a warning is an error. It executes the
-# notebook, and takes a minute or two.
-docs: .venv-docs/installed
-	.venv-docs/bin/sphinx-build --fail-on-warning --keep-going --builder html docs docs/_build/html
+# notebook, and takes about a minute.
+docs: .venv/documents
+	$(BIN)/sphinx-build --jobs=2 --fail-on-warning --keep-going --builder html docs docs/_build/html
 
-.venv-docs/installed: pyproject.toml requirements.txt docs/requirements.txt
-	$(PYTHON) -m venv .venv-docs
-	.venv-docs/bin/pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+.venv/documents: .venv/installed docs/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r docs/requirements.txt
 	touch $@
 
 # The pictures of docs/: of the run and the gallery that `make demo` leaves; needs Chromium. The other two need a file of

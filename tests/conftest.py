@@ -3,10 +3,10 @@
 import gc
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
+
+from hurry import IN_A_HURRY, quick_flags
 
 # Compiled programs and indices go where the user's own are not touched. What is compiled is compiled once for all tests
 # and for the programs that they start: the workers of pytest-xdist, too, inherit the folder. No limit: where there is
@@ -21,25 +21,7 @@ os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] = "-1"
 # To write what compiles in less takes longer than to compile it again: a fifth of the time of tests of many graphs.
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-
-# What is compared with an oracle is compiled once and run once, so that most of a test's time would go into machine
-# code that is faster than it need be: 35 tests of graphs take 48 s of processor time compiled as for users, 36 without
-# LLVM's dear passes, 34 with one module a program, 20 with loops that are not emitted through MLIR. XLA's passes over the
-# graph remain, and commands that tests start in processes of their own compile as they do for users; with
-# ZFJAX_TEST_OPTIMISED=1, as in `make test-matrix`, all do.
-IN_A_HURRY = "ZFJAX_TEST_OPTIMISED" not in os.environ
-QUICK = "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_use_fusion_emitters=false"
-
-
-def _taken(flags: str) -> bool:
-    """Whether this XLA knows them: it ends the process over what it does not know."""
-    command = [sys.executable, "-c", "import jax; jax.devices()"]
-    return not subprocess.run(command, env={**os.environ, "XLA_FLAGS": flags}, capture_output=True).returncode
-
-
-if IN_A_HURRY and "PYTEST_XDIST_WORKER" not in os.environ and _taken(QUICK):
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK}"
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2 {quick_flags()}"
 
 import hypothesis
 import jax

@@ -1,10 +1,11 @@
-"""What belongs to the site and lies elsewhere: the notebook, the notes on speed, the gallery.
+"""What belongs to the site and lies elsewhere: the notebooks, the notes on speed, the gallery.
 
 Pages link to these where they lie, so that the links hold on a code host and on the disk too.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,9 @@ PAGES = {
     "../benchmarks/NOTES.md": "notes.md",
     "../benchmarks/ACCELERATORS.md": "accelerators.md",
 }
+
+
+DOWNLOADS = re.compile(r"\[([^\]]*)\]\((\.\./examples/colab\.ipynb)\)")  # not a page: to run it installs the package
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -33,6 +37,7 @@ def _copy_notebook(app: Sphinx, config: Config) -> None:
 def _link_pages(app: Sphinx, page: str, source: list[str]) -> None:
     for elsewhere, here in PAGES.items():
         source[0] = source[0].replace(f"]({elsewhere}", f"]({here}")
+    source[0] = DOWNLOADS.sub(r"{download}`\1 <\2>`", source[0])
 
 
 def _copy_gallery(app: Sphinx, failure: Exception | None) -> None:
