@@ -61,9 +61,9 @@ def test_commands_are_found_and_patterns_have_one_group():
     for value in (value for claim in listed for value in claim.values if value.find != "seconds"):
         assert re.compile(value.find).groups == 1, value
     for run in runs.values():
-        for script in re.findall(r"python (?:-m )?([\w./]+)", run.command):
+        for script in re.findall(r"\bpython (?:-m )?([\w./]+)", run.command):
             names = [script, f"{script.replace('.', '/')}.py", f"{script.replace('.', '/')}/__main__.py"]
-            assert script == "pytest" or any((ROOT / name).exists() for name in names), script
+            assert script in ("pytest", "venv") or any((ROOT / name).exists() for name in names), script
         assert run.minutes > 0 and run.measured and {name for claim in listed for name in [claim.run]} >= {run.name}
 
 
