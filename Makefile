@@ -29,14 +29,16 @@ test: install
 test-times: install
 	$(BIN)/python -m pytest --durations=20
 
-# All tests with the lowest versions that pyproject.toml allows, and with the newest for each Python that is here.
+# All tests with the lowest versions that pyproject.toml allows, and with the newest for each Python that is here; and
+# what each takes on this CPU.
 MATRIX := python3.11 python3.12 python3.13 python3.14
 test-matrix: .venv-lowest/made
-	ZFJAX_TEST_OPTIMISED=1 .venv-lowest/bin/python -m pytest
+	ZFJAX_TEST_OPTIMISED=1 .venv-lowest/bin/python -m pytest && .venv-lowest/bin/python -m benchmarks.versions
 	for python in $(MATRIX); do command -v $$python > /dev/null || continue; \
 		$$python -m venv .venv-$$python && \
 		.venv-$$python/bin/pip install --quiet --disable-pip-version-check -r requirements.txt && \
-		ZFJAX_TEST_OPTIMISED=1 .venv-$$python/bin/python -m pytest || exit 1; done
+		ZFJAX_TEST_OPTIMISED=1 .venv-$$python/bin/python -m pytest && \
+		.venv-$$python/bin/python -m benchmarks.versions || exit 1; done
 
 .venv-lowest/made: pyproject.toml requirements.txt tests/lowest.py
 	$(PYTHON) -m venv .venv-lowest
