@@ -49,8 +49,9 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _what_others_left():
-    """Stays where it is, too: a worker ends with gigabytes of traced programs, and each collection would look through
-    them, more than a second each time; tests and restored checkpoints ask for hundreds."""
+    """Stays where it is, too, but for what nobody holds: a worker ends with gigabytes of traced programs, and each
+    collection would look through them, more than a second each; restored checkpoints ask for hundreds."""
+    gc.collect()
     gc.freeze()
 
 

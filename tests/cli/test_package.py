@@ -36,6 +36,9 @@ def built(tmp_path_factory) -> dict[str, Path]:
         shutil.copy(ROOT / name, folder)
     for name in ("zfjax", "examples", "benchmarks"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("__pycache__", "_build", "gallery"))
+    (folder / "docs" / "_build").mkdir()
+    (folder / "docs" / "_build" / "page.html").touch()  # of a site that was built here
     shutil.copytree(ROOT / "tests" / "cli", folder / "tests" / "cli", ignore=shutil.ignore_patterns("__pycache__"))
     run(sys.executable, "-c", BUILD, cwd=folder)
     return {path.suffix[1:]: path for path in (folder / "out").iterdir()}
@@ -57,7 +60,8 @@ def test_the_sdist_holds_all_that_the_wheel_is_built_from_and_its_tests(built):
     with tarfile.open(built["gz"]) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     assert names >= sources() | set(BUILT) | {"tests/cli/test_package.py", "examples/tutorial.ipynb"}
-    assert not [name for name in names if "__pycache__" in name or name.startswith("runs/")]
+    assert names >= {"docs/claims.toml", "docs/index.md", "docs/features_conv4.png"}
+    assert not [name for name in names if "__pycache__" in name or name.startswith(("runs/", "docs/_build"))]
 
 
 def test_its_commands_run_outside_of_the_checkout(built, tmp_path):

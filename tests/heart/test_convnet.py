@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from nets import ODD, TINY, pixels, random_params
 from oracle import compiled_for_one_run, plain_forward
+from runs import finish, one_cpu, start
 
 from zfjax import convnet
 from zfjax.arch import Arch
 from zfjax.convnet import ConvNet, init_params
-from zfjax.layers import BatchNorm, Conv, Dense, Dropout
+from zfjax.layers import Dense, Dropout
 from zfjax.recipe import Recipe
 from zfjax.rows import STATISTICS
 from zfjax.runtime.xla import options_for_one_run
@@ -94,19 +95,25 @@ def test_images_of_another_size_are_named():
         forward(TINY, random_params(TINY), pixels(ODD))
 
 
-@pytest.fixture
-def as_shipped():
-    """Programs are compiled with all care, as they are for users."""
-    was = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    jax.config.update("jax_disable_most_optimizations", was)
+AS_SHIPPED = """
+import jax, numpy as np
+from zfjax.arch import Arch
+from zfjax.convnet import ConvNet, init_params
+from zfjax.layers import BatchNorm, Conv
+from zfjax.recipe import Recipe
+from zfjax.runtime.xla import options_for_one_run
+
+layers = (Conv("conv1", 9, kernel=3, strides=2, relu=False), BatchNorm("bn1"))
+arch = Arch(layers, image_size=9, recipe=Recipe(init="he"))
+whole = jax.jit(ConvNet(arch).init)(jax.random.key(5), np.zeros((2, 9, 9, 3), np.float32))["params"]
+draw = jax.jit(init_params, static_argnums=1, compiler_options=options_for_one_run("cpu"))
+jax.tree.map(np.testing.assert_array_equal, draw(jax.random.key(5), arch), whole)
+"""
 
 
-def test_weights_are_drawn_without_the_layers_and_compiled_in_a_hurry_to_the_same_bits(as_shipped):
-    """Those of a training are; as ConvNet alone would draw them, and as what is compiled with all care."""
-    layers = (Conv("conv1", 9, kernel=3, strides=2, relu=False), BatchNorm("bn1"))
-    arch = Arch(layers, image_size=9, recipe=Recipe(init="he"))
-    whole = jax.jit(ConvNet(arch).init)(jax.random.key(5), pixels(arch))["params"]
-    jax.tree.map(np.testing.assert_array_equal, draw(jax.random.key(5), arch), whole)
+def test_weights_are_drawn_without_the_layers_and_compiled_in_a_hurry_to_the_same_bits():
+    """Those of a training are; as ConvNet alone would draw them, and as what is compiled with all care, which these
+    tests do not do themselves."""
+    ended = finish(start("-c", AS_SHIPPED, env=one_cpu()))
+    assert ended.code == 0, ended.errors
     assert not options_for_one_run("cuda")
