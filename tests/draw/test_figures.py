@@ -8,6 +8,7 @@ from PIL import Image
 
 from zfjax.draw.page import page, save
 from zfjax.draw.tiles import OUTSIDE, display_limit, near_square, outside_words, show_patch, tile, to_display
+from zfjax.draw.words import words_of
 from zfjax.errors import InputError
 from zfjax.paper.features.draw import draw_features
 from zfjax.paper.first_layers.draw import draw_filters
@@ -146,6 +147,14 @@ def test_features_in_png(tmp_path, n, k):
     colours = {colour for _, colour in image.getcolors(1 << 24)}
     assert (255, 255, 255) in colours and len(colours) > 50
     assert (k == 1) or (round(255 * OUTSIDE),) * 3 in colours
+
+
+def test_features_name_what_lies_outside_where_something_does(tmp_path):
+    edge = feature_map()
+    within = edge._replace(patches=np.nan_to_num(edge.patches))
+    for maps, words in (((within,), "5×5 px. Labels"), ((within, edge), "5×5 px; light grey is outside the image. L")):
+        features(tmp_path / "a.png", maps)
+        assert f"receptive field {words}" in words_of(tmp_path / "a.png")[1]
 
 
 def test_same_input_same_bytes_and_nothing_else_left(tmp_path):

@@ -8,17 +8,22 @@ import numpy as np
 import pytest
 from nets import TINY, canvas_side, random_params
 from oracle import compiled_for_one_run
+from pictures import half_outside, tones
 from runs import SCENES, make_run, random_run
 from scene_run import run_visualize
 
 from zfjax.cli import visualize
 from zfjax.convnet import forward
 from zfjax.data.scenes.scenes import CLASS_NAMES
+from zfjax.draw.words import words_of
 from zfjax.paper.optimised import command
-from zfjax.paper.optimised.measure import Effort, centre_unit, maps_below, optimise, seen_in_middle
+from zfjax.paper.optimised.draw import draw_optimised
+from zfjax.paper.optimised.measure import Effort, Optimised, centre_unit, maps_below, optimise, seen_in_middle
+from zfjax.paper.patches import window_of
 from zfjax.paper.top_activations import FeatureMap
 from zfjax.paper.view import View
 from zfjax.runs.run import load_run
+from zfjax.zoo import get_arch
 
 
 def found(*maps: int) -> list[FeatureMap]:
@@ -54,10 +59,32 @@ def test_what_is_shown_is_what_the_unit_sees(layer):
     there = np.abs(np.asarray(compiled_for_one_run(slope)(images))).sum(axis=(0, 3)) > 0
     places = np.stack(np.meshgrid(np.arange(40), np.arange(40), indexing="ij"), axis=-1)
     shown = seen_in_middle(TINY, layer, places)
-    assert there.sum() == there[shown[..., 0], shown[..., 1]].sum() > 0
+    assert shown.shape[:2] == window_of(TINY, layer)
+    within = shown[~np.isnan(shown[..., 0])].astype(int)
+    assert there.sum() == there[within[:, 0], within[:, 1]].sum() > 0
     for axis in (0, 1):
         lit = np.flatnonzero(there.any(axis=1 - axis))
-        assert (shown[..., axis].min(), shown[..., axis].max()) == (lit[0], lit[-1])
+        assert (within[:, axis].min(), within[:, axis].max()) == (lit[0], lit[-1])
+
+
+def test_a_window_larger_than_the_picture_has_it_at_its_place():
+    """Unit 4 of conv5 sees 83 px from 8 * 4 - 35 on, of 64 px: three rows and columns before them, and 16 after."""
+    shown = seen_in_middle(get_arch("zf-mini"), "conv5", np.full((64, 64, 3), 9.0))
+    there = np.pad(np.full((64, 64, 3), 9.0), ((3, 16), (3, 16), (0, 0)), constant_values=np.nan)
+    np.testing.assert_array_equal(shown, there)
+
+
+def test_the_caption_names_what_lies_outside_where_something_does(tmp_path):
+    """Of a made picture alone, of an image's patch alone, and of neither."""
+    within, edge = np.full((2, 24, 24, 3), 9.0), half_outside(2, 24, 24, 3)
+    for name, made, seen in (("made", edge, within), ("seen", within, edge), ("none", within, within)):
+        shown = Optimised(FeatureMap(1, np.zeros(seen.shape), seen, np.ones(2)), made, np.ones(2))
+        draw_optimised({"map 1": shown}, tmp_path / f"{name}.png", title="", caption="")
+        said = words_of(tmp_path / f"{name}.png")[1]
+        assert "each is what the unit sees, receptive field 24×24 px" in said
+        assert ("px; light grey is outside the image. Above" in said) == (name != "none")
+    outside = {name: tones(tmp_path / f"{name}.png")[0] for name in ("made", "seen", "none")}
+    assert min(outside["made"], outside["seen"]) > 50 * outside["none"]
 
 
 def test_variants_are_told_apart_by_maps_of_several_places():

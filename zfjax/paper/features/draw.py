@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zfjax.draw.page import COLUMN_WIDTH_IN, LABEL_PT, TEXT_WIDTH_IN, digits, label, own_parameters, page, save
-from zfjax.draw.tiles import PERCENTILE, grid, near_square, show_patch, tile, to_display, with_header
+from zfjax.draw.tiles import PERCENTILE, grid, near_square, outside_words, show_patch, tile, to_display, with_header
 from zfjax.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def draw_features(
 
     roomy = grid_width > 0.65 * inch  # for the activations beside the number of the map
     fewer = any(len(each.activations) < k for each in maps)
-    text = f"{_features_caption(k, None if whole else (height, width), percentile, roomy, fewer)} {caption}"
+    window, outside = None if whole else (height, width), outside_words(each.patches for each in maps)
+    text = f"{_features_caption(k, window, outside, percentile, roomy, fewer)} {caption}"
     figure, axes = page(np.concatenate([left, middle, right], axis=1), title=title, caption=text, width_in=width_in)
     for place, each in enumerate(maps):
         row, column = divmod(place, columns)
@@ -80,13 +81,15 @@ def _common_shape(maps: Sequence[FeatureMap]) -> tuple[int, int, int]:
     return *windows.pop(), k
 
 
-def _features_caption(k: int, window: tuple[int, int] | None, percentile: float, roomy: bool, fewer: bool) -> str:
+def _features_caption(
+    k: int, window: tuple[int, int] | None, outside: str, percentile: float, roomy: bool, fewer: bool
+) -> str:
     units = f"the {k} strongest activations" if k > 1 else "the strongest activation"
     span = "and the range of these activations" if k > 1 else "and its activation"
     right = "images that caused them, all of which each unit sees."
     if window:
         field = f"{window[0]}×{window[1]} px"
-        right = f"image patches that caused them, receptive field {field}; light grey is outside the image."
+        right = f"image patches that caused them, receptive field {field}{outside.replace(',', ';')}."
     return (
         f"Left: {units} of each map, projected down to pixels; mid-grey is zero, each picture scaled by the "
         f"{percentile:g} percentile of its non-zero magnitudes. Right: the {right} "

@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 
 from zfjax.draw.page import CHART_STYLE, LABEL_PT, TEXT_WIDTH_IN, chart, own_parameters, save, square
-from zfjax.draw.tiles import PERCENTILE, grid, rgb8, show_patch, to_display
+from zfjax.draw.tiles import PERCENTILE, grid, outside_words, rgb8, show_patch, to_display
 from zfjax.errors import InputError
 from zfjax.paper.features.draw import span
 
@@ -46,7 +46,8 @@ def draw_optimised(
     side = min(2 * BLOCK_IN, (cell_in - (blocks - 1) * GAP_IN) / blocks)
     row_in = NAME_IN + LABEL_IN + side + GAP_IN
     height_in = row_in * math.ceil(len(maps) / columns)
-    text = f"{_caption(next(iter(maps.values())), k, percentile, whole)} {caption}"
+    outside = outside_words(seen for each in maps.values() for seen in (each.pictures, each.found.patches))
+    text = f"{_caption(next(iter(maps.values())), k, outside, percentile, whole)} {caption}"
     with matplotlib.rc_context(CHART_STYLE):
         figure, part = chart(height_in, title=title, caption=text)
         for number, (name, each) in enumerate(maps.items()):
@@ -80,13 +81,13 @@ def _blocks(each: Optimised, k: int, percentile: float) -> list[tuple[np.ndarray
     ]
 
 
-def _caption(each: Optimised, k: int, percentile: float, whole: bool) -> str:
+def _caption(each: Optimised, k: int, outside: str, percentile: float, whole: bool) -> str:
     made = f"{len(each.pictures)} pictures that were" if len(each.pictures) > 1 else "a picture that was"
     field = f"{each.found.patches.shape[1]}×{each.found.patches.shape[2]} px"
     window = (
         "each unit sees the whole image"
         if whole
-        else f"each is what the unit sees, receptive field {field}; light grey is outside the image"
+        else f"each is what the unit sees, receptive field {field}{outside.replace(',', ';')}"
     )
     return (
         f"From left to right: {made} made to excite the unit in the middle of the map; the {k} strongest image patches "

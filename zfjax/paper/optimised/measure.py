@@ -17,7 +17,7 @@ from zfjax.attribution.maximise.colours import mixing_of
 from zfjax.convnet import forward
 from zfjax.data import Source
 from zfjax.paper.methods.measure import references_of
-from zfjax.paper.patches import sees_all
+from zfjax.paper.patches import cut_patch, sees_all, window_of
 from zfjax.paper.top_activations import FeatureMap
 from zfjax.runs.run import Run
 from zfjax.terminal import meter
@@ -37,7 +37,7 @@ class Optimised(NamedTuple):
     """One map: what excites it most, made and found."""
 
     found: FeatureMap
-    pictures: np.ndarray  # [variants, h, w, C] in 0..255, what the unit sees of them
+    pictures: np.ndarray  # [variants, h, w, C] in 0..255, what the unit sees of them, NaN outside
     values: np.ndarray  # [variants], the unit's for the whole pictures
 
 
@@ -103,15 +103,14 @@ def maps_below(arch: Arch, layer: str) -> str:
 
 
 def seen_in_middle(arch: Arch, layer: str, picture: np.ndarray) -> np.ndarray:
-    """What the unit in the middle sees of a picture [S, S, C], without what lies outside of it."""
+    """What the unit in the middle sees of a picture [S, S, C]: float32 [h, w, C], NaN outside of the picture."""
     if sees_all(arch, layer):
         return picture
     fields = [arch.receptive_field(layer, axis) for axis in (0, 1)]
-    starts = [
+    top, left = (
         place * field.stride + field.offset for place, field in zip(centre_unit(arch, layer), fields, strict=True)
-    ]
-    rows, columns = (slice(max(0, start), start + field.size) for start, field in zip(starts, fields, strict=True))
-    return picture[rows, columns]
+    )
+    return cut_patch(picture, top, left, window_of(arch, layer))
 
 
 def _counting(bar: Any, before: int) -> Callable[[int], Any]:
