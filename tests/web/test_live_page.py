@@ -43,6 +43,26 @@ def test_a_click_on_a_map_projects_that_cell_at_its_place_in_the_picture(page, s
     assert pixel(page, "#picture", scale * outside + 1, scale * left + 1) == [7 * outside, 7 * left, 0]
 
 
+def test_what_lies_outside_of_the_picture_is_told_from_grey(page):
+    """A projection over the upper left corner, whose red is mid-grey; more contrast moves neither that nor the tone."""
+    opened(page, "#/conv-2-b/128?at=0,0")
+    shown(page, caption(MAPS, 128, 0, 0))
+    place = window(MAPS, 0, 0)
+    edge = (-place["top"], -place["left"])
+    assert edge == (7, 5)
+    outside = [(0, 0), (edge[0] - 1, edge[1]), (edge[0], edge[1] - 1), (18, 0), (0, 14)]
+    for _ in range(2):
+        for row, col in outside:
+            assert pixel(page, "#projection", row, col) == pixel(page, "#patch", row, col) == [0xED] * 3
+        for row, col in (edge, (18, 14)):
+            assert pixel(page, "#projection", row, col) == [128, 0, 0]
+        page.keyboard.press("t")
+    click_map(page, 171, 2, 4)
+    shown(page, caption(MAPS, 171, 2, 4))
+    strong = [128 + 1.35**2 * (level - 128) for level in (171, 20, 40)]
+    np.testing.assert_allclose(pixel(page, "#projection", 9, 7), np.clip(strong, 0, 255), atol=0.51)
+
+
 def test_every_map_is_drawn_where_its_number_says(page):
     opened(page)
     colours = page.evaluate(

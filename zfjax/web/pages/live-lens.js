@@ -4,6 +4,8 @@
   const zf = (window.zf = window.zf || {});
   const live = (zf.live = zf.live || {});
   const SMALL = 64; // pixels of a window that is never smoothed
+  const STEP = 1.35; // of the contrast
+  const shown = { projection: null, source: null };
   const $ = (id) => document.getElementById(id);
 
   function paint(id, pixels) {
@@ -13,9 +15,9 @@
     canvas.getContext("2d").drawImage(pixels, 0, 0);
   }
 
-  // projection: the server's answer with `canvas`, its pixels; source: the picture it belongs to, a canvas.
+  // projection: the server's answer; source: the picture it belongs to, a canvas.
   function show(projection, source) {
-    paint("projection", projection.canvas);
+    Object.assign(shown, { projection, source });
     paint("patch", live.raster.window(source, projection));
     const { layer, unit, row, col } = projection.asked;
     const name = `${live.layerName(layer)} unit ${live.unitName(layer, unit)}`;
@@ -36,9 +38,10 @@
   }
 
   function styles() {
+    const { projection, source } = shown;
+    if (projection) paint("projection", live.raster.projection(projection, source, STEP ** live.state.contrast));
     $("picture").classList.toggle("sharp", live.state.sharp);
     for (const id of ["projection", "patch"]) $(id).classList.toggle("sharp", live.state.sharp || $(id).width < SMALL);
-    $("projection").style.filter = live.state.contrast ? `contrast(${1.35 ** live.state.contrast})` : "";
   }
 
   const wait = (on) => $("lens").classList.toggle("waiting", on);

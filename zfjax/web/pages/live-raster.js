@@ -64,13 +64,28 @@
     return made;
   }
 
-  // The window of a canvas that may stick out over it; what lies outside takes one quiet tone.
-  function window_(source, { top, left, height, width }) {
+  // A canvas of the one quiet tone that a window takes outside of the picture.
+  function outside(height, width) {
     const made = canvas(height, width);
     const context = made.getContext("2d");
     context.fillStyle = `rgb(${OUTSIDE}, ${OUTSIDE}, ${OUTSIDE})`;
     context.fillRect(0, 0, width, height);
-    context.drawImage(source, -left, -top);
+    return made;
+  }
+
+  // The window of a canvas that may stick out over it.
+  function window_(source, { top, left, height, width }) {
+    const made = outside(height, width);
+    made.getContext("2d").drawImage(source, -left, -top);
+    return made;
+  }
+
+  // A projection, every level `contrast` times as far from grey, where its window lies on the picture, a canvas.
+  function projection({ pixels, top, left, height, width }, source, contrast) {
+    const strong = Uint8ClampedArray.from(pixels, (level) => ZERO + contrast * (level - ZERO));
+    const on = [-left, -top, source.width, source.height];
+    const made = outside(height, width);
+    made.getContext("2d").drawImage(picture(strong, height, width), ...on, ...on);
     return made;
   }
 
@@ -101,5 +116,5 @@
   // Units, strongest first.
   const ranked = (maps) => [...maps.high.keys()].sort((a, b) => maps.high[b] - maps.high[a] || a - b);
 
-  live.raster = { ranked, canvas, picture, window: window_, map, veil, value, strongest, RAMP };
+  live.raster = { ranked, canvas, picture, window: window_, projection, map, veil, value, strongest, RAMP };
 })();

@@ -122,7 +122,6 @@
     try {
       const projection = await server.project(asked, signal);
       if (asked.image !== now.image.id) return;
-      projection.canvas = live.raster.picture(projection.pixels, projection.height, projection.width);
       projection.veil = live.raster.veil(projection.pixels, projection.height, projection.width);
       live.picture.project(projection);
       live.lens.show(projection, live.picture.source);
