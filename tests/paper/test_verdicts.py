@@ -4,28 +4,28 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.stats import binom, spearmanr
+from scipy.stats import spearmanr
 
 from zfjax.attribution.measures.bootstrap import difference, mean, of_pairs, resampled, tails
 from zfjax.paper.report.verdicts import (
     FEWEST,
     Part,
     decide,
+    how,
     of_dominance,
     of_image_pairs,
     of_sample,
     of_shares,
     of_trend,
     of_two,
-    ones,
     rank_correlation,
 )
 
 RNG = np.random.default_rng(0)
 
 
-def part(low, mean, high, count=20, name=""):
-    return Part(name, mean, low, high, (count,), "images")
+def part(low, mean, high, count=20, name="", more=True):
+    return Part(name, mean, low, high, (count,), "images", more)
 
 
 def test_of_two_samples_each_is_drawn_on_its_own():
@@ -58,13 +58,36 @@ def test_of_pairs_images_are_drawn():
     np.testing.assert_allclose(found, [four.sum() / 12, *np.quantile(means, [0.025, 0.975])], atol=0.3)
 
 
-def test_a_share_is_the_mean_of_ones_and_zeros():
-    """Draws of its mean are binomial; beside a share of 0, which has no spread, they are seen alone."""
-    assert ones(0.3, 10) == [1] * 3 + [0] * 7 and ones(0, 2) == [0, 0]
-    found = of_shares("", 0.3, 0.0, (50, 80), "filters")
-    assert found.difference == pytest.approx(0.3) and found.counts == (50, 80)
-    assert found.low == pytest.approx(binom.ppf(0.025, 50, 0.3) / 50, abs=0.021)
-    assert found.high == pytest.approx(binom.ppf(0.975, 50, 0.3) / 50, abs=0.021)
+@pytest.mark.parametrize(
+    ("first", "second", "wanted"),
+    [
+        ((56, 70), (48, 80), (0.2000, 0.0524, 0.3339)),
+        ((9, 10), (3, 10), (0.6000, 0.1705, 0.8090)),
+        ((6, 7), (2, 7), (0.5714, 0.0582, 0.8063)),
+        ((5, 56), (0, 29), (0.0893, -0.0381, 0.1926)),
+        ((10, 10), (0, 20), (1.0000, 0.6791, 1.0000)),
+        ((10, 10), (0, 10), (1.0000, 0.6075, 1.0000)),
+    ],
+)
+def test_a_difference_of_shares_is_newcombes(first, second, wanted):
+    """Newcombe 1998, Interval estimation for the difference between independent proportions, table II, method 10."""
+    shares, counts = zip(*((hits / count, count) for hits, count in (first, second)), strict=True)
+    found, mirrored = of_shares("", *shares, counts, "filters"), of_shares("", *shares[::-1], counts[::-1], "filters")
+    assert found[1:4] == pytest.approx(wanted, abs=1e-4) and found.counts == counts
+    assert mirrored[1:4] == pytest.approx((-found.difference, -found.high, -found.low)), "the other way round"
+
+
+def test_a_share_of_nothing_is_not_sure():
+    """Four filters of 96 against none are Fisher's p = 0.12, six 0.03; none and none, or all and all, are a tie."""
+    for hits, verdict in ((1, "undecided"), (4, "undecided"), (6, "holds")):
+        assert decide([of_shares("", hits / 96, 0, (96, 96), "filters")])[0] == verdict
+        mirrored = decide([of_shares("", 0, hits / 96, (96, 96), "filters")])[0]
+        assert mirrored == {"holds": "does not hold"}.get(verdict, verdict)
+    for share in (0, 1):
+        assert decide([of_shares("", share, share, (96, 50), "filters")])[0] == "not testable here"
+        assert decide([of_trend("", [share] * 3, 50, "images")])[0] == "not testable here"
+    assert decide([of_trend("", [0.98, 0.98, 1.0], 50, "images")])[0] == "undecided", "one image of 50"
+    assert decide([of_trend("", [1.0, 1.0, 0.98], 50, "images")])[0] == "undecided"
 
 
 def test_fewer_than_the_least_hold_the_truth_too_seldom():
@@ -81,7 +104,9 @@ def test_fewer_than_the_least_hold_the_truth_too_seldom():
     [
         (part(0.1, 0.2, 0.3), "holds", "+0.2 (+0.1 to +0.3) over 20 images"),
         (part(-0.3, -0.2, -0.1), "does not hold", "-0.2 (-0.3 to -0.1) over 20 images"),
-        (part(-0.3, -0.2, 0), "does not hold", "-0.2 (-0.3 to +0) over 20 images"),
+        (part(-0.3, -0.2, 0), "undecided", "-0.2 (-0.3 to +0) over 20 images: 0 lies within"),
+        (part(0, 0.2, 0.3), "undecided", "+0.2 (+0 to +0.3) over 20 images: 0 lies within"),
+        (part(-0.1, 0.1, 0.3, more=False), "undecided", "+0.1 (-0.1 to +0.3) over 20 images: 0 lies within"),
         # the interval is half as wide with four times as many
         (part(-0.1, 0.1, 0.3), "undecided", "0 lies within, and about 80 images would tell"),
         (part(-0.4, -0.1, 0.2), "undecided", "0 lies within, and about 180 images would tell"),
@@ -127,6 +152,31 @@ def test_rank_correlation_is_scipys():
     rows = np.array([[1, 5, 9, 7.0], [9, 5, 2, 1], [1, 1, 3, 2], [4, 4, 4, 4]])
     wanted = [spearmanr(range(4), row).statistic for row in rows[:3]]
     np.testing.assert_allclose(rank_correlation(rows), [*wanted, 0], atol=1e-12)
+
+
+def test_more_is_advised_only_where_there_is_more():
+    """A network has as many filters and maps as it has; a rank correlation follows no root law."""
+    samples = (np.arange(12) % 4 - 1.0, np.zeros(12))
+    made = {
+        "images": (of_sample("", samples[0], "images"), of_shares("", 0.5, 0.4, (20, 20), "images")),
+        "none": (
+            of_two("", *samples, "maps"),
+            of_dominance("", [8.0] + [1.0] * 29, [1.0] * 30, "filters"),
+            of_shares("", 0.5, 0.4, (20, 20), "filters", more=False),
+            of_trend("", [0.5, 0.6, 0.55], 50, "images"),
+        ),
+    }
+    for which, parts in made.items():
+        for each in parts:
+            verdict, said = decide([each])
+            assert verdict == "undecided" and (" would tell" in said) == (which == "images"), said
+
+
+def test_what_intervals_leave_out_is_said():
+    assert "One training of each network" in how(1) and "trainings of each" not in how(1)
+    assert "means over 3 trainings of each network" in how(3) and "One training of each" not in how(3)
+    for said in (how(1), how(3)):
+        assert "rightly classified ones come first" in said and "how folds differ" in said
 
 
 def test_a_trend_is_as_sure_as_its_shares():

@@ -71,7 +71,7 @@ def error_rate(probabilities: np.ndarray, labels: np.ndarray, k: int = 1) -> Err
     return ErrorRate(wrong / len(labels), *wilson_interval(wrong, len(labels)), len(labels))
 
 
-def wilson_interval(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
+def wilson_interval(hits: float, count: int, z: float = 1.96) -> tuple[float, float]:
     """The 95 % score interval of a share (Wilson 1927): never below 0 or above 1, right for few images too."""
     share, spread = hits / count, z**2 / count
     middle = (share + spread / 2) / (1 + spread)

@@ -15,15 +15,11 @@ import numpy as np
 from zfjax.paper.first_layers.measure import largest_by_median
 from zfjax.paper.report import verdicts
 from zfjax.paper.report.document import Claim
+from zfjax.paper.report.measures import Measures, Untestable, finite, less, measured
 from zfjax.paper.report.verdicts import Part
 
-Measures = dict[str, dict]
 Judged = tuple[list[Part], str]
 PARTS = ("eye", "nose")  # of Table 1
-
-
-class Untestable(Exception):
-    """Why a claim cannot be judged."""
 
 
 def judge(measures: Measures) -> tuple[Claim, ...]:
@@ -33,85 +29,75 @@ def judge(measures: Measures) -> tuple[Claim, ...]:
 
 def _claim(sentence: str, inequality: str, judged: Callable, measures: Measures) -> Claim:
     try:
-        parts, measured = judged(measures)
+        parts, said = judged(measures)
+        for part in parts:
+            finite(**{f"{part.name} {inequality.partition(':')[0]}, drawn anew".lstrip(): part[1:4]})
     except Untestable as reason:
         return Claim(sentence, inequality, "", "not testable here", str(reason))
     verdict, decided = verdicts.decide(parts)
-    return Claim(sentence, inequality, measured, verdict, decided)
-
-
-def _of(measures: Measures, section: str, *names: str) -> list:
-    if section not in measures:
-        raise Untestable(f"{section} was not run")
-    there = measures[section]
-    if "left_out" in there:
-        raise Untestable(there["left_out"])
-    if missing := [name for name in names if name not in there or there[name] is None]:
-        raise Untestable(f"{section} has no {missing[0].replace('_', ' ')} here")
-    return [there[name] for name in names]
-
-
-def _less(first: Sequence[float], second: Sequence[float]) -> list[float]:
-    """What the same images have more of the first; raises Untestable where no image has both."""
-    found = [a - b for a, b in zip(first, second, strict=True)]
-    if not any(map(math.isfinite, found)):
-        raise Untestable("a measure is not a finite number")
-    return found
+    return Claim(sentence, inequality, said, verdict, decided)
 
 
 def _mean(values: Sequence[float]) -> float:
-    return float(np.nanmean(values))
+    known = np.asarray(values, float)
+    return float(known[np.isfinite(known)].mean())
 
 
 def _convergence(measures: Measures) -> Judged:
-    similarity, first, last, epochs = _of(measures, "evolution", "similarity", "first_maps", "last_maps", "epochs")
+    similarity, first, last, epochs = measured(measures, "evolution", "similarity", "first_maps", "last_maps", "epochs")
     if len(epochs) < 2 or len(similarity) < 2:
         raise Untestable(f"needs two kept epochs and two layers; the run kept epochs {', '.join(map(str, epochs))}")
     if not first or not last:
         raise Untestable("a layer has no map that tells images apart")
+    finite(likeness_in_the_first_layer=first, likeness_in_the_last_layer=last)
     said = ", ".join(f"{layer} {value:.2f}" for layer, value in similarity.items())
     against = f"epochs {', '.join(f'{epoch:g}' for epoch in epochs[:-1])} against {epochs[-1]:g}"
     return [verdicts.of_two("", first, last, "maps")], f"{said} ({against})"
 
 
 def _less_change(measures: Measures) -> Judged:
-    layers, (first, last) = _of(measures, "invariance", "layers", "early_changes")
-    parts = [verdicts.of_sample("", _less(first, last), "images")]
+    layers, (first, last) = measured(measures, "invariance", "layers", "early_changes")
+    parts = [verdicts.of_sample("", less("change at small shifts", first, last), "images")]
     return parts, f"shift: {layers[0]} {100 * _mean(first):.0f} %, {layers[1]} {100 * _mean(last):.0f} %"
 
 
 def _more_linear(measures: Measures) -> Judged:
-    layers, (first, last) = _of(measures, "invariance", "layers", "linearities")
-    parts = [verdicts.of_sample("", _less(last, first), "images")]
+    layers, (first, last) = measured(measures, "invariance", "layers", "linearities")
+    parts = [verdicts.of_sample("", less("R² of a straight line", last, first), "images")]
     return parts, f"shift: {layers[0]} {_mean(first):.2f}, {layers[1]} {_mean(last):.2f}"
 
 
 def _occlusion(measures: Measures) -> Judged:
-    (together,) = _of(measures, "occlusion", "correlations")
-    parts = [verdicts.of_sample("", _less(together, [0.0] * len(together)), "images")]
+    (together,) = measured(measures, "occlusion", "correlations")
+    parts = [verdicts.of_sample("", less("correlation of map and class", together, [0.0] * len(together)), "images")]
     return parts, f"{_mean(together):.2f}, mean over the images"
 
 
 def _object(measures: Measures) -> Judged:
-    inside, elsewhere = _of(measures, "occlusion", "lost_inside", "lost_elsewhere")
+    inside, elsewhere = measured(measures, "occlusion", "lost_inside", "lost_elsewhere")
     names = ("the class", "the map")
     rows = list(zip(names, inside, elsewhere, strict=True))
+    parts = [verdicts.of_sample(what, less(f"share that {what} loses", a, b), "images") for what, a, b in rows]
     said = ", ".join(
         f"{what} loses {100 * _mean(a):.1f} % with the object covered, {100 * _mean(b):.1f} % elsewhere"
         for what, a, b in rows
     )
-    return [verdicts.of_sample(what, _less(a, b), "images") for what, a, b in rows], said
+    return parts, said
 
 
 def _correspondence(measures: Measures) -> Judged:
     names = ("part_pairs", "random_pairs", "layer", "images")
-    pairs, random, layer, images = _of(measures, "correspondence", *names)
+    pairs, random, layer, images = measured(measures, "correspondence", *names)
     named = {part: row for part, row in pairs.items() if any(name in part for name in PARTS)}
     if lacking := [name for name in PARTS if not any(name in part for part in named)]:
         raise Untestable(f"the images have no {lacking[0]} among their parts ({', '.join(pairs)})")
+    if images < 2:
+        raise Untestable(f"the Hamming distance is of pairs of images; here: {images}")
+    finite(Hamming_distance_of_random_places=random)
+    finite(**{f"Hamming distance of the {part}": row for part, row in named.items()})
     said = ", ".join(f"{part.replace('_', ' ')} {_mean(row):.3f}" for part, row in pairs.items())
     parts = [
-        verdicts.of_image_pairs(part.replace("_", " "), _less(random, row), images, "images")
+        verdicts.of_image_pairs(part.replace("_", " "), np.subtract(random, row), images, "images")
         for part, row in named.items()
     ]
     return parts, f"{layer}: {said}; random {_mean(random):.3f}"
@@ -119,15 +105,17 @@ def _correspondence(measures: Measures) -> Judged:
 
 def _pretraining(measures: Measures) -> Judged:
     names = ("pretrained", "scratch", "train_per_class", "test")
-    frozen, scratch, count, test = _of(measures, "transfer", *names)
+    frozen, scratch, count, test = measured(measures, "transfer", *names)
+    finite(accuracy_on_frozen_layers=frozen, accuracy_from_scratch=scratch)
     parts = [verdicts.of_shares("", frozen / 100, scratch / 100, (test, test), "test images of a fold")]
     return parts, f"{frozen:.1f} % against {scratch:.1f} % with {count} images a class"
 
 
 def _deeper(measures: Measures) -> Judged:
-    rows, test = _of(measures, "transfer", "by_layer", "test")
+    rows, test = measured(measures, "transfer", "by_layer", "test")
     if len(rows) < 2:
         raise Untestable("only one layer was read")
+    finite(**{f"accuracy on layer {layer}": value for layer, value in rows.items()})
     shares = [value / 100 for value in rows.values()]
     unit = "test images of a fold"
     parts = [
@@ -138,10 +126,11 @@ def _deeper(measures: Measures) -> Judged:
 
 
 def _removal(measures: Measures) -> Judged:
-    errors, count = _of(measures, "ablations", "val_top1", "val_images")
+    errors, count = measured(measures, "ablations", "val_top1", "val_images")
     fewest, others = "alexnet-no3467", ("alexnet", "alexnet-no34", "alexnet-no7", "alexnet-no67")
     if missing := [name for name in (*others, fewest) if errors.get(name) is None]:
         raise Untestable(f"{missing[0]} was not trained")
+    finite(**{f"validation error of {name}": errors[name] for name in (*others, fewest)})
     said = ", ".join(f"{name} {100 * errors[name]:.1f}" for name in (*others, fewest))
     parts = [
         verdicts.of_shares(f"than {name}", errors[fewest], errors[name], (count, count), "validation images")
@@ -150,19 +139,26 @@ def _removal(measures: Measures) -> Judged:
     return parts, f"validation error, %: {said}"
 
 
+def _first_layers(measures: Measures) -> list[dict]:
+    both = measured(measures, "selection", "zf", "alexnet")
+    finite(share_of_dead_filters=[each["dead"] for each in both])
+    return both
+
+
 def _dead(measures: Measures) -> Judged:
-    zf, krizhevsky = _of(measures, "selection", "zf", "alexnet")
+    zf, krizhevsky = _first_layers(measures)
     counts = tuple(each["filters"] for each in (krizhevsky, zf))
-    parts = [verdicts.of_shares("", krizhevsky["dead"], zf["dead"], counts, "filters")]
+    parts = [verdicts.of_shares("", krizhevsky["dead"], zf["dead"], counts, "filters", more=False)]
     return parts, f"7x7/2: {100 * zf['dead']:.1f} % dead; 11x11/4: {100 * krizhevsky['dead']:.1f} %"
 
 
 def _extreme(measures: Measures) -> Judged:
-    zf, krizhevsky = _of(measures, "selection", "zf", "alexnet")
+    zf, krizhevsky = _first_layers(measures)
     counts = tuple(round(each["filters"] * (1 - each["dead"])) for each in (krizhevsky, zf))
     if not all(counts):
         raise Untestable("all filters of a network are dead")
-    parts = [verdicts.of_shares("", krizhevsky["extreme"], zf["extreme"], counts, "filters")]
+    finite(share_of_extreme_filters=[zf["extreme"], krizhevsky["extreme"]])
+    parts = [verdicts.of_shares("", krizhevsky["extreme"], zf["extreme"], counts, "filters", more=False)]
     shares = ", ".join(
         f"{name} {100 * each['extreme']:.0f} %" for name, each in (("7x7/2", zf), ("11x11/4", krizhevsky))
     )
@@ -170,7 +166,8 @@ def _extreme(measures: Measures) -> Judged:
 
 
 def _renormalisation(measures: Measures) -> Judged:
-    with_cap, without, reached = _of(measures, "renormalisation", "rms_with", "rms_without", "reached")
+    with_cap, without, reached = measured(measures, "renormalisation", "rms_with", "rms_without", "reached")
+    finite(RMS_of_filters_with_renormalisation=with_cap, RMS_of_filters_without_renormalisation=without)
     largest = [largest_by_median(np.array(each)) for each in (with_cap, without)]
     said = f"{largest[0]:.2f} with it, {largest[1]:.2f} without"
     if not reached:

@@ -13,7 +13,7 @@ from zfjax.paper.report import figures, tables, transfer
 from zfjax.paper.report.claims import judge
 from zfjax.paper.report.document import Document, Section, section_from_dict, write_report
 from zfjax.paper.report.plan import MAIN, RIVAL, Plan
-from zfjax.paper.report.verdicts import HOW
+from zfjax.paper.report.verdicts import how
 from zfjax.runs.folder import versions
 from zfjax.runs.results import differences, refuse
 from zfjax.runtime.files import make_folder, read_json, write_json
@@ -76,7 +76,7 @@ def make_report(plan: Plan) -> tuple[Path, Path]:
         claims,
         tuple(sections[name][0] for name in ORDER),
         _remark(plan, measures["ablations"]["val_top1"][MAIN]),
-        HOW,
+        how(len(plan.seeds)),
     )
     written = write_report(document, plan.out)
     if failed:

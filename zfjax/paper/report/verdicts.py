@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zfjax.attribution.measures.bootstrap import Statistic, difference, mean, of_pairs, resampled, tails
+from zfjax.attribution.measures.bootstrap import RESAMPLES, Statistic, difference, mean, of_pairs, tails
+from zfjax.paper.evaluation.measure import wilson_interval
 from zfjax.paper.first_layers.measure import largest_by_median
 from zfjax.paper.report.document import Verdict
 
@@ -16,11 +17,25 @@ FEWEST = 10  # that an interval is asked of: see `tests/paper/test_verdicts.py` 
 MOST = 100_000  # images that are named as enough
 HOW = (
     "Each verdict is that of the difference between the two sides of its inequality and of the difference's 95 % "
-    "interval by the bootstrap, over the images, maps or filters that are named: it holds if the whole interval is "
-    "above 0, does not hold if none of it is, and is undecided where 0 lies within the interval or it is over fewer "
-    f"than {FEWEST}. A claim of several parts holds if it holds for all. One training of each network: another seed "
-    "may give another verdict, which the intervals do not cover."
+    "interval over the images, maps or filters that are named: it holds if the whole interval is above 0, does not "
+    f"hold if it is all below, and is undecided where 0 lies within the interval or it is over fewer than {FEWEST}. A "
+    "claim of several parts holds if it holds for all. The interval is by the bootstrap; that of two shares by "
+    "Newcombe's method 10 (1998), as of images of their own though both sides are of the same ones. Images of Figs. 5 "
+    "and 7 are random ones, but rightly classified ones come first and one of each class before the rest: their "
+    "claims are about such images. Accuracies on new classes are means over folds of the classes' mean accuracy; "
+    "their intervals are those of a share of one fold's test images, and cover neither how folds differ nor how "
+    "trainings do."
 )
+ONE_TRAINING = "One training of each network: another seed may give another verdict, which the intervals do not cover."
+TRAININGS = (
+    "Validation errors are means over {count} trainings of each network, all else is of the first one; the intervals "
+    "are those of one training's images, and do not cover how trainings differ."
+)
+
+
+def how(trainings: int) -> str:
+    """How verdicts come about, where each network was trained so many times."""
+    return f"{HOW} {ONE_TRAINING if trainings == 1 else TRAININGS.format(count=trainings)}"
 
 
 class Part(NamedTuple):
@@ -32,6 +47,7 @@ class Part(NamedTuple):
     high: float
     counts: tuple[int, ...]  # of what was drawn anew
     unit: str  # what that is: images, maps
+    more: bool = False  # whether there could be more of it, and the interval shrinks with the root of their number
 
 
 def decide(parts: Sequence[Part]) -> tuple[Verdict, str]:
@@ -58,26 +74,28 @@ def _decide(part: Part) -> tuple[Verdict, str]:
         return "undecided", f"{said}: too few to decide, {FEWEST} would be the least"
     if part.low > 0:
         return "holds", said
-    if part.high <= 0:
+    if part.high < 0:
         return "does not hold", said
-    return "undecided", f"{said}: 0 lies within, {_needed(part)}"
+    return "undecided", f"{said}: 0 lies within{_needed(part)}"
 
 
 def _needed(part: Part) -> str:
-    """How many would tell if the difference stayed what it is: the interval shrinks with the root of their number."""
+    """How many would tell if the difference stayed what it is; "" where there are no more, or 0 is just an end."""
     reach = part.difference - part.low if part.difference > 0 else part.high - part.difference
     factor = (reach / part.difference) ** 2 if part.difference else math.inf
     least = round(factor * min(part.counts), 6)
+    if not part.more or least <= min(part.counts):
+        return ""
     if least > MOST:
-        return f"which not even {MOST:,} {part.unit} would change"
+        return f", which not even {MOST:,} {part.unit} would change"
     step = 10 ** max(0, math.floor(math.log10(least)) - 1)
-    return f"and about {math.ceil(least / step) * step:,} {part.unit} would tell"
+    return f", and about {math.ceil(least / step) * step:,} {part.unit} would tell"
 
 
 def of_sample(name: str, values: Sequence[float], unit: str) -> Part:
     """The mean of values [N], such as differences within each image; what is not finite takes no part."""
     known = [value for value in values if math.isfinite(value)]
-    return of_two(name, known, [0.0], unit)._replace(counts=(len(known),))
+    return of_two(name, known, [0.0], unit)._replace(counts=(len(known),), more=True)
 
 
 def of_two(name: str, first: Sequence[float], second: Sequence[float], unit: str) -> Part:
@@ -85,24 +103,45 @@ def of_two(name: str, first: Sequence[float], second: Sequence[float], unit: str
     return _of_two(name, mean, first, second, unit)
 
 
-def of_shares(name: str, first: float, second: float, counts: tuple[int, int], unit: str) -> Part:
-    """One share less another, each 0..1 of so many: a share is the mean of ones and zeros."""
-    return of_two(name, ones(first, counts[0]), ones(second, counts[1]), unit)
+def of_shares(name: str, first: float, second: float, counts: tuple[int, int], unit: str, *, more: bool = True) -> Part:
+    """One share less another, each 0..1 of so many, with the interval of Newcombe (1998), method 10.
+
+    It is put together from the score intervals of both, so that a share of 0, which the bootstrap gives no spread, has
+    its own. Two shares of 0, or of 1, are a tie: nothing was seen to compare. more: as in `Part`.
+    """
+    apart = first - second
+    if _tied((first, second)):
+        return Part(name, 0.0, 0.0, 0.0, counts, unit, more)
+    (low, high), (other_low, other_high) = (
+        wilson_interval(share * count, count) for share, count in zip((first, second), counts, strict=True)
+    )
+    least = apart - math.hypot(first - low, other_high - second)
+    most = apart + math.hypot(high - first, second - other_low)
+    return Part(name, apart, least, most, counts, unit, more)
+
+
+def _tied(shares: Sequence[float]) -> bool:
+    return set(shares) in ({0}, {1})
 
 
 def of_image_pairs(name: str, values: Sequence[float], images: int, unit: str) -> Part:
     """The mean over all pairs i < j of so many images, row by row."""
     both = np.zeros((images, images))
     both[np.triu_indices(images, k=1)] = values
-    return Part(name, *of_pairs(both + both.T, _rng()), counts=(images,), unit=unit)
+    return Part(name, *of_pairs(both + both.T, _rng()), counts=(images,), unit=unit, more=True)
 
 
 def of_trend(name: str, shares: Sequence[float], count: int, unit: str) -> Part:
-    """Spearman's rank correlation of shares, each of so many images on its own, with their order."""
-    rng = _rng()
-    draws = np.stack([resampled(mean, np.array(ones(share, count)), rng) for share in shares], axis=1)
-    low, high = tails(rank_correlation(draws))
-    return Part(name, float(rank_correlation(np.asarray(shares))), low, high, (count,), unit)
+    """Spearman's rank correlation of shares, each of so many images on its own, with their order.
+
+    Shares are drawn from what Jeffreys' prior makes of them (Brown, Cai & DasGupta 2001), where those of 0 and 1 have a
+    spread too.
+    """
+    if _tied(shares):
+        return Part(name, 0.0, 0.0, 0.0, (count,), unit)
+    right = np.asarray(shares) * count
+    draws = _rng().beta(right + 0.5, count - right + 0.5, (RESAMPLES, len(right)))
+    return Part(name, float(rank_correlation(right)), *tails(rank_correlation(draws)), (count,), unit)
 
 
 def of_dominance(name: str, first: Sequence[float], second: Sequence[float], unit: str) -> Part:
@@ -112,12 +151,6 @@ def of_dominance(name: str, first: Sequence[float], second: Sequence[float], uni
     hangs on single ones.
     """
     return _of_two(name, largest_by_median, first, second, unit)
-
-
-def ones(share: float, count: int) -> list[float]:
-    """So many ones and zeros: [count]."""
-    right = round(share * count)
-    return [1.0] * right + [0.0] * (count - right)
 
 
 def rank_correlation(values: np.ndarray) -> np.ndarray:
@@ -132,7 +165,8 @@ def rank_correlation(values: np.ndarray) -> np.ndarray:
 
 
 def _of_two(name: str, statistic: Statistic, first: Sequence[float], second: Sequence[float], unit: str) -> Part:
-    found = difference(statistic, np.asarray(first, float), np.asarray(second, float), _rng())
+    with np.errstate(invalid="ignore"):  # quantiles between infinite ratios
+        found = difference(statistic, np.asarray(first, float), np.asarray(second, float), _rng())
     return Part(name, *found, counts=(len(first), len(second)), unit=unit)
 
 
