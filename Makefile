@@ -106,7 +106,7 @@ pictures: install
 	$(VISUALIZE) --arch=zf --figure=architecture
 	$(BIN)/python -m docs.screenshots --ckpt=runs/zf-mini --out=$(DRAWN)
 	for name in features_conv4 filters_conv1 evolution evolution_conv3 invariance occlusion correspondence compare_methods \
-		gallery_unit microscope; do $(BIN)/python -m docs.smaller $(DRAWN)/$$name.png docs/$$name.png || exit 1; done
+		gallery_unit microscope; do $(BIN)/python -m docs.smaller $(DRAWN)/$$name.png docs/$$name.webp || exit 1; done
 	cp $(DRAWN)/architecture.svg docs/
 	$(BIN)/python visualize.py --ckpt=runs/zf-mini --figure=gallery --out=docs
 
@@ -114,11 +114,11 @@ pictures-of-photos: install
 	$(BIN)/python -m zfjax.weights $(WEIGHTS) --arch=squeezenet-caffe --workdir=runs/squeezenet
 	$(VISUALIZE) --ckpt=runs/squeezenet --dataset=folder:$(PHOTOS) --figure=features --layers=fire9/concat \
 		--maps=489,197,456,20 --top=4
-	$(BIN)/python -m docs.smaller $(DRAWN)/features_fire9-concat*.png docs/squeezenet.png
+	$(BIN)/python -m docs.smaller $(DRAWN)/features_fire9-concat*.png docs/squeezenet.webp
 	$(VISUALIZE) --ckpt=runs/squeezenet --figure=filters
-	$(BIN)/python -m docs.smaller $(DRAWN)/filters_conv1.png docs/filters_squeezenet.png
+	$(BIN)/python -m docs.smaller $(DRAWN)/filters_conv1.png docs/filters_squeezenet.webp
 
 pictures-of-signs: install
 	$(BIN)/python train.py --arch=sign-cnn --dataset=folder:$(SIGNS)
 	$(VISUALIZE) --ckpt=runs/sign-cnn --figure=features --layers=conv4 --num_maps=8
-	$(BIN)/python -m docs.smaller $(DRAWN)/features_conv4.png docs/sign_digits_conv4.png
+	$(BIN)/python -m docs.smaller $(DRAWN)/features_conv4.png docs/sign_digits_conv4.webp

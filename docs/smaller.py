@@ -1,4 +1,4 @@
-"""A picture in 256 colours, a quarter of the size: python -m docs.smaller FROM.png TO.png"""
+"""A picture without loss in two thirds of the bytes or fewer, as WebP: python -m docs.smaller FROM.png TO.webp"""
 
 import sys
 
@@ -8,7 +8,7 @@ from PIL import Image
 def main() -> None:
     source, target = sys.argv[1:]
     with Image.open(source) as picture:
-        picture.convert("RGB").quantize(256).save(target, optimize=True)
+        picture.convert("RGB").save(target, lossless=True, quality=100, method=6)
 
 
 if __name__ == "__main__":

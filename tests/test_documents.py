@@ -2,7 +2,6 @@
 
 import ast
 import contextlib
-import dataclasses
 import functools
 import inspect
 import json
@@ -13,7 +12,6 @@ from urllib.parse import unquote
 import jax
 import numpy as np
 import pytest
-from nets import TINY, canvas_side, random_params
 from runs import random_run
 
 import zfjax
@@ -74,7 +72,7 @@ def test_every_page_is_in_the_table_of_contents():
 
 def test_every_picture_of_the_docs_is_shown_and_drawn_by_a_command():
     shown = {(path.parent / target).resolve() for path in PAGES for picture, _, target in links(path) if picture}
-    there = {*DOCS.glob("*.png"), *DOCS.glob("*.svg")}
+    there = {each for ending in ("webp", "png", "svg") for each in DOCS.glob(f"*.{ending}")}
     assert there <= shown
     commands = (ROOT / "Makefile").read_text() + (DOCS / "screenshots.py").read_text()
     for path in there:
@@ -95,18 +93,21 @@ def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 120
 
 
-def ran(page: str, **names) -> dict:
+EVERY = slice(None)
+
+
+def ran(page: str, which: slice = EVERY, **names) -> dict:
     """The names that a page's blocks leave behind, one block after the other."""
-    assert (found := blocks(page)), page
+    assert (found := blocks(page)[which]), page
     for code in found:
         exec(compile(code, page, "exec"), names)
     return names
 
 
-def traced(page: str, **names) -> dict:
+def traced(page: str, which: slice = EVERY, **names) -> dict:
     """The same for shapes alone: nothing is compiled, which would take most of half a minute."""
     left: dict = {}
-    jax.eval_shape(lambda: left.update(ran(page, **names)))
+    jax.eval_shape(lambda: left.update(ran(page, which, **names)))
     return left
 
 
@@ -114,9 +115,15 @@ def test_code_on_research_has_the_shapes_that_it_says(tmp_path, monkeypatch):
     run = zfjax.load_run(random_run(tmp_path, zfjax.get_arch("zf-mini", num_classes=10)))
     # Reading a run needs arrays, not their shapes.
     monkeypatch.setattr(zfjax, "load_run", {"runs/zf-mini": run}.get, raising=False)
-    names = traced("howto_research.md")
+    names = traced("howto_research.md", slice(1))
     assert names["images"].shape == (1, 64, 64, 3) and names["projection"].pixels.shape == (3, 83, 83, 3)
     assert names["pictures"].shape == (3, 64, 64, 3)
+    # A function that cannot be traced has to be called.
+    called = ran("howto_research.md", slice(1, 2), zfjax=zfjax, images=np.zeros((1, 64, 64, 3), np.float32))
+    assert called["covered"].shape == (8, 8, 3) and called["turned"]["rotation"].shape == (8,)
+    trained = traced("howto_research.md", slice(2, None), zfjax=zfjax, np=np, render=names["render"])
+    assert trained["state"].params["conv1"]["kernel"].shape == run.params["conv1"]["kernel"].shape
+    assert set(trained["sums"]) == {"loss", "top1", "count"}
 
 
 def test_code_on_networks_describes_the_network(capsys):
@@ -125,15 +132,13 @@ def test_code_on_networks_describes_the_network(capsys):
 
 
 def test_code_on_weights_makes_a_run(tmp_path):
-    arch = dataclasses.replace(TINY, name="mine")
-    params, names = random_params(arch), tuple(f"class {number}" for number in range(arch.num_classes))
-    side = canvas_side(arch)
-    preprocess = zfjax.Preprocess(side, arch.image_size, np.full((side, side, arch.channels), 127.0, np.float32))
     with contextlib.chdir(tmp_path):
-        made = ran("howto_weights.md", arch=arch, params=params, preprocess=preprocess, names=names)
+        made = ran("howto_weights.md")
         run = zfjax.load_run(made["path"])
-    assert run.class_names == names
-    jax.tree.map(np.testing.assert_array_equal, run.params, params)
+    assert run.class_names == ("cat", "dog", "neither")
+    jax.tree.map(np.testing.assert_array_equal, run.params, made["params"])
+    grey = np.full((32, 32, 3), 124 + 58, np.uint8)
+    np.testing.assert_allclose(run.preprocess(grey)[0, 0, 0], [1, 65 / 57, 78 / 57], rtol=1e-6)
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md") if "```python" in path.read_text()))

@@ -60,7 +60,7 @@ def test_the_sdist_holds_all_that_the_wheel_is_built_from_and_its_tests(built):
     with tarfile.open(built["gz"]) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     assert names >= sources() | set(BUILT) | {"tests/cli/test_package.py", "examples/tutorial.ipynb"}
-    assert names >= {"docs/claims.toml", "docs/index.md", "docs/features_conv4.png"}
+    assert names >= {"docs/claims.toml", "docs/index.md", "docs/features_conv4.webp"}
     assert not [name for name in names if "__pycache__" in name or name.startswith(("runs/", "docs/_build"))]
 
 

@@ -42,7 +42,7 @@ class Reader:
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        self.page.on("requestfailed", self._request_failed)
         self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.complaints.append(f"exception: {error}"))
         self.page.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
@@ -51,6 +51,11 @@ class Reader:
         """Opens a page afresh: an address that differs behind # only would keep the old document."""
         self.page.goto("about:blank")
         self.page.goto(url)
+
+    def _request_failed(self, request) -> None:
+        """What was still on its way when the page was left is no fault of the page: aborted, not missing or refused."""
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"failed: {request.url} ({request.failure})")
 
     def press(self, *keys: str) -> None:
         for key in keys:

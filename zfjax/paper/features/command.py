@@ -37,7 +37,8 @@ def draw(view: View, options: Options) -> Drawn:
     for layer, found in features.items():
         paths.append(view.path(f"features_{layer}"))
         count, there = len(found.maps), len(found.winners.value)
-        chosen = "" if view.maps else f" at random of {there} ({found.silent} respond to no image)"
+        quiet = f"{found.silent} respond to no image" if found.silent else "each responds to some image"
+        chosen = "" if view.maps else f" at random of {there} ({quiet})"
         images = " ".join([f"{len(view.searched(source)):,}", *view.split_name(source).split(), "images"])
         title = f"{layer}: the {view.top} strongest of {images} for {count} maps"
         caption = f"{count} maps{chosen}. {view.origin} {view.about(source)}"

@@ -19,7 +19,7 @@ FILLS = {"mean": "the mean image", "zero": "black", "edge": "the nearest pixels"
 
 @dataclass(frozen=True)
 class Options:
-    """Fig. 5. Ranges, fill and interpolation are choices: the paper's text gives none."""
+    """Fig. 5. The ranges are read off the paper's axes; its text gives none, and neither fill nor interpolation."""
 
     layers: str = ""
     """Layers whose features are compared, e.g. norm1,fc7 or layer*.0; empty: the first block's output and the last
@@ -109,9 +109,11 @@ def _summary(curves: dict) -> str:
 
 
 def _choices(view: View, options: Options) -> str:
+    taken, usual = ((each.shift, each.scale, each.rotation) for each in (options, Options()))
     return (
-        f"Outside the image: {FILLS[options.fill]}; {options.interpolation} interpolation. Ranges, fill and "
-        f"interpolation are choices of this figure: the paper's text states none."
+        f"The ranges {'are' if taken == usual else 'are not'} those of the axes of the paper's figure. Outside the "
+        f"image: {FILLS[options.fill]}; {options.interpolation} interpolation: choices of this figure, the paper "
+        f"states neither."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -66,7 +67,8 @@ def decide(parts: Sequence[Part]) -> tuple[Verdict, str]:
 
 
 def _decide(part: Part) -> tuple[Verdict, str]:
-    over = f"{' and '.join(f'{count:,}' for count in dict.fromkeys(part.counts))} {part.unit}"
+    unit = part.unit if set(part.counts) != {1} else re.sub(r"s\b", "", part.unit, count=1)
+    over = f"{' and '.join(f'{count:,}' for count in dict.fromkeys(part.counts))} {unit}"
     if part.low == part.high == part.difference == 0:
         return "not testable here", f"both sides are the same, over {over}"
     said = f"{part.difference:+.2g} ({part.low:+.2g} to {part.high:+.2g}) over {over}"
