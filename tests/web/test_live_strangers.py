@@ -4,13 +4,13 @@ import html
 import http.server
 import json
 import os
-import shutil
 import signal
 import subprocess
 import threading
 from contextlib import contextmanager
 
 import pytest
+from browser import executable_path
 from live_server import serving
 
 ATTACK = """<!doctype html><title>attack</title><script>
@@ -69,7 +69,7 @@ def live(tmp_path_factory):
 @pytest.fixture
 def command(tmp_path):
     """A browser of its own, in which evil.test leads to this machine; flags and an address follow."""
-    chromium = shutil.which("chromium")
+    chromium = executable_path()
     if chromium is None:
         missing = "needs a browser: chromium on the PATH"
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
