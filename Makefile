@@ -9,6 +9,7 @@ install: .venv/installed
 
 .venv/installed: pyproject.toml requirements.txt
 	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
