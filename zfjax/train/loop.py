@@ -123,6 +123,8 @@ def _loop(
     steps = profiled(training.steps(start), profile, training.writer.workdir, training.settle)
     with training.progress_bar(start) as bar, contextlib.closing(steps):
         for step in steps:
+            if step == start + 1:  # what compiling took, half a minute on a GPU, says nothing of the steps to come
+                bar.unpause()
             stopped, metrics = stop.agreed(training.mesh), None
             if step % training.steps_per_epoch == 0:
                 metrics = training.end_epoch(step, patience)
