@@ -44,7 +44,8 @@ def exit_on_bad_input() -> Iterator[None]:
         try:
             yield
         except InputError as error:
-            say(f"error: {error}", error=True)
+            advice = " (mend it, or take it away)" if isinstance(error, BadImage) else ""
+            say(f"error: {error}{advice}", error=True)
             sys.exit(2)
         except KeyboardInterrupt:
             say("stopped", error=True)

@@ -119,7 +119,7 @@ def identify(data: bytes) -> Image.Image:
     try:
         return Image.open(_Pieces(data), formats=tuple(FORMATS))
     except Image.UnidentifiedImageError:
-        raise BadImage(f"not an image: {len(data)} bytes that begin with {data[:12]!r}") from None
+        raise BadImage(f"not an image: {len(data)} bytes that begin with {repr(data[:12])[1:]}") from None
 
 
 def open_image(data: bytes, side: int) -> Image.Image:

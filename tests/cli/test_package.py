@@ -56,6 +56,11 @@ def test_the_wheel_holds_the_package_and_its_licence_and_nothing_else(built):
     assert {Path(name).name for name in names - sources()} >= {"LICENSE", "METADATA", "entry_points.txt"}
 
 
+def test_from_the_folder_above_a_clone_it_is_the_package_and_no_namespace(tmp_path):
+    (tmp_path / "zfjax").symlink_to(ROOT)
+    run(sys.executable, "-c", "import zfjax; zfjax.load_run", cwd=tmp_path, PYTHONPATH="")
+
+
 def test_the_sdist_holds_all_that_the_wheel_is_built_from_and_its_tests(built):
     with tarfile.open(built["gz"]) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}

@@ -79,6 +79,14 @@ def test_a_file_becomes_a_run(file, params, monkeypatch, capsys):
     assert config["weights"]["file"] == "squeezed.npz" and len(config["weights"]["sha256"]) == 64
 
 
+def test_a_run_that_was_trained_is_not_taken_for_one_of_weights(file, monkeypatch, capsys):
+    (file.parent / "run").mkdir()
+    (file.parent / "run" / "config.json").write_text(json.dumps({"dataset": "scenes"}))
+    with pytest.raises(SystemExit) as stop:
+        run_script(weights, made(file), monkeypatch)
+    assert stop.value.code == 2 and "another folder by --workdir" in capsys.readouterr().err
+
+
 def test_it_is_measured_on_some_of_its_classes_and_drawn_without_any(small, photos, monkeypatch, capsys):
     (photos / "names.txt").write_text("wasp\nBee\nant\n")
     run = photos / "run"

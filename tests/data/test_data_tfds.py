@@ -1,7 +1,9 @@
 """TFDS sets as their builders leave them on disk, written and read here without TensorFlow."""
 
+import contextlib
 import io
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,6 +115,9 @@ def test_other_formats_are_refused_with_a_way_out(tmp_path):
 def test_unknown_names_and_configurations(tmp_path):
     with pytest.raises(InputError, match="unknown data set 'no_such_set'; give scenes, folder:PATH, or a TFDS name"):
         open_dataset("no_such_set", canvas_size=7, data_dir=tmp_path)
+    with contextlib.chdir(tmp_path), pytest.raises(InputError, match="'photos'; give folder:photos, for the images of"):
+        Path("photos").mkdir()
+        open_dataset("photos", canvas_size=7, data_dir=tmp_path)
     with pytest.raises(InputError, match="cannot open 'cifar10/foo': .*foo not found") as error:
         open_dataset("cifar10/foo", canvas_size=7, data_dir=tmp_path)
     assert "\n" not in str(error.value)

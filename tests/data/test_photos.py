@@ -21,10 +21,11 @@ def photos(tmp_path):
     return tmp_path
 
 
-def test_all_images_are_both_splits_and_have_no_class(photos):
+def test_all_images_are_both_splits_and_have_no_class(photos, capsys):
     run = run_of(TINY, random_params(TINY), np.zeros((46, 46, 3), np.float32), tuple("abcdefg"[: TINY.num_classes]))
     data = open_photos(run, f"folder:{photos}")
     assert data.train is data.val and data.class_names == () and "1 .txt" in data.origin
+    assert "has 3 image(s) (passed over: 1 .txt, which are no images by name)" in capsys.readouterr().err
     assert [(int(data.val[i]["label"]), int(data.val[i]["image"].mean())) for i in range(len(data.val))] == [
         (-1, 0),
         (-1, 80),

@@ -135,6 +135,7 @@ def test_a_picture_comes_in(page, stub, tmp_path, way):
     expect(page.locator(".invitation")).to_be_hidden()
     assert stub.asked[0] == ("image", {"bytes": png(tmp_path).stat().st_size, "type": "application/octet-stream"})
     assert pixel(page, "#picture", 1, 1) == [0, 0, 255]
+    expect(page.locator("#answer-classes")).to_have_text("one of 6 classes: cat, <b>dog</b>, owl, fox, ant, bee")
     # What is no picture is said in the server's own words, and the picture before it stays.
     (tmp_path / "b.txt").write_text("no picture")
     given(page, "drop", tmp_path / "b.txt", "b.txt")

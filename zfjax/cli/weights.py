@@ -56,6 +56,7 @@ def main() -> None:
 
 def run(config: WeightsConfig) -> None:
     """Reads the file, and writes the run folder or finds it made."""
+    from zfjax.runs.folder import CONFIG, read_config
     from zfjax.runs.save import write_run
     from zfjax.weights.presets import PRESETS, default_preset, described, preprocessing, red_first
 
@@ -69,6 +70,8 @@ def run(config: WeightsConfig) -> None:
     say(f"{path.name}: {arch.name}, {arch.param_count():,} parameters, {arch.num_classes:,} classes")
     chosen = "" if config.preset else " (by default; --preset takes another)"
     say(f"pictures as {preset} has them{chosen}: {described(preprocess)}")
+    if (workdir / CONFIG).exists() and "weights" not in read_config(workdir):
+        raise InputError(f"{workdir} holds a run that was made otherwise; give another folder by --workdir")
     write_run(workdir, _record(path, arch, preprocess, preset), names, params, preprocess)
     say(f"wrote {workdir}; next: python visualize.py --ckpt={workdir} --dataset=folder:PATH")
 

@@ -16,6 +16,7 @@ from zfjax.data.sources.folder import FolderSource, list_files, passed_over
 from zfjax.errors import BadImage, InputError
 from zfjax.image_files import SUFFIXES
 from zfjax.runtime.places import user_path
+from zfjax.terminal import say
 
 if TYPE_CHECKING:
     from zfjax.preprocess import Preprocess
@@ -89,7 +90,10 @@ class _Given:
 
 def _flat_folder(run: Run, root: Path) -> FolderSource:
     files, others = list_files(root.parent, [root.name])
-    return FolderSource([(path, UNKNOWN) for path, _ in files], (), others, **canvases_of(run))
+    source = FolderSource([(path, UNKNOWN) for path, _ in files], (), others, **canvases_of(run))
+    if files and others:
+        say(f"folder {root} has {len(source):,} image(s){passed_over(source)}", error=True)
+    return source
 
 
 def _kept(source: Source, preprocess: Preprocess) -> Source:

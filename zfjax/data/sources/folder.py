@@ -125,7 +125,8 @@ def _train_root(root: Path) -> Path:
         if (above / "train").is_dir() and any((above / name).is_dir() for name in VAL_NAMES):
             raise InputError(f"folder {root} has no train folder, and the one above it has; give folder:{above}")
         raise InputError(
-            f"folder {root} has no train folder; expected {root}/train/CLASS/*.jpg and {root}/val/CLASS/*.jpg"
+            f"folder {root} has no train folder; expected {root}/train/CLASS/*.jpg and {root}/val/CLASS/*.jpg, or, for "
+            f"figures alone, {_kinds()} files in {root} itself"
         )
     return root / "train"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,9 +155,9 @@ def prepared_builder(name: str, data_dir: str | Path | None) -> tfds.core.Datase
             if not builder.is_prepared() and (version := _other_version(name, root)):
                 builder = tfds.builder(f"{name}:{version}", data_dir=root)
     except tfds.core.DatasetNotFoundError:
-        raise InputError(
-            f"unknown data set {name!r}; give scenes, folder:PATH, or a TFDS name such as imagenet2012 or cifar10"
-        ) from None
+        known = "scenes, folder:PATH, or a TFDS name such as imagenet2012 or cifar10"
+        here = f"folder:{name}, for the images of that folder, or " if os.path.isdir(name) else ""
+        raise InputError(f"unknown data set {name!r}; give {here}{known}") from None
     except Exception as error:  # an unknown configuration or version comes as one of several types
         raise InputError(f"TFDS cannot open {name!r}: {_first_line(error)}") from error
     if not builder.is_prepared():

@@ -28,6 +28,9 @@
     );
   }
 
+  // It has no other answer than these, whatever it is shown.
+  const ofAll = (names) => `one of ${names.length} classes${names.length <= 12 ? `: ${names.join(", ")}` : ""}`;
+
   const fill = (id, top, truth) => $(id).replaceChildren(...top.map((each) => row(each, truth)));
 
   // image: what is shown; before: the image as it was without the brush, or null.
@@ -37,6 +40,7 @@
     fill("answer", image.top, truth);
     $("before").hidden = !before;
     $("answer-title").textContent = before ? "With the brush the network says" : "The network says";
+    $("answer-classes").textContent = ofAll(live.now.arch.classes);
     $("picture-name").textContent = named.name + (truth >= 0 ? `: ${live.className(truth)}` : "");
     if (!before) return;
     fill("answer-before", before.top, truth);
