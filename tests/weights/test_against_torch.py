@@ -23,7 +23,7 @@ def _small():
 
 
 def _expected(net) -> dict[str, np.ndarray]:
-    return {name: each.float().numpy() for name, each in net.state_dict().items() if "tracked" not in name}
+    return {name: each.float().cpu().numpy() for name, each in net.state_dict().items() if "tracked" not in name}
 
 
 def _checkpoint(net):
@@ -229,7 +229,7 @@ def test_outputs_are_torchs(tmp_path, layout):
         net.eval()
         write(net, tmp_path / name)  # half leaves the network with rounded weights
         with torch.no_grad():
-            expected = net.float()(images).numpy()
+            expected = net.float().cpu()(images).numpy()  # DataParallel moves it to a GPU
         matched = match(read_tensors(tmp_path / name), dataclasses.replace(arch, num_classes=9))
         logits = forward(matched.arch, matched.params, images.numpy().transpose(0, 2, 3, 1)).logits
         assert matched.arch.num_classes == 5 and not matched.note
