@@ -121,7 +121,8 @@ def _data(view: View, options: Options) -> str:
     if not (options.others and view.has_dataset):
         return ""
     searched = len(view.searched(view.source))
-    return f"The other images are the strongest among {searched:,} of {view.dataset.name}, {view.split} split."
+    split = f", {view.split} split" if view.split_name(view.source) else ""
+    return f"The other images are the strongest among {searched:,} of {view.dataset.name}{split}."
 
 
 FIGURE = Figure("Fig. 7, map and answer under a square that covers part of the image.", Options, draw)
