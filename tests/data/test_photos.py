@@ -10,7 +10,7 @@ from runs import run_script
 
 from zfjax.cli import visualize
 from zfjax.data.photos import is_flat, open_photos
-from zfjax.errors import InputError
+from zfjax.errors import InputError, exit_on_bad_input
 
 
 @pytest.fixture
@@ -57,3 +57,13 @@ def test_who_takes_a_folder_for_an_image_is_told_the_flag(photos, monkeypatch, c
     said = capsys.readouterr().err
     assert stop.value.code == 2 and said.count("\n") == 1
     assert f"{photos} is a folder; --dataset=folder:{photos} takes the photos in it" in said
+
+
+def test_a_file_that_is_no_image_is_named_with_how_it_begins_and_what_to_do(photos, capsys):
+    (photos / "a.jpg").write_text("hello")
+    run = run_of(TINY, random_params(TINY), np.zeros((46, 46, 3), np.float32), tuple("abcdefg"[: TINY.num_classes]))
+    with pytest.raises(SystemExit), exit_on_bad_input():
+        data = open_photos(run, f"folder:{photos}").val
+        _ = [data[number] for number in range(len(data))]
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "a.jpg: not an image: 5 bytes that begin with 'hello' (mend it, or take it away)" in said
