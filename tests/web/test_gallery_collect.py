@@ -91,7 +91,7 @@ def test_numbers_by_hand(maps, found):
         assert stats.images.tolist() == list(range(COUNT))
         for unit in range(seen.shape[3]):
             mine = stats.peaks[:, unit]
-            assert stats.p99[unit] == np.float32(np.quantile(mine, 0.99))
+            assert stats.p99[unit] == np.float32(np.quantile(mine, [0.99])[0])  # in double precision, as for many
             edges = (min(mine.min(), 0), mine.max())
             assert (stats.low[unit], stats.high[unit]) == edges
             if edges[0] < edges[1]:

@@ -6,6 +6,7 @@ A record is its length (uint64), the masked CRC-32C of these 8 bytes, the data, 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import struct
@@ -158,10 +159,12 @@ def _scan_all(shards: Sequence[Shard], name: str) -> Index:
 
 
 def _save(file: Path, offsets: list[np.ndarray]) -> None:
+    buffer = io.BytesIO()  # NumPy 2.0's savez leaves a file open where the disk is full: Python says so once more
+    np.savez(buffer, offsets=np.concatenate(offsets), counts=[len(one) for one in offsets])
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with whole(file, part=own_part(file)) as part, part.open("wb") as opened:
-            np.savez(opened, offsets=np.concatenate(offsets), counts=[len(one) for one in offsets])
+        with whole(file, part=own_part(file)) as part:
+            part.write_bytes(buffer.getvalue())
     except OSError as error:  # costs the next start its time, and nothing else
         say(f"the index of the records cannot be kept in {file.parent}: {error.strerror}", error=True)
 
