@@ -76,7 +76,9 @@ class Arch:
     def row(self, layer: str) -> Row:
         """The row of one layer; raises InputError for a name that the network lacks."""
         if layer not in self._by_name:
-            raise InputError(f"unknown layer {layer!r}; {self.name} has {near(layer, self.layer_names)}")
+            block = [name for name in self.layer_names if name.startswith((f"{layer}.", f"{layer}/"))]
+            of_it = f"; '{block[0][: len(layer) + 1]}*' are the {len(block)} layers in it" if block else ""
+            raise InputError(f"unknown layer {layer!r}; {self.name} has {near(layer, self.layer_names)}{of_it}")
         return self._by_name[layer]
 
     def select(self, text: str) -> list[str]:

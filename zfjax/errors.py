@@ -33,9 +33,10 @@ class BadImage(InputError):
 
 
 @contextmanager
-def exit_on_bad_input() -> Iterator[None]:
+def exit_on_bad_input(*, skips: bool = False) -> Iterator[None]:
     """Ends a script with one line and exit code 2 on `InputError`, quietly on Ctrl-C; all else is a bug, and loud.
 
+    skips: the script has a flag --bad_images, of which the line for a broken image tells.
     What cannot be printed stops nothing; where the disk was too full for it, the script ends with exit code 1.
     """
     with guarded() as out, warnings.catch_warnings():
@@ -44,8 +45,7 @@ def exit_on_bad_input() -> Iterator[None]:
         try:
             yield
         except InputError as error:
-            advice = " (mend it, or take it away)" if isinstance(error, BadImage) else ""
-            say(f"error: {error}{advice}", error=True)
+            say(f"error: {error}{_advice(error, skips)}", error=True)
             sys.exit(2)
         except KeyboardInterrupt:
             say("stopped", error=True)
@@ -53,3 +53,9 @@ def exit_on_bad_input() -> Iterator[None]:
         if out.lost:
             say(f"error: all was done, but what was printed is lost: {out.failure}", error=True)
             sys.exit(1)
+
+
+def _advice(error: InputError, skips: bool) -> str:
+    if not isinstance(error, BadImage):
+        return ""
+    return "; mend it, take it away" + (", or leave such images out by --bad_images=skip" if skips else "")

@@ -1,11 +1,16 @@
 """Wrong flags of all commands: one clear line and exit code 2, with the flag that may be meant."""
 
+import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from runs import run_script
 
-from zfjax.cli import evaluate, prepare, reproduce, train, transfer, visualize
+from zfjax.cli import evaluate, prepare, reproduce, train, transfer, visualize, weights
+
+ROOT = Path(__file__).parents[2]
 
 WRONG = [
     (train, ["--epochs=abc"], "--epochs takes a whole number, not 'abc'"),
@@ -33,6 +38,11 @@ WRONG = [
     (transfer, [], "--ckpt is missing: Run folder; --dataset is missing: TFDS name"),
     (reproduce, ["--table=9"], "--table takes one of "),
     (prepare, [], "--out is missing: Folder of the prepared set"),
+    (
+        weights,
+        [],
+        "an argument is missing: the file, or torchvision:NAME, which is downloaded, such as torchvision:alexnet",
+    ),
 ]
 
 
@@ -44,6 +54,23 @@ def test_a_wrong_flag_is_one_clear_line(command, flags, said, monkeypatch, capsy
     assert stop.value.code == 2 and error.startswith(f"error: {said}")
     assert error.endswith("; --help tells all flags\n") and error.count("\n") == 1 and len(error) < 200
     assert said[-1] in " '?" or error == f"error: {said}; --help tells all flags\n"
+
+
+def test_the_usage_names_a_module_that_can_be_called_again(monkeypatch, capsys):
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "__spec__", SimpleNamespace(name="zfjax.weights.__main__"))
+    monkeypatch.setattr(main, "__file__", "/elsewhere/zfjax/weights/__main__.py")
+    monkeypatch.setattr(sys, "argv", ["/elsewhere/zfjax/weights/__main__.py", "--help"])
+    with pytest.raises(SystemExit) as stop:
+        weights.main()
+    assert not stop.value.code and capsys.readouterr().out.startswith("usage: python -m zfjax.weights [-h]")
+
+
+@pytest.mark.parametrize("script", ["train.py", "visualize.py", "explore.py"])
+def test_a_python_without_jax_is_one_line(script):
+    ended = subprocess.run([sys.executable, "-S", script], cwd=ROOT, capture_output=True, text=True)  # no site-packages
+    assert ended.returncode == 1 and ended.stderr.startswith(f"error: {sys.executable} has no jax; ")
+    assert ended.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

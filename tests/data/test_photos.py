@@ -8,6 +8,7 @@ from nets import TINY, random_params, run_of
 from PIL import Image
 from runs import run_script
 
+from zfjax import save_run
 from zfjax.cli import visualize
 from zfjax.data.photos import is_flat, open_photos
 from zfjax.errors import InputError, exit_on_bad_input
@@ -59,6 +60,18 @@ def test_who_takes_a_folder_for_an_image_is_told_the_flag(photos, monkeypatch, c
     assert f"{photos} is a folder; --dataset=folder:{photos} takes the photos in it" in said
 
 
+def test_figures_leave_a_broken_photo_out_and_say_so(photos, monkeypatch, capsys):
+    (photos / "1.png").write_bytes(b"")
+    save_run(photos / "run", TINY, random_params(TINY), mean=np.full(3, 99.0))
+    flags = [f"--ckpt={photos / 'run'}", f"--dataset=folder:{photos}", "--figure=features", "--layers=conv1"]
+    flags += ["--num_maps=1", "--top=3"]
+    with pytest.raises(SystemExit):
+        run_script(visualize, flags, monkeypatch)
+    assert capsys.readouterr().err.endswith("or leave such images out by --bad_images=skip\n")
+    run_script(visualize, [*flags, "--bad_images=skip"], monkeypatch)
+    assert f"1 broken image left out:\n  {photos}/1.png: empty file" in capsys.readouterr().out
+
+
 def test_a_file_that_is_no_image_is_named_with_how_it_begins_and_what_to_do(photos, capsys):
     (photos / "a.jpg").write_text("hello")
     run = run_of(TINY, random_params(TINY), np.zeros((46, 46, 3), np.float32), tuple("abcdefg"[: TINY.num_classes]))
@@ -66,4 +79,4 @@ def test_a_file_that_is_no_image_is_named_with_how_it_begins_and_what_to_do(phot
         data = open_photos(run, f"folder:{photos}").val
         _ = [data[number] for number in range(len(data))]
     said = capsys.readouterr().err.splitlines()[-1]
-    assert "a.jpg: not an image: 5 bytes that begin with 'hello' (mend it, or take it away)" in said
+    assert "a.jpg: not an image: 5 bytes that begin with 'hello'; mend it, take it away" in said

@@ -107,6 +107,8 @@ def test_a_wrong_name_among_many_shows_the_near_ones():
     assert said.endswith(" and 358 more") and len(resnet.layers) == 363 and len(said) < 200
     with pytest.raises(InputError, match=r"'\?' fits no layer; resnet152 has conv1, bn1, .* and 358 more$"):
         resnet.select("?")
+    with pytest.raises(InputError, match=r"^unknown layer 'layer3'; .* 'layer3\.\*' are the 254 layers in it$"):
+        resnet.select("layer3")
     with pytest.raises(InputError, match="zf has conv1, pool1, norm1, .*, drop7, fc8$"):
         ARCHS["zf"].row("fc9")
     with pytest.raises(InputError, match="sum reads 'layer1.9', .* there are layer3.9, .* and 359 more$"):

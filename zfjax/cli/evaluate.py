@@ -18,7 +18,7 @@ class EvaluateConfig(Options, Programs):
 
 def main() -> None:
     config = parse_flags(EvaluateConfig)
-    with exit_on_bad_input():
+    with exit_on_bad_input(skips=True):
         start(config.programs)
         evaluate(config)
 

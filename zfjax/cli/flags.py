@@ -55,7 +55,7 @@ def _parsed(config: type[Config], args: list[str] | None) -> Config:
     try:
         with guarded(), contextlib.redirect_stderr(errors):
             given = sys.argv[1:] if args is None else args
-            return tyro.cli(config, args=_as_meant(config, given), use_underscores=True)
+            return tyro.cli(config, prog=_called(), args=_as_meant(config, given), use_underscores=True)
     except SystemExit as stop:
         if stop.code:
             # tyro draws a box of several lines; its words alone fit into one
@@ -63,6 +63,14 @@ def _parsed(config: type[Config], args: list[str] | None) -> Config:
             say(f"error: {_sentence(words, [*get_type_hints(config)])}; --help tells all flags", error=True)
             raise SystemExit(2) from None
         raise
+
+
+def _called() -> str | None:
+    """What stands before the flags where it is not the script's name (None): of `python -m` Python says a path."""
+    main = sys.modules["__main__"]
+    if main.__spec__ is None or sys.argv[0] != getattr(main, "__file__", None):
+        return None
+    return f"python -m {main.__spec__.name.removesuffix('.__main__')}"
 
 
 def _sentence(words: str, flags: Sequence[str]) -> str:
@@ -78,6 +86,8 @@ def _sentence(words: str, flags: Sequence[str]) -> str:
         return f"{found[1]} needs a value: {found[1]}=VALUE"
     if found := re.findall(r"(--\S+) [A-Z]+ ([^()]*)", words) if words.startswith("Required options") else None:
         return "; ".join(f"{flag} is missing: {about.strip(' .;')}" for flag, about in found)
+    if found := re.search(r"^Required options Missing from .*?: STR (.*?)\.? \(required\)", words):
+        return f"an argument is missing: {found[1][0].lower()}{found[1][1:]}"
     if found := re.search(r"Unrecognized options: (\S+)(?:.*?Perhaps you meant: (--\S+))?", words):
         given, near = found.groups()
         if not given.startswith("-"):

@@ -135,7 +135,7 @@ def _why(name: str) -> str:
 
 def main() -> None:
     config = parse_flags(TrainConfig)
-    with exit_on_bad_input():
+    with exit_on_bad_input(skips=True):
         run(config)
 
 

@@ -57,6 +57,9 @@ class How:
     """Data set to search; None: the one that the network was trained on."""
     data_dir: str | None = None
     """Where TFDS keeps its data sets; None: ~/tensorflow_datasets."""
+    bad_images: Literal["stop", "skip"] | None = None
+    """What a broken image does; skip: the next one stands in its place, and it is listed at the end. None: as in the
+    network's training, else stop."""
     class_map: str | None = None
     """File that says which of the network's classes each of the data set's is: a line each, its name, a tab, the
     network's; None: by name, or as ImageNet's by WordNet number."""
@@ -104,14 +107,19 @@ VisualizeConfig = dataclasses.make_dataclass(
 
 def main() -> None:
     config = parse_flags(VisualizeConfig)
-    with exit_on_bad_input():
+    with exit_on_bad_input(skips=True):
         _check(config)
         if config.arch:
             out = Path(config.out or Path("figures") / config.arch)
             say(" ".join(map(str, draw_named(config.arch, out, config.architecture).paths)))
             return
         start(config.programs)
-        _draw_each(config, _jobs(config))
+        jobs = _jobs(config)
+        try:
+            _draw_each(config, jobs)
+        finally:
+            for view in {id(view): view for _, views in jobs for view in _each(views)}.values():
+                view.say_broken()
 
 
 def _draw_each(config: Any, jobs: list[tuple[str, Any]]) -> None:
@@ -161,6 +169,10 @@ def _jobs(config: Any) -> list[tuple[str, Any]]:
     for out in {view.out for _, view in alone} | {views[0].out for _, views in together}:
         _make(out, given=bool(config.out))
     return alone + together
+
+
+def _each(views: View | list[View]) -> list[View]:
+    return views if isinstance(views, list) else [views]
 
 
 def _draw(name: str, config: Any, views: View | list[View]) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zfjax.canvas import Picture, each_picture
-from zfjax.data.dataset import Dataset, canvases_of
+from zfjax.data.dataset import BadImages, Dataset, canvases_of
 from zfjax.data.source import Record, Source, unreadable_named
+from zfjax.data.sources.broken import Broken, SoundSource
 from zfjax.data.sources.cache import cached
 from zfjax.data.sources.folder import FolderSource, list_files, passed_over
 from zfjax.errors import BadImage, InputError
@@ -36,15 +37,17 @@ def is_flat(name: str | None) -> bool:
 
 
 @unreadable_named()
-def open_photos(run: Run, name: str) -> Dataset:
+def open_photos(run: Run, name: str, *, bad_images: BadImages | None = None) -> Dataset:
     """The images of such a folder as a run's network takes them: both splits are all of them, and there are no classes.
 
-    Labels are -1. Raises InputError as `open_folder` does.
+    Labels are -1. bad_images: as `open_for` takes it. Raises InputError as `open_folder` does.
     """
     root = Path(user_path(name.partition(":")[2])).absolute()
-    source = _flat_folder(run, root)
-    kept = _kept(source, run.preprocess)
-    return Dataset(name, kept, kept, (), f"{len(kept)} images without classes in folder {root}{passed_over(source)}")
+    source, broken = _flat_folder(run, root), Broken()
+    origin = f"{len(source)} images without classes in folder {root}{passed_over(source)}"
+    skips = (bad_images or run.config.get("bad_images")) == "skip"
+    kept = _kept(SoundSource(source, broken) if skips else source, run.preprocess)
+    return Dataset(name, kept, kept, (), origin, broken=broken)
 
 
 @unreadable_named()

@@ -18,6 +18,7 @@ from zfjax.terminal import some
 
 if TYPE_CHECKING:
     from zfjax.data import Dataset, Source
+    from zfjax.data.dataset import BadImages
     from zfjax.paper.top_activations import Winners
     from zfjax.runs.run import Run
 
@@ -60,6 +61,7 @@ class View:
     limit: int | None = None
     dataset_name: str | None = None
     data_dir: str | None = None
+    bad_images: BadImages | None = None
     class_map: str | None = None
     overlap: Literal["sum", "max", "last"] = "sum"
     norm: Literal["identity", "vjp"] = "identity"
@@ -88,14 +90,19 @@ class View:
         from zfjax.data.relabelled import in_classes_of
 
         if self.dataset_name and is_flat(self.dataset_name):
-            return open_photos(self.run, self.dataset_name)
-        data = open_for(self.run, self.dataset_name, data_dir=self.data_dir)
+            return open_photos(self.run, self.dataset_name, bad_images=self.bad_images)
+        data = open_for(self.run, self.dataset_name, data_dir=self.data_dir, bad_images=self.bad_images)
         try:
             return in_classes_of(data, self.run.class_names, self.class_map)
         except InputError:
             if self.class_map:
                 raise
             return data  # most figures need no labels
+
+    def say_broken(self) -> None:
+        """Prints which broken images were left out, if any image was looked at."""
+        if "dataset" in vars(self):
+            self.dataset.broken.say()
 
     @property
     def has_dataset(self) -> bool:

@@ -11,11 +11,10 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from zfjax import terminal
 from zfjax.arch import Arch
 from zfjax.data import Dataset, check_batch, mean_image
 from zfjax.data.recorded import require_classes
-from zfjax.errors import BadImage, InputError
+from zfjax.errors import InputError
 from zfjax.preprocess import Preprocess
 from zfjax.runs.folder import create_run, open_run, read_class_names, read_mean
 from zfjax.runs.lock import locked
@@ -69,12 +68,8 @@ def train(
                 training = Training(arch, dataset, mean, seed, precision, grad_accum, writer)
                 times = {"patience": patience, "checkpoint_secs": checkpoint_secs, "profile": profile}
                 _loop(training, stop, keep_epochs=keep_epochs, after_epoch=after_epoch, **times)
-        except BadImage as error:
-            raise InputError(f"{error}; mend it, take it away, or leave such images out by --bad_images=skip") from None
         finally:
-            if text := dataset.broken.report():
-                who = "" if jax.process_count() == 1 else f"process {jax.process_index()}: "
-                terminal.say(*f"{who}{text}".split("\n"))
+            dataset.broken.say("" if jax.process_count() == 1 else f"process {jax.process_index()}: ")
 
 
 def _check(arch: Arch, dataset: Dataset, grad_accum: int) -> None:

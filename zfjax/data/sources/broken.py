@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from zfjax import terminal
 from zfjax.data.source import Record, Source
 from zfjax.errors import BadImage, InputError
 from zfjax.terminal import visible
@@ -26,6 +27,11 @@ class Broken:
         more = [f"  and {len(messages) - _SHOWN} more"] * (len(messages) > _SHOWN)
         head = f"{len(messages)} broken image{'s' * (len(messages) > 1)} left out:"
         return "\n".join([head, *(f"  {visible(message)}" for message in messages[:_SHOWN]), *more])
+
+    def say(self, who: str = "") -> None:
+        """Prints the report, if there is any. who: put before it."""
+        if text := self.report():
+            terminal.say(*f"{who}{text}".split("\n"))
 
 
 class SoundSource:

@@ -104,8 +104,8 @@ def _answers(options: Options, run: Run, first: Run) -> Answers:
             f"the images are of {len(np.unique(answers.labels)):,} of the network's {len(run.class_names):,} classes; "
             f"{outside:,} of its {len(answers.labels):,} answers are others"
         )
-    if run is first and (report := data.broken.report()):
-        say(*report.split("\n"))
+    if run is first:
+        data.broken.say()
     return answers
 
 
