@@ -133,10 +133,14 @@ def invariance_curves(
     jit: bool = True,
     **options,
 ) -> dict[str, Any]:
-    """Euclidean distances between the features of an image and of its transformed copies: {name: arrays [T]}.
+    """Euclidean distances between the features of an image and of its transformed copies (Fig. 5): {name: arrays [T]}.
 
     features: images [N, H, W, C] -> a pytree of arrays [N, ...], traceable by JAX; jit=False takes any function, as in
-    `occlusion_map`. The rest as in `responses`.
+    `occlusion_map`. image: [H, W, C], in the numbers that `features` takes. transforms: {"shift": pixels down, "scale":
+    factors, "rotation": degrees counterclockwise}, one or more of them, each an array [T] whose length is its own; an
+    amount that changes nothing (0, 1, 0) has distance 0. The result has the pytree of `features` under each name.
+    options: of `responses`, fill (what comes in from outside the image: a number, or "edge"), interpolation and
+    batch_size. Raises InputError as `responses` does.
     """
     see = features if jit else on_host(features)
     original = see(jnp.asarray(image, jnp.float32)[None])

@@ -24,9 +24,15 @@ LINES = ("-", "--", ":")
 def draw_sanity(
     means: Means, titles: dict[str, str], layers: Sequence[str], path: str | Path, *, title: str, caption: str
 ) -> None:
-    """Above, each method's likeness to itself as layers are drawn anew from the top; below, a dot a method and test.
+    """Draws what tests of explanations came to (Adebayo et al. 2018, arXiv 1810.03292): above, curves of how alike a
+    method's maps stay while a network's layers are drawn anew from the top; below, a dot for each method and test.
 
-    means: with intervals, of `layers` as `measure` names them. Baselines have dots alone.
+    means: {method or baseline: {measure: (mean, low, high)}}, low to high being a 95 % interval. Measures:
+    "rank:LAYER", "size:LAYER" and "ssim:LAYER", the likeness once all layers from the top down to LAYER are new, -1 to
+    1; and "deletion", "insertion", "inside", "drop", "classes", "edges", of which those are drawn that any method has.
+    A method without the former has dots alone. titles: {method: what the picture calls it}. layers: names, the top one
+    first. caption: which network and images; it follows a description of what is drawn. Raises InputError for a path
+    that won't do.
     """
     dots = {measure: head for measure, head in DOTS.items() if any(measure in row for row in means.values())}
     curves = [method for method, row in means.items() if named("rank:LAST", layers) in row]
@@ -62,8 +68,8 @@ def _curves(axes: Axes, kind: str, head: str, means: Means, titles: dict[str, st
 
 def _dots(axes: Axes, measure: str, head: str, means: Means, titles: dict[str, str]) -> None:
     for place, row in enumerate(means.values()):
-        if measure in row and not np.isnan(row[measure].mean):
-            mean, low, high = row[measure]
+        mean, low, high = row.get(measure, (np.nan,) * 3)
+        if not np.isnan(mean):
             axes.plot([low, high], [place, place], color="0.5", linewidth=0.8)
             axes.plot([mean], [place], "o", color=CHART_STYLE["axes.prop_cycle"].by_key()["color"][0], markersize=2.5)
     axes.set_title(head, fontsize=CAPTION_PT)
