@@ -81,7 +81,7 @@ def project(
     "activation": the signal where the ReLU let something through on the way up, which with "vjp" and "one" is the
     plain gradient; "both": guided backpropagation.
     A forward pass in bfloat16 has some switches other than float32's (`ops.max_pool`); with them and its rounding
-    pictures differ by 7 to 9 % of their peak (median; up to 41 %; conv3 and conv5 of zf-mini, 512 units each).
+    pictures differ by up to 24 % of their peak (median 3 %; conv5 of zf-mini, `python -m benchmarks.bfloat16`).
     Raises InputError for an unknown layer or option, and for units outside the layer where their values are known.
     """
     _check_options(overlap, norm, seed, rectify)

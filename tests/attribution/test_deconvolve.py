@@ -2,18 +2,23 @@
 
 import dataclasses
 import functools
+import gc
+import importlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from jax.sharding import PartitionSpec as P
 from nets import pixels, random_params
 
 import zfjax
 from zfjax.attribution.deconvolve import deconvolve, guided_backprop, relus
+from zfjax.attribution.relus.kept import _functions
 from zfjax.errors import InputError
 
+module = importlib.import_module("zfjax.attribution.deconvolve")
 FRESH = np.random.default_rng(0)
 W = FRESH.normal(size=(4, 4)).astype(np.float32)
 V = FRESH.normal(size=4).astype(np.float32)
@@ -299,16 +304,85 @@ def test_the_list_of_relus_says_where_they_are():
     assert found[0].where.startswith("Net") and "relu6" in found[1].where
 
 
-def test_it_is_compiled_once_a_function():
-    traced = []
+@pytest.fixture
+def readings(monkeypatch):
+    """A mark for every program that is read and compiled."""
+    made, read = [], module._read
+    monkeypatch.setattr(module, "_read", lambda *args: made.append(1) or read(*args))
+    return made
+
+
+def test_it_is_compiled_once_a_function(readings):
+    class Model:
+        def __call__(self, x):
+            return layer(x) @ V
+
+    model = Model()
+    for number in range(3):
+        deconvolve(model)(X + number)
+        deconvolve(model.__call__)(X + number)  # another object each time
+    assert len(readings) == 2
+    deconvolve(Model())(X)
+    assert len(readings) == 3
+
+
+class Perceptron(nnx.Module):
+    def __init__(self):
+        self.below, self.above = (nnx.Linear(4, 4, rngs=nnx.Rngs(seed)) for seed in (0, 1))
+
+    def __call__(self, x):
+        return self.above(jax.nn.relu(self.below(x)))
+
+
+@pytest.mark.parametrize("explain", [deconvolve, guided_backprop])
+def test_weights_that_change_in_place_count(explain, readings):
+    model = Perceptron()
+    kept = {f: explain(f, unit=(1,)) for f in (model, lambda x: model(x))}
+    before = [signal(X) for signal in kept.values()]
+    model.above.kernel[...] *= 3
+    for (f, signal), old in zip(kept.items(), before, strict=True):
+        np.testing.assert_allclose(signal(X), 3 * old, rtol=1e-5)
+        np.testing.assert_allclose(explain(f, unit=(1,))(X), 3 * old, rtol=1e-5)
+    assert len(readings) == len(kept)  # and nothing is compiled anew for it
+
+
+def test_a_model_in_training_is_told_to_be_put_into_evaluation():
+    model = nnx.Sequential(nnx.BatchNorm(4, rngs=nnx.Rngs(0)), jax.nn.relu)
+    images = X[None]
+    model.eval()
+    deconvolve(model, unit=(0, 1))(images)
+    model.train()
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"^Sequential changes state as it .*: put it into evaluation first"):
+            deconvolve(model, unit=(0, 1))(images)
+
+
+def test_what_is_read_of_constants_is_read_of_those_that_there_are():
+    below = np.zeros(4, np.float32)
 
     def f(x):
-        traced.append(1)
-        return layer(x) @ V
+        return jnp.maximum(x, below) @ jnp.arange(1.0, 5)
 
-    for number in range(3):
-        deconvolve(f)(X + number)
-    assert len(traced) == 1
+    np.testing.assert_allclose(deconvolve(f)(X), jnp.arange(1.0, 5))
+    below[:] = [0, 1, 0, 0]
+    with pytest.raises(InputError, match="a threshold that is not the same everywhere"):
+        deconvolve(f)(X)
+
+
+def test_programs_are_kept_as_long_as_their_function():
+    def f(x):
+        return jax.nn.relu(x @ W).sum()
+
+    there = len(_functions)
+    deconvolve(f)(X)
+    assert len(_functions) == min(there + 1, 64)
+    number = id(f)
+    del f
+    gc.collect()
+    assert number not in _functions
+
+
+def test_types_are_kept():
     narrow = deconvolve(lambda x: (jax.nn.relu(x @ W.astype(jnp.bfloat16))).sum())(X.astype(jnp.bfloat16))
     assert narrow.dtype == jnp.bfloat16
 

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from zfjax.attribution.deconvolve import deconvolve, guided_backprop
 
@@ -140,6 +140,8 @@ def step_in_numpy(name, rest, x, guided):
 
 @settings(max_examples=int(os.environ.get("ZFJAX_PROGRAMS", 12)), deadline=None)
 @given(program=programs, seed=st.integers(0, 99))
+@example(program=[("linear", 75), ("residual", [("leaky", 0.1)]), ("linear", 3)], seed=0)
+@example(program=[("vmap", [("cond", [("larger half",)], [("linear", 0)])])], seed=0)
 def test_random_programs(program, seed):
     x, start = np.random.default_rng(seed).normal(size=(2, WIDTH)).astype(np.float32)
     # a ReLU above, so that there is always one

@@ -2,8 +2,8 @@
 
 import subprocess
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from runs import run_script
@@ -58,8 +58,8 @@ def test_a_wrong_flag_is_one_clear_line(command, flags, said, monkeypatch, capsy
 
 def test_the_usage_names_a_module_that_can_be_called_again(monkeypatch, capsys):
     main = sys.modules["__main__"]
-    monkeypatch.setattr(main, "__spec__", SimpleNamespace(name="zfjax.weights.__main__"))
-    monkeypatch.setattr(main, "__file__", "/elsewhere/zfjax/weights/__main__.py")
+    monkeypatch.setattr(main, "__spec__", ModuleSpec("zfjax.weights.__main__", None))
+    monkeypatch.setattr(main, "__file__", "/elsewhere/zfjax/weights/__main__.py", raising=False)
     monkeypatch.setattr(sys, "argv", ["/elsewhere/zfjax/weights/__main__.py", "--help"])
     with pytest.raises(SystemExit) as stop:
         weights.main()
@@ -71,6 +71,25 @@ def test_a_python_without_jax_is_one_line(script):
     ended = subprocess.run([sys.executable, "-S", script], cwd=ROOT, capture_output=True, text=True)  # no site-packages
     assert ended.returncode == 1 and ended.stderr.startswith(f"error: {sys.executable} has no jax; ")
     assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("figure", "flag", "said"),
+    [
+        ("occlusion", "--layers=conv4", "--figure=occlusion takes no --layers; --occlusion.layer chooses"),
+        ("occlusion", "--maps=3", "--figure=occlusion takes no --maps"),
+        ("invariance", "--layers=conv4", "--figure=invariance takes no --layers; --invariance.layers chooses"),
+        ("filters", "--maps=3", "--figure=filters takes no --maps"),
+        ("features", "--images=cat.jpg", "--figure=features takes no --images"),
+        ("selection", "--images=3", "--figure=selection takes no --images"),
+        ("gallery", "--maps=3", "--figure=gallery takes no --maps"),
+        ("sanity", "--layers=conv4", "--figure=sanity takes no --layers"),
+    ],
+)
+def test_a_figure_refuses_a_choice_that_it_would_not_heed(figure, flag, said, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run_script(visualize, ["--ckpt=nowhere", f"--figure={figure}", flag], monkeypatch)
+    assert stop.value.code == 2 and capsys.readouterr().err == f"error: {said}\n"
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,7 @@ def test_load_run_errors_are_one_line_each(tmp_path):
     [
         ("config.json", "{", "cannot read .*config.json"),
         ("config.json", "[]", "must hold a JSON object; got list"),
-        ("config.json", "{}", "holds no architecture"),
+        ("config.json", "{}", "is no run's: it records no architecture"),
         ("classes.txt", "a\nb\n", "has 2 names; the network has 5 classes"),
         ("mean.npy", "", "cannot read .*mean.npy"),
     ],

@@ -206,8 +206,8 @@ def test_without_photos_only_projections_and_numbers_are_kept(run, tmp_path, mon
 @pytest.mark.parametrize(
     ("flag", "words"),
     [
-        ("--maps=3", "every unit"),
-        ("--images=1", "no image alone"),
+        ("--maps=3", "takes no --maps"),
+        ("--images=1", "takes no --images"),
         ("--gallery.thumb=9", "at least 16"),
         ("--format=pdf", "--gallery.format"),
         ("--layers=conv1 --gallery.dense", "leave --gallery.dense out"),

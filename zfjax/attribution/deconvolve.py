@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import warnings
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +14,7 @@ from jax.core import Tracer
 from jax.extend import core
 
 from zfjax.attribution.relus.fixed import ARRAY, of_arrays
+from zfjax.attribution.relus.kept import kept
 from zfjax.attribution.relus.program import Problem, Program, Relu
 from zfjax.attribution.relus.reading import read
 from zfjax.attribution.relus.rectifier import Rule
@@ -60,8 +60,8 @@ def deconvolve(
     * while loops: InputError, since JAX has no gradient of them; fori_loop with fixed bounds has one.
 
     Arguments that are no arrays (flags, names, activations in a module) reach f as they are; all others are traced.
-    f is traced once for its shapes, as by jax.jit: what it closes over is not read again. Weights that change, and NNX
-    modules that learn in place, are to be handed over as arguments, or closed over by a new function.
+    f is traced at every call, as by jax.grad, so that weights which have changed count, those of NNX modules that learn
+    in place too; what is compiled is kept with f. Under jax.jit what f closes over is read once, as always there.
 
     On networks of this package it is `zfjax.project` with seed="one", on the whole image at once. Compile it with
     jax.jit like any function; under jax.vmap over units the forward pass is shared. Warns if there is no ReLU.
@@ -143,40 +143,38 @@ def _trace(f: Callable, argnums: int | Sequence[int], others: Others, args: tupl
             raise InputError(f"{_name(f)}: what is explained must be floating-point numbers, not {kind}")
     # a flag, a name or an activation of an Equinox module is no array: f gets it as it is, as by jax.grad
     fixed = [not mark and not hasattr(leaf, "dtype") for leaf, mark in zip(leaves, marks, strict=True)]
-    if any(fixed):
-        pattern = tuple(leaf if fix else ARRAY for leaf, fix in zip(leaves, fixed, strict=True))
-        f_of_arrays = of_arrays(f, tree, pattern)
-        leaves = [leaf for leaf, fix in zip(leaves, fixed, strict=True) if not fix]
-        marks = [mark for mark, fix in zip(marks, fixed, strict=True) if not fix]
-        jaxpr, results = jax.make_jaxpr(f_of_arrays, return_shape=True)(*leaves)
-    else:
-        jaxpr, results = jax.make_jaxpr(f, return_shape=True)(*args, **named)
+    pattern = tuple(leaf if fix else ARRAY for leaf, fix in zip(leaves, fixed, strict=True))
+    leaves = [leaf for leaf, fix in zip(leaves, fixed, strict=True) if not fix]
+    marks = [mark for mark, fix in zip(marks, fixed, strict=True) if not fix]
+    try:
+        jaxpr, results = jax.make_jaxpr(of_arrays(f, tree, pattern), return_shape=True)(*leaves)
+    except Exception as error:
+        if type(error).__name__ != "TraceContextError":  # Flax's
+            raise
+        raise InputError(
+            f"{_name(f)} changes state as it computes ({str(error).splitlines()[0]}), as BatchNorm does in training: "
+            "put it into evaluation first (model.eval() in NNX)"
+        ) from error
     if not jax.tree.leaves(results):
         raise InputError(f"{_name(f)} returns nothing that a signal could start from")
-    program, pulls = _read(jaxpr, tuple(marks))
+    program, pulls = kept(f, jaxpr, tuple(marks), lambda: _read(jaxpr, tuple(marks)))
     for problem in program.problems:
         if others == "error" or problem.fatal:
             raise InputError(_refusal(f, problem))
     return _Traced(program, pulls, list(jaxpr.consts), leaves, results)
 
 
-_kept: weakref.WeakKeyDictionary[core.Jaxpr, dict[tuple[bool, ...], tuple[Program, dict[Rule, Callable]]]]
-_kept = weakref.WeakKeyDictionary()
-
-
 def _read(closed: core.ClosedJaxpr, marks: tuple[bool, ...]) -> tuple[Program, dict[Rule, Callable]]:
-    """Once a jaxpr, which JAX makes once a function and shapes: what is compiled goes when that does."""
-    kept, jaxpr = _kept.setdefault(closed.jaxpr, {}), closed.jaxpr
-    if marks not in kept:
-        lifted = core.ClosedJaxpr(jaxpr.replace(constvars=(), invars=[*jaxpr.constvars, *jaxpr.invars]), ())
-        consts = zip(jaxpr.constvars, closed.consts, strict=True)
-        known = [Value(var.aval, constant=uniform(array)) for var, array in consts]
-        known += [Value(var.aval, mark, mark) for var, mark in zip(jaxpr.invars, marks, strict=True)]
-        program, _ = read(lifted, known)
-        explained = tuple(len(jaxpr.constvars) + number for number, mark in enumerate(marks) if mark)
-        rules: tuple[Rule, ...] = ("deconvolve", "guided")
-        kept[marks] = program, {rule: jax.jit(functools.partial(_pull, program, rule, explained)) for rule in rules}
-    return kept[marks]
+    """The program, its constants among the arguments, and what takes signals down it by each rule."""
+    jaxpr = closed.jaxpr
+    lifted = core.ClosedJaxpr(jaxpr.replace(constvars=(), invars=[*jaxpr.constvars, *jaxpr.invars]), ())
+    consts = zip(jaxpr.constvars, closed.consts, strict=True)
+    known = [Value(var.aval, constant=uniform(array)) for var, array in consts]
+    known += [Value(var.aval, mark, mark) for var, mark in zip(jaxpr.invars, marks, strict=True)]
+    program, _ = read(lifted, known)
+    explained = tuple(len(jaxpr.constvars) + number for number, mark in enumerate(marks) if mark)
+    rules: tuple[Rule, ...] = ("deconvolve", "guided")
+    return program, {rule: jax.jit(functools.partial(_pull, program, rule, explained)) for rule in rules}
 
 
 def _refusal(f: Callable, problem: Problem) -> str:

@@ -11,7 +11,7 @@ from zfjax.cli.flags import choice, parse_flags
 from zfjax.errors import InputError, exit_on_bad_input
 from zfjax.paper import registry
 from zfjax.paper.architecture.command import draw_named
-from zfjax.paper.view import LeftOut, View, numbers
+from zfjax.paper.view import CHOOSING, LeftOut, View, numbers
 from zfjax.runtime.compile_cache import Programs
 from zfjax.runtime.files import listed, own_folder
 from zfjax.runtime.start import start
@@ -191,6 +191,18 @@ def _check(config: Any) -> None:
             f"--images takes numbers or image files, and {folders[0]} is a folder; --dataset=folder:{folders[0]} takes "
             "the photos in it"
         )
+    if config.figure != "all":
+        _refuse_unheeded(config)
+
+
+def _refuse_unheeded(config: Any) -> None:
+    """What was not asked for would pass for what was: another layer's picture says so in its title alone."""
+    figure = FIGURES[config.figure]
+    for flag in CHOOSING:
+        if getattr(config, flag) and flag not in figure.takes:
+            own = [each.name for each in fields(figure.options) if each.name in ("layer", "layers")]
+            instead = f"; --{config.figure}.{own[0]} chooses" if own and flag == "layers" else ""
+            raise InputError(f"--figure={config.figure} takes no --{flag}{instead}")
 
 
 def _view(config: Any, ckpt: str, name: str) -> View:

@@ -35,6 +35,10 @@ class Figure(NamedTuple):
     draw: Callable[..., Drawn]  # (view, options), or (views of all runs, options) of a comparison
     comparison: bool = False
     on_demand: bool = False  # left out of --figure=all: it takes much longer than the paper's figures
+    takes: tuple[str, ...] = ()  # which of CHOOSING it heeds
+
+
+CHOOSING = ("layers", "maps", "images")  # flags that choose what is shown, and that not every figure heeds
 
 
 class Drawn(NamedTuple):

@@ -25,7 +25,7 @@ import numpy as np
 from zfjax import checks
 from zfjax.errors import InputError, why
 from zfjax.runs.checksums import changed, sealed, unsealed
-from zfjax.runs.config import as_today, config_differences, data_differences, plain, to_json
+from zfjax.runs.config import as_today, check_ours, config_differences, data_differences, plain, to_json
 from zfjax.runs.results import refuse
 from zfjax.runtime import files
 from zfjax.runtime.arrays import check_mean, load_array
@@ -49,7 +49,7 @@ def open_run(workdir: str | Path, config: dict, *, may_differ: Collection[str] =
         _refuse_foreign(workdir)
         return False
     here = json.loads(to_json(config))
-    recorded = read_config(workdir)
+    check_ours(recorded := read_config(workdir), workdir / CONFIG)
     there = as_today(recorded, here)
     free = ("data", "dataset") if "data" in recorded and "data" in here else ("data",)  # which data, not where it lies
     differing = config_differences(there, here, (*may_differ, *free))

@@ -63,6 +63,14 @@ UNIFORM = frozenset(
 )
 
 
+def unchanged(name: str, numbers: Sequence[int], depends: bool) -> int | None:
+    """Which of its operands a primitive's result is, whatever the input: vmap of a cond chooses, by what depends on the
+    input, between a captured constant and the same without its gradient."""
+    if name == "stop_gradient" and not depends:
+        return numbers[0]
+    return numbers[1] if name == "select_n" and len(set(numbers[1:])) == 1 else None
+
+
 def refusal(name: str, operands: Sequence[Value], numbers: Sequence[int]) -> str | None:
     """Why what comes down a primitive is not its gradient in the deconvnet too; None where it is."""
     if name in LINEAR | STEPS or not any(value.differentiable for value in operands):

@@ -77,6 +77,8 @@ class Reading:
         if name in primitives.CALLS:
             return self._call(eqn, inputs, where)
         depends = any(self.values[number].depends for number in inputs)
+        if (same := primitives.unchanged(name, inputs, depends)) is not None:
+            return [same]
         if depends and name in loops.KINDS:
             return self._structured(eqn, [self.settle(number) for number in inputs], where)
         if (done := self._as_function(eqn, inputs, where)) is not None:

@@ -54,13 +54,12 @@ def recognised(form: Piecewise) -> Rectifier | None:
 
 
 def is_relu(form: Piecewise) -> bool:
-    """Whether it is max(x, 0) or max(-x, 0), times a positive number."""
+    """Whether it is max(x, 0) or max(-x, 0), times a positive number; or leaky, x above 0 and less of it below."""
     found = recognised(form)
-    return (
-        found is not None
-        and (found.kind, found.sign, found.ends) == ("relu", 1, (0.0,))
-        and all(not offset for _, offset in form.lines)
-    )
+    if found is None or found.ends != (0.0,) or any(offset for _, offset in form.lines):
+        return False
+    leaky = found.kind == "leaky_relu" and 0 < found.slopes[0] < found.slopes[1] == 1
+    return leaky or (found.kind == "relu" and found.sign == 1)
 
 
 def _continuous(form: Piecewise) -> bool:

@@ -63,4 +63,5 @@ FIGURE = Figure(
     "Table 1 and Fig. 8, whether covering the same part of different objects changes features alike.",
     Options,
     draw,
+    takes=("layers", "images"),
 )

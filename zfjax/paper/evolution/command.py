@@ -131,4 +131,6 @@ def _draw_layer(view: View, layer: str, evolution: Evolution) -> Path:
     return path
 
 
-FIGURE = Figure("Fig. 4, those of training images at the epochs that the run kept.", Options, draw)
+FIGURE = Figure(
+    "Fig. 4, those of training images at the epochs that the run kept.", Options, draw, takes=("layers", "maps")
+)

@@ -47,4 +47,4 @@ def draw(view: View, options: Options) -> Drawn:
     return Drawn(paths, features)
 
 
-FIGURE = Figure("Fig. 2, the strongest activations of each map in pixels.", Options, draw)
+FIGURE = Figure("Fig. 2, the strongest activations of each map in pixels.", Options, draw, takes=("layers", "maps"))

@@ -123,5 +123,6 @@ FIGURES = {
         SelectionOptions,
         selection,
         comparison=True,
+        takes=("maps",),
     ),
 }

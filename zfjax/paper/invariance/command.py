@@ -123,4 +123,4 @@ def _answers(view: View, pictures: Pictures) -> str:
     return "The class is the most probable one of the untransformed image."
 
 
-FIGURE = Figure("Fig. 5, features and answers under shift, scale and rotation.", Options, draw)
+FIGURE = Figure("Fig. 5, features and answers under shift, scale and rotation.", Options, draw, takes=("images",))

@@ -63,4 +63,10 @@ def _choices(options: Options, methods: list[str], references: int) -> str:
     return f"{sources}. " + (f"{'; '.join(said)[:1].upper()}{'; '.join(said)[1:]}." if said else "")
 
 
-FIGURE = Figure("methods of attribution side by side, on the same images and units.", Options, draw, on_demand=True)
+FIGURE = Figure(
+    "methods of attribution side by side, on the same images and units.",
+    Options,
+    draw,
+    on_demand=True,
+    takes=("maps", "images"),
+)

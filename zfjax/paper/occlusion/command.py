@@ -125,4 +125,6 @@ def _data(view: View, options: Options) -> str:
     return f"The other images are the strongest among {searched:,} of {view.dataset.name}{split}."
 
 
-FIGURE = Figure("Fig. 7, map and answer under a square that covers part of the image.", Options, draw)
+FIGURE = Figure(
+    "Fig. 7, map and answer under a square that covers part of the image.", Options, draw, takes=("images",)
+)

@@ -82,5 +82,9 @@ def _choices(options: Options, seed: int) -> str:
 
 
 FIGURE = Figure(
-    "pictures made to excite maps and classes, beside the images that do so most.", Options, draw, on_demand=True
+    "pictures made to excite maps and classes, beside the images that do so most.",
+    Options,
+    draw,
+    on_demand=True,
+    takes=("layers", "maps"),
 )

@@ -149,5 +149,9 @@ def _notes(view: View, options: Options, pictures: Pictures, trial: Trial) -> tu
 
 
 FIGURE = Figure(
-    "tests of these methods: do their maps depend on what was learnt, and matter to it?", Options, draw, on_demand=True
+    "tests of these methods: do their maps depend on what was learnt, and matter to it?",
+    Options,
+    draw,
+    on_demand=True,
+    takes=("images",),
 )

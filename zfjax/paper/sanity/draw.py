@@ -81,7 +81,7 @@ def _dots(axes: Axes, measure: str, head: str, means: Means, titles: dict[str, s
 def _caption() -> str:
     return (
         "Above: likeness of each method's map to the map of the same network whose layers, from the top down to the "
-        "one named, were drawn anew; a map that still looks the same at the right shows the image, not what was "
+        "one named, were initialised anew; a map that still looks the same at the right shows the image, not what was "
         "learnt. Below: what the maps mark, as the table beside this picture defines it. Dots and curves are means "
         "over images, lines and bands 95 % intervals of the mean (bootstrap over images)."
     )

@@ -24,8 +24,11 @@ Means = dict[str, dict[str, Mean]]  # {method: {measure: Mean}}
 
 # measure -> (heading, what it asks); "TOP" and "LAST" stand for layers
 COLUMNS = {
-    "rank:TOP": ("rank, top layer", "rank correlation with the map of the network whose top layer was drawn anew"),
-    "rank:LAST": ("rank, all layers", "the same with all layers drawn anew: 0 is what a faithful map comes to"),
+    "rank:TOP": (
+        "rank, top layer",
+        "rank correlation with the map of the network whose top layer was initialised anew",
+    ),
+    "rank:LAST": ("rank, all layers", "the same with all layers initialised anew: 0 is what a faithful map comes to"),
     "size:LAST": ("|rank|, all layers", "the same of the map's sizes: above 0 where the image alone shapes the map"),
     "ssim:LAST": ("SSIM, all layers", "structural similarity of these sizes"),
     f"size:{LABELS}": ("|rank|, labels", "with the map of a network trained on random labels"),

@@ -118,7 +118,12 @@ def _slugs(names: Sequence[str]) -> list[str]:
 
 FIGURES = {
     "maximal_activations": Figure(
-        "the images that units, and random directions, respond to most.", MaximalOptions, maximal_activations
+        "the images that units, and random directions, respond to most.",
+        MaximalOptions,
+        maximal_activations,
+        takes=("layers", "maps"),
     ),
-    "activations": Figure("all maps of a layer for an image.", ActivationsOptions, activations),
+    "activations": Figure(
+        "all maps of a layer for an image.", ActivationsOptions, activations, takes=("layers", "images")
+    ),
 }

@@ -55,10 +55,6 @@ def draw(views: list[View], options: Options) -> Drawn:
         say(f"{out / NAME} is as it was written")
         return Drawn([], None)
     check_format(options.format)
-    if views[0].maps or views[0].images:
-        raise InputError(
-            "the gallery shows every unit of its layers, and no image alone: leave --maps and --images out"
-        )
     if views[0].format != View.format:
         raise InputError("the gallery's pictures are of --gallery.format; leave --format out")
     if options.dense and views[0].layers:
@@ -96,4 +92,6 @@ def shown_command(words: Sequence[str]) -> str:
     return " ".join("".join(Path(part).name if os.path.isabs(part) else part for part in word) for word in parts)
 
 
-FIGURE = Figure("every unit in a browser: a folder that opens without a server.", Options, draw, True, True)
+FIGURE = Figure(
+    "every unit in a browser: a folder that opens without a server.", Options, draw, True, True, ("layers",)
+)

@@ -1,0 +1,74 @@
+"""What was read of a function and compiled for it, kept as long as the function lives."""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from jax.core import Tracer
+from jax.extend import core
+
+from zfjax.attribution.relus.value import uniform
+
+_MOST = 64  # functions, and programs of each: what is kept may hold on to the function that it is kept for
+_functions: dict[int, tuple[weakref.ref, dict[Any, Any]]] = {}
+_uniforms: dict[int, float | None] = {}
+
+
+def kept(f: Callable, closed: core.ClosedJaxpr, marks: tuple[bool, ...], make: Callable[[], Any]) -> Any:
+    """What `make` returns, which is called once for a function and a jaxpr of it that says the same.
+
+    f is traced at every call, as jax.grad does, for it may close over what has changed: weights of a module that learns
+    in place. The jaxpr's own constants are arguments of what is kept, which may rest on their being one number
+    everywhere; constants of jaxprs within it are part of it.
+    """
+    jaxpr, within = closed.jaxpr, [*_constants_within(closed.jaxpr)]
+    if (programs := _programs_of(f)) is None or any(isinstance(array, Tracer) for array in within):
+        return make()
+    text = re.sub(r" at 0x[0-9a-f]+", "", str(jaxpr))  # rules of custom derivatives are other objects in each trace
+    avals = tuple(str(var.aval) + repr(var.aval) for var in (*jaxpr.constvars, *jaxpr.invars))
+    key = text, avals, tuple(map(id, within)), tuple(map(_uniform, closed.consts)), marks
+    if key not in programs:
+        programs[key] = make(), within  # within: as long as it is kept no other array gets its number
+        _at_most(programs)
+    return programs[key][0]
+
+
+def _programs_of(f: Callable) -> dict | None:
+    """By identity: equal modules may differ in their arrays. None of what dies with the call, or cannot tell when."""
+    owner, number = getattr(f, "__self__", f), id(getattr(f, "__self__", f))
+    if number not in _functions:
+        try:
+            _functions[number] = weakref.ref(owner, lambda _: _functions.pop(number, None)), {}
+        except TypeError:
+            return None
+        _at_most(_functions)
+    return _functions[number][1].setdefault(getattr(f, "__func__", None), {})
+
+
+def _at_most(those: dict) -> None:
+    while len(those) > _MOST:
+        del those[next(iter(those))]
+
+
+def _uniform(array: Any) -> float | None:
+    """`uniform`, once for each of JAX's arrays: it copies them from their device."""
+    if isinstance(array, Tracer) or not hasattr(array, "block_until_ready"):
+        return uniform(array)
+    if id(array) not in _uniforms:
+        _uniforms[id(array)] = uniform(array)
+        weakref.finalize(array, _uniforms.pop, id(array), None)
+    return _uniforms[id(array)]
+
+
+def _constants_within(jaxpr: core.Jaxpr) -> Iterator[Any]:
+    for eqn in jaxpr.eqns:
+        for value in eqn.params.values():
+            for inner in value if isinstance(value, tuple | list) else (value,):
+                if isinstance(inner, core.ClosedJaxpr):
+                    yield from inner.consts
+                    yield from _constants_within(inner.jaxpr)
+                elif isinstance(inner, core.Jaxpr):
+                    yield from _constants_within(inner)
