@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from zfjax.draw.encoded import encoded
-from zfjax.draw.page import chart, own_parameters, page, save
+from zfjax.draw.page import chart, own_parameters, page, save, without_caption
 from zfjax.draw.words import words_of
 
 TITLE, CAPTION = "conv1: a \x1b title of <maps> & 3 µm", "A caption, long enough for two lines. " * 5
@@ -28,6 +29,21 @@ def test_title_and_caption_are_read_back(tmp_path, kind, suffix):
 def test_a_pdf_has_them_where_readers_look(tmp_path):
     text = drawn("page", tmp_path / "a.pdf").read_bytes()
     assert b"/Title" in text and b"/Subject" in text
+
+
+def test_without_a_caption_the_picture_is_the_mosaic_alone(tmp_path):
+    with without_caption():
+        bare = drawn("page", tmp_path / "bare.png")
+        lower = drawn("chart", tmp_path / "chart.png")
+    with Image.open(bare) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    assert pixels.shape[1] == 7 * 200 // 30 * 30 + 30 and not pixels.any()  # whole dots a pixel; no line of white
+    assert pixels.shape[0] * 3 == pixels.shape[1] * 2
+    with Image.open(lower) as image:
+        assert image.size == (7 * 200, 200)
+    assert words_of(bare) == words_of(drawn("page", tmp_path / "a.png"))
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.height > pixels.shape[0]
 
 
 def test_a_picture_without_words(tmp_path):

@@ -48,6 +48,18 @@ def test_another_config_is_refused_and_nothing_changes(tmp_path):
     assert rundir.read_config(tmp_path) == CONFIG
 
 
+def test_another_programs_folder_is_left_as_it_is(tmp_path):
+    before = {"config.json": '{"model_type": "bert"}', "classes.txt": "mine", "metrics.jsonl": "theirs\n"}
+    for name, text in before.items():
+        (tmp_path / name).write_text(text)
+    for use in (lambda: open_run(tmp_path, CONFIG), lambda: create_run(tmp_path, CONFIG, ["a"], MEAN)):
+        with pytest.raises(
+            InputError, match="config.json is no run's: it records no architecture; give another folder"
+        ):
+            use()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+
+
 def test_many_differences_are_counted(tmp_path):
     create_run(tmp_path, {"arch": list(range(9))}, ["a"], MEAN)
     (tmp_path / "checkpoints" / "7").mkdir(parents=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -73,6 +74,9 @@ class How:
     """Of a projection's non-zero magnitudes: what is drawn as full black or white."""
     format: Literal["png", "pdf", "svg"] = "png"
     """Kind of file; in pdf and svg the text stays text."""
+    caption: bool = True
+    """Whether title and caption are drawn on the picture; without, for papers that set their own, both are in the
+    file's metadata alone."""
     out: str | None = None
     """Folder for the pictures, with a folder in it for each run if there are several; None: figures/ in the run
     folder, figures/ARCH without a run."""
@@ -107,7 +111,7 @@ VisualizeConfig = dataclasses.make_dataclass(
 
 def main() -> None:
     config = parse_flags(VisualizeConfig)
-    with exit_on_bad_input(skips=True):
+    with exit_on_bad_input(skips=True), _captions(config.caption):
         _check(config)
         if config.arch:
             out = Path(config.out or Path("figures") / config.arch)
@@ -120,6 +124,14 @@ def main() -> None:
         finally:
             for view in {id(view): view for _, views in jobs for view in _each(views)}.values():
                 view.say_broken()
+
+
+def _captions(drawn: bool) -> AbstractContextManager:
+    if drawn:
+        return nullcontext()
+    from zfjax.draw.page import without_caption
+
+    return without_caption()
 
 
 def _draw_each(config: Any, jobs: list[tuple[str, Any]]) -> None:

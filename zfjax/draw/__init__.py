@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zfjax.draw.markdown import Table
-    from zfjax.draw.page import chart, label, own_parameters, save
+    from zfjax.draw.page import chart, label, own_parameters, save, without_caption
     from zfjax.draw.tiles import display_limit, grid, near_square, rgb8, show_patch, tile, to_display
 
 _HOME = {
@@ -25,6 +25,7 @@ _HOME = {
     "show_patch": "tiles",
     "tile": "tiles",
     "to_display": "tiles",
+    "without_caption": "page",
 }
 _MODULES = ("markdown", "page", "tiles")
 
@@ -41,6 +42,7 @@ __all__ = [
     "show_patch",
     "tile",
     "to_display",
+    "without_caption",
 ]
 
 

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,20 @@ def own_parameters() -> Iterator[None]:
         yield
 
 
+_written: ContextVar[bool] = ContextVar("title and caption", default=True)
+
+
+@contextmanager
+def without_caption() -> Iterator[None]:
+    """In the block pages have neither title nor caption on them, for papers that set their own; both are in the files'
+    metadata as text."""
+    before = _written.set(False)
+    try:
+        yield
+    finally:
+        _written.reset(before)
+
+
 def page(
     mosaic: np.ndarray, *, title: str, caption: str, width_in: float = TEXT_WIDTH_IN, legend_in: float = 0
 ) -> tuple[Figure, Axes]:
@@ -87,10 +102,10 @@ def page(
     height, width = mosaic.shape[:2]
     whole_dpi = math.ceil(MIN_DPI * width_in / width) * width / width_in
     dpi = min(whole_dpi, MAX_DPI)
-    head, foot = _lines(title, TITLE_PT, width_in, "bold"), _lines(caption, CAPTION_PT, width_in)
+    head, above, foot, below = _texts(title, caption, width_in, gap_in=0.03)
     # Whole dots, or the mosaic would be cut at half a dot and drop or double a row.
-    head_dots = math.ceil(dpi * (len(head) * TITLE_PT * LINE_IN_PER_PT + 0.03))
-    foot_dots = math.ceil(dpi * (len(foot) * CAPTION_PT * LINE_IN_PER_PT + 0.08 + legend_in))
+    head_dots = math.ceil(dpi * above)
+    foot_dots = math.ceil(dpi * (below + legend_in))
     body_dots = round(dpi * height * width_in / width)
     total = head_dots + body_dots + foot_dots
 
@@ -103,10 +118,7 @@ def page(
         extent=(0, width, height, 0),
         aspect="auto",
     )
-    style = {"ha": "left", "linespacing": LINE_SPACING, "family": FONT}
-    figure.text(0, 1, "\n".join(head), va="top", fontsize=TITLE_PT, weight="bold", gid=TITLE, **style)
-    foot_style = {"va": "bottom", "fontsize": CAPTION_PT, "color": "0.2", "gid": CAPTION, **style}
-    figure.text(0, 0.02 / (total / dpi), "\n".join(foot), **foot_style)
+    _write(figure, head, foot, total / dpi)
     return figure, axes
 
 
@@ -116,16 +128,12 @@ def chart(height_in: float, *, title: str, caption: str, width_in: float = TEXT_
     Draw into the part under `own_parameters` and `rc_context(CHART_STYLE)`, for instance `part.subplots(1, 3)`, then
     `save` the figure.
     """
-    head, foot = _lines(title, TITLE_PT, width_in, "bold"), _lines(caption, CAPTION_PT, width_in)
-    above, below = len(head) * TITLE_PT * LINE_IN_PER_PT + 0.05, len(foot) * CAPTION_PT * LINE_IN_PER_PT + 0.08
+    head, above, foot, below = _texts(title, caption, width_in, gap_in=0.05)
     total = above + height_in + below
     figure = Figure(figsize=(width_in, total), dpi=MIN_DPI)
     heights = [above, height_in, below]
     part = figure.add_subfigure(figure.add_gridspec(3, 1, height_ratios=heights, hspace=0)[1])
-    style = {"ha": "left", "linespacing": LINE_SPACING, "family": FONT}
-    figure.text(0, 1, "\n".join(head), va="top", fontsize=TITLE_PT, weight="bold", gid=TITLE, **style)
-    foot_style = {"va": "bottom", "fontsize": CAPTION_PT, "color": "0.2", "gid": CAPTION, **style}
-    figure.text(0, 0.02 / total, "\n".join(foot), **foot_style)
+    _write(figure, head, foot, total)
     return figure, part
 
 
@@ -179,6 +187,20 @@ def _spell(artist: Artist) -> None:
     for child in artist.get_children():
         if not isinstance(child, Axis):
             _spell(child)
+
+
+def _texts(title: str, caption: str, width_in: float, *, gap_in: float) -> tuple[str, float, str, float]:
+    """Title and caption in lines, each with the inches that it takes; the gap is below the title."""
+    head, foot = _lines(title, TITLE_PT, width_in, "bold"), _lines(caption, CAPTION_PT, width_in)
+    above, below = len(head) * TITLE_PT * LINE_IN_PER_PT + gap_in, len(foot) * CAPTION_PT * LINE_IN_PER_PT + 0.08
+    return "\n".join(head), above * _written.get(), "\n".join(foot), below * _written.get()
+
+
+def _write(figure: Figure, head: str, foot: str, total_in: float) -> None:
+    """What is not visible is in the file's metadata all the same."""
+    style = {"ha": "left", "linespacing": LINE_SPACING, "family": FONT, "visible": _written.get()}
+    figure.text(0, 1, head, va="top", fontsize=TITLE_PT, weight="bold", gid=TITLE, **style)
+    figure.text(0, 0.02 / total_in, foot, va="bottom", fontsize=CAPTION_PT, color="0.2", gid=CAPTION, **style)
 
 
 def _lines(text: str, size: float, width_in: float, weight: str = "normal") -> list[str]:

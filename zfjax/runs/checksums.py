@@ -28,9 +28,14 @@ def unsealed(data: dict) -> dict:
     return {key: value for key, value in data.items() if key not in (CHECKED, CHECKSUMS)}
 
 
+def is_sealed(data: dict) -> bool:
+    """Whether it has either key: damage takes one of them at the most."""
+    return CHECKED in data or CHECKSUMS in data
+
+
 def changed(data: dict, name: str, files: Mapping[str, bytes]) -> str | None:
     """The first file that is not what was written, if any: `name` itself or one of the others."""
-    if CHECKED not in data and CHECKSUMS not in data:
+    if not is_sealed(data):
         return None
     sums = data.get(CHECKSUMS)
     if not isinstance(sums, dict) or sums.get(name) != checksum(data):

@@ -6,11 +6,9 @@ import contextlib
 import json
 import os
 from collections.abc import Collection, Iterator
-from pathlib import Path
 from typing import Any
 
 from zfjax.arch import Arch
-from zfjax.errors import InputError
 from zfjax.runs.results import differences
 
 PLACES = ("folder", "prepared")  # kinds of data sets whose name has a path
@@ -35,12 +33,6 @@ def placed(name: str) -> str:
     """The name of a data set with its path, if it has one, as it is recorded."""
     kind, _, path = name.partition(":")
     return f"{kind}:{whole_path(path)}" if kind in PLACES and path else name
-
-
-def check_ours(config: dict, path: Path) -> None:
-    """Raises InputError for what no run of ours has recorded: a folder with another program's file of that name."""
-    if not isinstance(config.get("arch"), dict):
-        raise InputError(f"{path} is no run's: it records no architecture; give another folder")
 
 
 def as_today(there: dict, here: dict) -> dict:

@@ -24,8 +24,8 @@ import numpy as np
 
 from zfjax import checks
 from zfjax.errors import InputError, why
-from zfjax.runs.checksums import changed, sealed, unsealed
-from zfjax.runs.config import as_today, check_ours, config_differences, data_differences, plain, to_json
+from zfjax.runs.checksums import changed, is_sealed, sealed, unsealed
+from zfjax.runs.config import as_today, config_differences, data_differences, plain, to_json
 from zfjax.runs.results import refuse
 from zfjax.runtime import files
 from zfjax.runtime.arrays import check_mean, load_array
@@ -49,7 +49,7 @@ def open_run(workdir: str | Path, config: dict, *, may_differ: Collection[str] =
         _refuse_foreign(workdir)
         return False
     here = json.loads(to_json(config))
-    check_ours(recorded := read_config(workdir), workdir / CONFIG)
+    recorded = read_config(workdir)
     there = as_today(recorded, here)
     free = ("data", "dataset") if "data" in recorded and "data" in here else ("data",)  # which data, not where it lies
     differing = config_differences(there, here, (*may_differ, *free))
@@ -68,8 +68,7 @@ def open_run(workdir: str | Path, config: dict, *, may_differ: Collection[str] =
             "on with these by --other_data=accept"
         )
     check_files(workdir)
-    now = sealed(here, CONFIG, _parts(workdir))
-    if now != _read_config(workdir):
+    if (now := sealed(here, CONFIG, _parts(workdir))) != _read_config(workdir):
         files.write_bytes(workdir / CONFIG, to_json(now))
     return True
 
@@ -95,8 +94,8 @@ def create_run(
     np.save(buffer, np.asarray(mean, np.float32))
     parts = {CLASSES: "".join(f"{name}\n" for name in names).encode(), MEAN: buffer.getvalue()}
     try:
-        text = to_json(sealed(json.loads(to_json(config)), CONFIG, parts))
-        part = files.stage(workdir / CONFIG, text)  # its presence says whose the files beside it are
+        # the part's presence says whose the files beside it are
+        part = files.stage(workdir / CONFIG, to_json(sealed(json.loads(to_json(config)), CONFIG, parts)))
         for name, data in parts.items():
             files.write_bytes(workdir / name, data)
         files.commit(part, workdir / CONFIG)
@@ -135,15 +134,13 @@ def _version(name: str) -> str:
 
 
 def read_config(workdir: str | Path) -> dict:
-    """What the run was started with; raises InputError when the file is damaged."""
+    """What the run was started with; raises InputError when the file is damaged, or another program's."""
     return unsealed(_read_config(Path(workdir)))
 
 
 def check_files(workdir: Path) -> None:
     """Raises InputError that names the first small file that is not what the training wrote; earlier runs do not tell.
-
-    Call it last: what does not fit together has been said in words of its own.
-    """
+    Call it last: what does not fit together has been said in words of its own."""
     if name := changed(_read_config(workdir), CONFIG, _parts(workdir)):
         own = ", or take its keys checked and checksums out if you changed it yourself" if name == CONFIG else ""
         raise InputError(
@@ -219,6 +216,8 @@ def _read_config(workdir: Path) -> dict:
         raise InputError(f"cannot read {path} ({why(error)}); put back the file that the training wrote") from error
     if not isinstance(config, dict):
         raise InputError(f"{path} must hold a JSON object; got {type(config).__name__}")
+    if not (is_sealed(config) or "arch" in config):  # earlier runs are not sealed
+        raise InputError(f"{path} is no run's: it records no architecture; give another folder")
     return config
 
 

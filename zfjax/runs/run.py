@@ -13,7 +13,6 @@ import numpy as np
 from zfjax.arch import Arch
 from zfjax.errors import InputError
 from zfjax.preprocess import Preprocess
-from zfjax.runs.config import check_ours
 from zfjax.runs.folder import CHECKPOINTS, check_files, find_run, read_class_names, read_config, read_mean
 from zfjax.runs.size import check_size
 from zfjax.runs.steps import steps
@@ -64,7 +63,6 @@ def load_run(path: str | Path, step: int | None = None) -> Run:
 
 
 def _arch(workdir: Path, config: dict) -> Arch:
-    check_ours(config, workdir / "config.json")
     try:
         arch = Arch.from_dict(config["arch"])
     except InputError:
