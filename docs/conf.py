@@ -24,6 +24,7 @@ html_theme_options = {
 html_context = {"default_mode": "light"}
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["zoom.js"]
 html_math_renderer = "mathml"  # the browser's own: MathJax would be fetched from the web
 html_show_sourcelink = False
 html_show_copyright = False

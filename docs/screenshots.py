@@ -34,11 +34,11 @@ def draw(config: Screenshots) -> None:
     gallery = Path(config.ckpt).resolve() / "figures" / "gallery" / "index.html"
     with sync_playwright() as playwright, explorer(Config(config.ckpt)) as address:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page = browser.new_page(viewport={"width": 1280, "height": 1040})
         page.goto(f"{gallery.as_uri()}#/{gallery.parents[2].name}/{config.layer}/{config.unit}")
         page.wait_for_load_state("networkidle")
         page.screenshot(path=Path(config.out) / "gallery_unit.png")
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page = browser.new_page(viewport={"width": 1280, "height": 912})
         page.goto(address)
         page.wait_for_function("() => document.getElementById('caption').textContent && !zf.live.busy()")
         page.wait_for_load_state("networkidle")

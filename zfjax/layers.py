@@ -108,7 +108,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
 
 @dataclass(frozen=True)
 class Conv(_Layer):
-    """Convolution, bias, and ReLU. `bias` is what the biases start from with the paper's weights; None: no biases.
+    """Convolution, bias, and ReLU. `bias` is where biases start under init="paper"; None: no biases.
 
     `features=None`: one map per class (a classifier, with a global mean after it). `dilation` puts that many places
     between the cells of a window (1: none are skipped).

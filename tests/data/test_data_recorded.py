@@ -139,6 +139,8 @@ def test_class_folders_of_imagenet_hold_images_alone_and_are_said_aloud(tmp_path
 def test_a_run_without_a_data_set_says_so(config):
     with pytest.raises(InputError, match="the run records no data set; say which one with --dataset"):
         open_for(run_on(**config))
+    with pytest.raises(InputError, match="the run of zf records no data set"):
+        open_for(run_on(**config, arch={"name": "zf"}))
     assert open_for(run_on(**config), "scenes").name == "scenes"
 
 

@@ -238,11 +238,11 @@ def test_rows_of_classes_say_how_probable_they_are(folder):
 
 
 def test_captions_say_what_was_chosen_for_the_methods_that_are_drawn():
-    said = _choices(Options(samples=7, masks=1500), [*METHODS], 32)
+    said = _choices(Options(samples=7, masks=1500), [*METHODS], "32 training images")
     assert "; RISE: Petsiuk et al. 2018. 7 samples or steps where" in said
     assert said.endswith("; expected gradients from 32 training images; 1,500 masks.")
-    assert _choices(Options(), ["expected_gradients"], 0).endswith("; from the mean image.")
-    assert _choices(Options(), ["gradient"], 32) == "gradient: Simonyan et al. 2013. "
+    assert _choices(Options(), ["expected_gradients"], "").endswith("; from the mean image.")
+    assert _choices(Options(), ["gradient"], "32 training images") == "gradient: Simonyan et al. 2013. "
 
 
 def words(path) -> str:

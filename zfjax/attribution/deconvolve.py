@@ -55,8 +55,8 @@ def deconvolve(
     * what picks one of several values (the largest of a stack, sort, top_k, gather, cond): its gradient, which goes to
       the one picked, as max pooling's does, even where one of them is zero.
     * all else that is not linear (GELU, softmax, a normalisation by the image's own statistics, a gate): InputError
-      that names the primitive and its place; others="gradient" lets its gradient through.
-      So does what a normalisation keeps from zero by max(v, 0) before its root or quotient, which is no ReLU.
+      that names the primitive and its place; others="gradient" lets its gradient through. A max(v, 0) that guards a
+      root or a quotient, as in a normalisation, is no ReLU: it is treated likewise.
     * while loops: InputError, since JAX has no gradient of them; fori_loop with fixed bounds has one.
 
     Arguments that are no arrays (flags, names, activations in a module) reach f as they are; all others are traced.

@@ -53,7 +53,7 @@ class How:
     split: Literal["val", "train"] = "val"
     """Images to search."""
     limit: int | None = None
-    """Search only the first so many images."""
+    """Search only the first so many images: in class folders they may be all of one class."""
     dataset: str | None = None
     """Data set to search; None: the one that the network was trained on."""
     data_dir: str | None = None

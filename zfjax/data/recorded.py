@@ -45,11 +45,18 @@ def warn_of_changes(config: dict, found: dict | None) -> None:
         _say_once(f"warning: these are other images than the run was trained on ({'; '.join(other)})")
 
 
+def _of(config: dict) -> str:
+    """Of several runs, which."""
+    arch = config.get("arch")
+    name = arch.get("name") if isinstance(arch, dict) else ""
+    return f" of {name}" if isinstance(name, str) and name else ""
+
+
 def recorded_name(config: dict) -> str:
     """The data set of a run's config; raises InputError where it names none."""
     name = config.get("dataset")
     if not isinstance(name, str) or not name:
-        raise InputError("the run records no data set; say which one with --dataset")
+        raise InputError(f"the run{_of(config)} records no data set; say which one with --dataset")
     if name.partition(":")[0] in PLACES:
         _say_once(f"reading the data set that the run records, {name!r} (--dataset takes another)")
     return name

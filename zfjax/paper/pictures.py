@@ -35,8 +35,11 @@ def choose_pictures(view: View, count: int | None = None) -> Pictures:
     Raises InputError for a number or file that there is not, and for a data set with other classes than the run's.
     """
     named = listed(view.images)
-    if named and not all(part.lstrip("-").isdecimal() for part in named):
+    numbers = [part for part in named if part.lstrip("-").isdecimal() and not Path(part).exists()]
+    if named and not numbers:
         return _files(view, named)
+    if len(numbers) < len(named):
+        raise InputError(f"--images={view.images} has numbers and files; give either")
     source, labelled = view.source, bool(view.dataset.class_names)
     if labelled:
         view.require_classes()

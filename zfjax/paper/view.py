@@ -126,7 +126,9 @@ class View:
         """A sentence for captions: how many images of which split of which data set."""
         split = self.split_name(source)
         part = f"the {split} split of " if split else ""
-        return f"Images: {len(self.searched(source)):,} of {part}{self.dataset.name}."
+        count = len(self.searched(source))
+        first = "the first " if count < len(source) else ""  # of class folders all may be of one class
+        return f"Images: {first}{count:,} of {part}{self.dataset.name}."
 
     def split_name(self, source: Source) -> str:
         """As captions call it; "" of a flat folder, which has no splits."""

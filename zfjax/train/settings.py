@@ -56,7 +56,7 @@ class Settings:
     weight_decay: float | None = None
     """Of kernels; the paper does not mention one, Krizhevsky et al. have 5e-4. With adam it is decoupled (AdamW)."""
     init: Literal["paper", "he", "glorot"] | None = None
-    """paper: N(0, 0.01^2); on small data sets it does not leave the plateau it starts on, he does."""
+    """paper: N(0, 0.01^2), by which a small data set does not leave its first plateau; he, by which it does."""
     schedule: Literal["plateau", "cosine", "constant"] | None = None
     """plateau: a tenth of the rate when validation stalls."""
     patience: int = 5

@@ -52,7 +52,7 @@ BELOW_LINES = 4  # name, size, number, parameters
 def draw_architecture(arch: Arch, path: str | Path, *, title: str, caption: str) -> None:
     """Draws a network as in Fig. 3. caption: which one; it follows a description of what is drawn.
 
-    Raises InputError for a path that won't do.
+    Raises InputError for a path that cannot be written.
     """
     save(architecture_figure(arch, title=title, caption=caption), path)
 

@@ -20,7 +20,7 @@ def draw_correspondence(result: Result, path: str | Path, *, title: str, caption
     """Draws one row an image, one column a way of covering it.
 
     caption: what was covered, and where the images come from; it follows a description of what is drawn. Raises
-    InputError for a path that won't do.
+    InputError for a path that cannot be written.
     """
     pictures = result.pictures
     _, columns, _, width, _ = pictures.shape

@@ -28,7 +28,7 @@ def draw_confusion(
 
     Up to 20 classes cells hold their counts, up to 60 the sides hold names; with more classes the shade grows with the
     square root of the share, or what is rare would not be seen. Raises InputError for other shapes, counts of nothing,
-    or a path that won't do.
+    or a path that cannot be written.
     """
     counts = np.asarray(counts)
     if counts.shape != (len(class_names),) * 2 or not counts.sum():

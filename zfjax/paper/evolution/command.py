@@ -122,7 +122,12 @@ def _draw_layer(view: View, layer: str, evolution: Evolution) -> Path:
 
     found, moments = evolution.layers[layer], evolution.moments
     there = found.winners.value.shape[1]
-    chosen = "" if view.maps else f"Maps at random of the {found.responding} of {there} that respond. "
+    which = (
+        f"all {there}, which respond"
+        if found.responding == there
+        else f"the {found.responding} of {there} that respond"
+    )
+    chosen = "" if view.maps else f"{len(found.maps)} maps at random of {which}. "
     path = view.path(f"evolution_{layer}")
     title = f"{layer}: {len(found.maps)} maps from {moments[0].name} to {moments[-1].name}"
     caption = f"{chosen}{view.origin} {view.about(view.dataset.train)}"

@@ -48,7 +48,8 @@ def draw_evolution(
     """Draws one layer of Fig. 4: a row for each map, a column for each moment; light grey is outside the image.
 
     Below each picture the number of its image, bold and in colour where it is another one than in the column before.
-    whole: every unit sees the whole image. Raises InputError for numbers that do not match, or a path that won't do.
+    whole: every unit sees the whole image. Raises InputError for numbers that do not match, or a path that cannot be
+    written.
     """
     found, moments = evolution.layers[layer], [moment.name for moment in evolution.moments]
     maps, projections, images = found.maps, found.projections, found.images
@@ -97,7 +98,7 @@ def _evolution_caption(count: int, window: tuple[int, int] | None, outside: str,
 def draw_convergence(evolution: Evolution, path: str | Path, *, title: str, caption: str) -> None:
     """Draws two curves for each layer: similarity to the end at each epoch, and share of jumps between.
 
-    Raises InputError for curves of other lengths, or a path that won't do.
+    Raises InputError for curves of other lengths, or a path that cannot be written.
     """
     epochs, threshold = [moment.epoch for moment in evolution.moments], evolution.threshold
     for layer, found in evolution.layers.items():

@@ -32,7 +32,7 @@ def draw_features(
     maps: all with the same window [h, w]; one with fewer activations than the others keeps empty places.
     caption: where the pictures come from (run, data set, count); it follows a description of what is drawn.
     whole: every unit sees the whole image.
-    Raises InputError for no maps, unequal windows or a path that won't do.
+    Raises InputError for no maps, unequal windows or a path that cannot be written.
     """
     height, width, k = _common_shape(maps)
     columns = near_square(len(maps))

@@ -37,7 +37,7 @@ def draw_filters(
 
     kernels: [h, w, I, O], I = 1 (grey) or 3 (colour). One gain for the whole figure shows which filters dominate and
     which are dead, as Fig. 6a does; `per_filter` scales each on its own. order: "index", or "rms", strongest first.
-    Raises InputError for a layer that does not read pixels, another order or a path that won't do.
+    Raises InputError for a layer that does not read pixels, another order or a path that cannot be written.
     """
     filters = _pixel_filters(kernels, layer, order)
     n, height, width, channels = filters.shape
@@ -85,7 +85,7 @@ def draw_selection(
     """Draws a column for each network, {heading: its selection}: its filters, the projections of its second layer, and
     its measures.
 
-    Raises InputError for filters on neither 1 nor 3 channels, and for a path that won't do.
+    Raises InputError for filters on neither 1 nor 3 channels, and for a path that cannot be written.
     """
     count, columns = len(selections), selections.values()
     width_in = min(TEXT_WIDTH_IN, 3.5 * count)

@@ -110,9 +110,11 @@ def _summary(curves: dict) -> str:
 
 def _choices(view: View, options: Options) -> str:
     taken, usual = ((each.shift, each.scale, each.rotation) for each in (options, Options()))
+    side = view.run.arch.image_size
+    shrunk = f", its {PAPER_SIZE} pixels shrunk to {side}" if side != PAPER_SIZE else ""
     return (
-        f"The ranges {'are' if taken == usual else 'are not'} those of the axes of the paper's figure. Outside the "
-        f"image: {FILLS[options.fill]}; {options.interpolation} interpolation: choices of this figure, the paper "
+        f"The ranges {'are' if taken == usual else 'are not'} those of the axes of the paper's figure{shrunk}. Outside "
+        f"the image: {FILLS[options.fill]}; {options.interpolation} interpolation: choices of this figure, the paper "
         f"states neither."
     )
 

@@ -42,21 +42,24 @@ def draw(view: View, options: Options) -> Drawn:
     path = view.path(f"compare_methods_{layer}" if layer else "compare_methods")
     what = f"the strongest unit of {layer}" if layer else "the class"
     title = f"{view.run.arch.name}: {what}, explained by {len(methods)} method{'s' * (len(methods) > 1)}"
-    caption = f"{_choices(options, methods, len(started))} {view.origin}"
+    references = ""
+    if len(started):
+        references = f"{len(started)} {'training images' if view.dataset.class_names else 'images of the folder'}"
+    caption = f"{_choices(options, methods, references)} {view.origin}"
     titles = {name: METHODS[name].title for name in methods}
     draw_methods(rows, titles, path, title=title, caption=caption, percentile=view.percentile)
     return Drawn([path], rows)
 
 
-def _choices(options: Options, methods: list[str], references: int) -> str:
-    """What was chosen for the methods that are drawn."""
+def _choices(options: Options, methods: list[str], references: str) -> str:
+    """What was chosen for those that are drawn. references: what expected gradients start from; "": the mean image."""
     from zfjax.paper.methods.methods import METHODS
 
     said = []
     if {"smoothgrad", "vargrad", "integrated_gradients", "expected_gradients"} & {*methods}:
         said.append(f"{options.samples} samples or steps where a method takes some")
     if "expected_gradients" in methods:
-        said.append(f"expected gradients from {references} training images" if references else "from the mean image")
+        said.append(f"expected gradients from {references}" if references else "from the mean image")
     if "rise" in methods:
         said.append(f"{options.masks:,} masks")
     sources = "; ".join(f"{METHODS[name].title}: {METHODS[name].source}" for name in methods)

@@ -35,7 +35,7 @@ def draw_optimised(
 
     caption: how the pictures were made and where all comes from; it follows a description of what is drawn.
     percentile: of a projection's non-zero magnitudes, what is drawn as full black or white. whole: the units see the
-    whole image. Raises InputError for no maps or a path that won't do.
+    whole image. Raises InputError for no maps or a path that cannot be written.
     """
     if not maps:
         raise InputError("there is nothing to draw: no map was chosen")

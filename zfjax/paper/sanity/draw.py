@@ -32,7 +32,7 @@ def draw_sanity(
     1; and "deletion", "insertion", "inside", "drop", "classes", "edges", of which those are drawn that any method has.
     A method without the former has dots alone. titles: {method: what the picture calls it}. layers: names, the top one
     first. caption: which network and images; it follows a description of what is drawn. Raises InputError for a path
-    that won't do.
+    that cannot be written.
     """
     dots = {measure: head for measure, head in DOTS.items() if any(measure in row for row in means.values())}
     curves = [method for method, row in means.items() if named("rank:LAST", layers) in row]

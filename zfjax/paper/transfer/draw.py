@@ -28,7 +28,7 @@ def draw_transfer(
     """Draws accuracy against the number of training images a class (Fig. 9), one curve for each entry of `ours`.
 
     paper: curves as the paper prints them, in grey and dashed, named "paper: ..."; None draws ours alone.
-    Raises InputError when there is nothing to draw, or for a path that won't do.
+    Raises InputError when there is nothing to draw, or for a path that cannot be written.
     """
     if not any(ours.values()):
         raise InputError("no accuracies to draw")

@@ -31,7 +31,7 @@ def draw_maximal_activations(rows: Sequence[Strongest], path: str | Path, *, tit
     """Draws one row a unit: its strongest images, with a box around what it sees there and its value.
 
     rows: with fewer images than other rows, places stay empty. A box is cut off at the image's border.
-    Raises InputError without images or for a path that won't do.
+    Raises InputError without images or for a path that cannot be written.
     """
     columns = max((len(row.images) for row in rows), default=0)
     if not columns:
@@ -84,7 +84,7 @@ def draw_activations(
     image: [S, S, 1 or 3] in 0..255. maps: [h, w, C]; single values, h = w = 1, come out as a block of squares. One
     scale for all maps, from 0 (or the lowest) to a percentile of the non-zero values, or one for each map with
     `per_map`. A map without response, the same value everywhere, is light grey with a diagonal.
-    Raises InputError for other shapes, values that are not finite, or a path that won't do.
+    Raises InputError for other shapes, values that are not finite, or a path that cannot be written.
     """
     maps = np.asarray(maps, np.float32)
     if maps.ndim != 3 or 0 in maps.shape or not np.isfinite(maps).all():
