@@ -128,5 +128,6 @@ def test_one_of_several_runs_does_not_end_the_others(without_data, tmp_path, mon
 
 def test_occlusion_of_a_file_without_other_images_opens_no_data(without_data, image, tmp_path, monkeypatch, capsys):
     flags = [f"--ckpt={without_data}", f"--out={tmp_path}/out", "--figure=occlusion", f"--images={image}", *QUICK]
+    flags = [flag for flag in flags if not flag.startswith("--layers")]
     run_script(visualize, flags, monkeypatch)
     assert drawn(tmp_path / "out") == {"occlusion"} and "other images" not in capsys.readouterr().err

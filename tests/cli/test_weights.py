@@ -81,7 +81,7 @@ def test_a_file_becomes_a_run(file, params, monkeypatch, capsys):
 
 def test_a_run_that_was_trained_is_not_taken_for_one_of_weights(file, monkeypatch, capsys):
     (file.parent / "run").mkdir()
-    (file.parent / "run" / "config.json").write_text(json.dumps({"dataset": "scenes"}))
+    (file.parent / "run" / "config.json").write_text(json.dumps({"dataset": "scenes", "arch": {}}))
     with pytest.raises(SystemExit) as stop:
         run_script(weights, made(file), monkeypatch)
     assert stop.value.code == 2 and "another folder by --workdir" in capsys.readouterr().err

@@ -4,6 +4,7 @@
   const zf = (window.zf = window.zf || {});
   const WIDE = [236, 92];
   const SMALL = [150, 28];
+  const WIDEST = 340; /* beyond it words are cut: the title says them whole */
   const PICTURES = 76;
 
   zf.shape = (shape) => (shape[0] === 1 && shape[1] === 1 ? `${zf.count(shape[2])}` : shape.join(" × "));
@@ -17,16 +18,26 @@
     return zf.svg("text", { x, y, class: style }, content);
   }
 
-  /* A nested svg cuts what is too long; the title says it whole. */
+  function facts(layer, options) {
+    const fact = options.fact ? options.fact(layer) : "";
+    return [`${layer.kind} ${zf.shape(layer.shape)}`, zf.field(layer), fact];
+  }
+
+  /* Wide enough for its words, by the widest letters that names of layers have on the average. */
+  function size(layer, options) {
+    const [[least, height], needed] = layer.slug
+      ? [WIDE, 98 + Math.max(9.5 * layer.name.length, ...facts(layer, options).map((fact) => 7 * fact.length))]
+      : [SMALL, 32 + 7.5 * layer.name.length + 7 * layer.kind.length];
+    return [Math.min(Math.max(least, Math.ceil(needed)), WIDEST), height];
+  }
+
   function box(node, options) {
     const { layer, width, height } = node;
     const open = Boolean(layer.slug);
     const lines = open
       ? [
           text(90, 22, "box-name", layer.name),
-          text(90, 41, "box-fact", `${layer.kind} ${zf.shape(layer.shape)}`),
-          text(90, 58, "box-fact", zf.field(layer)),
-          text(90, 75, "box-fact", options.fact ? options.fact(layer) : ""),
+          ...facts(layer, options).map((fact, i) => text(90, 41 + 17 * i, "box-fact", fact)),
         ]
       : [text(12, 18, "box-name", layer.name), text(width - 10, 18, "box-kind", layer.kind)];
     const title = `${layer.name}: ${layer.kind}, ${layer.shape.join(" × ")}, ${zf.field(layer)}`;
@@ -72,8 +83,7 @@
     const boxes = new Map();
     const first = { name: "image", kind: "Input", slug: "", inputs: [], shape: options.image, field: null };
     const table = [first, ...layers.map((layer) => ({ ...layer, inputs: layer.inputs.length ? layer.inputs : null }))];
-    const size = (layer) => (layer.slug ? WIDE : SMALL);
-    const { nodes, edges, width, height } = zf.layOut(table, size);
+    const { nodes, edges, width, height } = zf.layOut(table, (layer) => size(layer, options));
     const svg = zf.svg("svg", {
       class: "network",
       viewBox: `0 0 ${width} ${height}`,
