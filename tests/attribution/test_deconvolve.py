@@ -357,6 +357,35 @@ def test_a_model_in_training_is_told_to_be_put_into_evaluation():
             deconvolve(model, unit=(0, 1))(images)
 
 
+def of_jvp(scale):
+    @jax.custom_jvp
+    def twice(x):
+        return 2 * x
+
+    twice.defjvp(lambda primals, tangents: (twice(*primals), scale[0] * tangents[0]))
+    return twice
+
+
+def of_vjp(scale):
+    twice = jax.custom_vjp(lambda x: 2 * x)
+    twice.defvjp(lambda x: (2 * x, None), lambda _, signal: (scale[0] * signal,))
+    return twice
+
+
+@pytest.mark.parametrize("rule", [of_jvp, of_vjp])
+@pytest.mark.parametrize(
+    "around", [lambda f: f, jax.jit, jax.vmap, jax.checkpoint, lambda f: lambda x: jax.lax.cond(x[0] > 9, f, f, x)]
+)
+def test_rules_that_close_over_what_changes_count(rule, around):
+    scale = [1.0]
+
+    def f(x):
+        return jax.nn.relu(around(rule(scale))(x)).sum()
+
+    for scale[0] in (1.0, 5.0):
+        np.testing.assert_allclose(deconvolve(f)(X), np.full(4, scale[0]))
+
+
 def test_what_is_read_of_constants_is_read_of_those_that_there_are():
     below = np.zeros(4, np.float32)
 

@@ -14,7 +14,7 @@ from jax.core import Tracer
 from jax.extend import core
 
 from zfjax.attribution.relus.fixed import ARRAY, of_arrays
-from zfjax.attribution.relus.kept import kept
+from zfjax.attribution.relus.kept import kept, rests_on_a_rule
 from zfjax.attribution.relus.program import Problem, Program, Relu
 from zfjax.attribution.relus.reading import read
 from zfjax.attribution.relus.rectifier import Rule
@@ -174,7 +174,8 @@ def _read(closed: core.ClosedJaxpr, marks: tuple[bool, ...]) -> tuple[Program, d
     program, _ = read(lifted, known)
     explained = tuple(len(jaxpr.constvars) + number for number, mark in enumerate(marks) if mark)
     rules: tuple[Rule, ...] = ("deconvolve", "guided")
-    return program, {rule: jax.jit(functools.partial(_pull, program, rule, explained)) for rule in rules}
+    compiled = (lambda pull: pull) if rests_on_a_rule(program) else jax.jit  # for one call it would take longer
+    return program, {rule: compiled(functools.partial(_pull, program, rule, explained)) for rule in rules}
 
 
 def _refusal(f: Callable, problem: Problem) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jax.core import Tracer
 from jax.extend import core
 
+from zfjax.attribution.relus.primitives import CUSTOM
+from zfjax.attribution.relus.program import Equation, Program, Structured
 from zfjax.attribution.relus.value import uniform
 
 _MOST = 64  # functions, and programs of each: what is kept may hold on to the function that it is kept for
@@ -18,22 +20,37 @@ _uniforms: dict[int, float | None] = {}
 
 
 def kept(f: Callable, closed: core.ClosedJaxpr, marks: tuple[bool, ...], make: Callable[[], Any]) -> Any:
-    """What `make` returns, which is called once for a function and a jaxpr of it that says the same.
+    """The program and the rest that `make` returns, which is called once for a function and a jaxpr that says the same.
 
     f is traced at every call, as jax.grad does, for it may close over what has changed: weights of a module that learns
     in place. The jaxpr's own constants are arguments of what is kept, which may rest on their being one number
-    everywhere; constants of jaxprs within it are part of it.
+    everywhere; constants of jaxprs within it are part of it. What rests on a rule of the user's own is not kept: the
+    rule may close over what changes, and no jaxpr shows it.
     """
     jaxpr, within = closed.jaxpr, [*_constants_within(closed.jaxpr)]
     if (programs := _programs_of(f)) is None or any(isinstance(array, Tracer) for array in within):
         return make()
-    text = re.sub(r" at 0x[0-9a-f]+", "", str(jaxpr))  # rules of custom derivatives are other objects in each trace
+    text = re.sub(r" at 0x[0-9a-f]+", "", str(jaxpr))  # functions in it are other objects in each trace
     avals = tuple(str(var.aval) + repr(var.aval) for var in (*jaxpr.constvars, *jaxpr.invars))
     key = text, avals, tuple(map(id, within)), tuple(map(_uniform, closed.consts)), marks
     if key not in programs:
-        programs[key] = make(), within  # within: as long as it is kept no other array gets its number
+        program, *rest = make()
+        if rests_on_a_rule(program):
+            return program, *rest
+        programs[key] = (program, *rest), within  # within: as long as it is kept no other array gets its number
         _at_most(programs)
     return programs[key][0]
+
+
+def rests_on_a_rule(program: Program) -> bool:
+    """Whether a custom derivative stays in force in it."""
+    inner = (each for step in program.steps if isinstance(step, Structured) for each in step.programs)
+    equations = (step.eqn for step in program.steps if isinstance(step, Equation))
+    return any(map(rests_on_a_rule, inner)) or any(map(_has_a_rule, equations))
+
+
+def _has_a_rule(eqn: core.JaxprEqn) -> bool:
+    return eqn.primitive.name in CUSTOM or any(_has_a_rule(each) for inner, _ in _jaxprs_in(eqn) for each in inner.eqns)
 
 
 def _programs_of(f: Callable) -> dict | None:
@@ -65,10 +82,16 @@ def _uniform(array: Any) -> float | None:
 
 def _constants_within(jaxpr: core.Jaxpr) -> Iterator[Any]:
     for eqn in jaxpr.eqns:
-        for value in eqn.params.values():
-            for inner in value if isinstance(value, tuple | list) else (value,):
-                if isinstance(inner, core.ClosedJaxpr):
-                    yield from inner.consts
-                    yield from _constants_within(inner.jaxpr)
-                elif isinstance(inner, core.Jaxpr):
-                    yield from _constants_within(inner)
+        for inner, consts in _jaxprs_in(eqn):
+            yield from consts
+            yield from _constants_within(inner)
+
+
+def _jaxprs_in(eqn: core.JaxprEqn) -> Iterator[tuple[core.Jaxpr, Sequence[Any]]]:
+    """With the constants of each."""
+    for value in eqn.params.values():
+        for inner in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(inner, core.ClosedJaxpr):
+                yield inner.jaxpr, inner.consts
+            elif isinstance(inner, core.Jaxpr):
+                yield inner, ()
