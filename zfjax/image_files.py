@@ -48,6 +48,9 @@ COEFFICIENT_BYTES = 6  # a pixel of a progressive JPEG, before the decoder shrin
 # Pillow takes a file apart in Python: PPM's header byte by byte, segments, chunks and blocks in two to four reads each,
 # a microsecond a read. Usual files: 30 reads, and one for 2 KiB where a PNG comes in chunks of 8.
 MAX_READS, BYTES_A_READ = 20_000, 1 << 10
+# And it keeps what it reads: a TIFF of 1 MB whose 25,000 tags all hold the whole of it took 10 GB (pillow 11.3).
+# Decoders read a file once or twice.
+MAX_TIMES, MORE_BYTES = 4, 64 << 20
 MAX_PROFILES = 100  # chunks of a PNG that each become a megabyte in 4 ms; it has one
 # Its decoders that are loops in Python, 0.2 to 1 us a number. A comment in the pixels of a text file moves a megabyte.
 LOOPS = {"ppm": "PPM of other than 8 bits", "ppm_plain": "PPM as text", "bmp_rle": "run-length BMP"}
@@ -93,11 +96,12 @@ def _check_regular(status: os.stat_result) -> int:
 
 
 class _Pieces(io.BytesIO):
-    """The bytes of a file that may be read in so many pieces only; BadImage is raised for one more."""
+    """The bytes of a file that may be read in so many pieces and so often only; BadImage is raised for one more."""
 
     def __init__(self, data: bytes):
         super().__init__(data)
         self.left = MAX_READS + len(data) // BYTES_A_READ
+        self.bytes_left = MAX_TIMES * len(data) + MORE_BYTES
 
     def read(self, size: int | None = -1, /) -> bytes:
         self.left -= 1
@@ -107,7 +111,14 @@ class _Pieces(io.BytesIO):
                 f"{size:,} bytes in more than {MAX_READS + size // BYTES_A_READ:,} pieces, such as comments, chunks or "
                 "a header without an end; save the image again, without what is no pixels"
             )
-        return super().read(size)
+        piece = super().read(size)
+        self.bytes_left -= len(piece)
+        if self.bytes_left < 0:
+            raise BadImage(
+                f"{len(self.getbuffer()):,} bytes that are read again and again, such as tags that all hold the whole "
+                "file; save the image again, without what is no pixels"
+            )
+        return piece
 
 
 def identify(data: bytes) -> Image.Image:

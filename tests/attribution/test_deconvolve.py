@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from flax import nnx
 from jax.sharding import PartitionSpec as P
-from nets import pixels, random_params
+from nets import TINY, pixels, random_params
 
 import zfjax
 from zfjax.attribution.deconvolve import deconvolve, guided_backprop, relus
@@ -318,6 +318,16 @@ def test_it_is_compiled_once_a_function(readings):
             return layer(x) @ V
 
     model = Model()
+    arch = dataclasses.replace(TINY, layers=TINY.layers[:3])  # whose operators have rules
+    params, image = random_params(arch), pixels(arch, 1)
+
+    def pooled(image):
+        return zfjax.forward(arch, params, image).logits
+
+    for _ in range(2):
+        deconvolve(pooled, unit=(0, 0), others="gradient")(image)
+    assert len(readings) == 1
+    readings.clear()
     for number in range(3):
         deconvolve(model)(X + number)
         deconvolve(model.__call__)(X + number)  # another object each time

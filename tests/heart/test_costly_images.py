@@ -10,6 +10,7 @@ from PIL import Image
 
 from zfjax.canvas import to_canvas
 from zfjax.errors import BadImage
+from zfjax.image_files import _Pieces
 
 SMALL = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8))
 
@@ -85,8 +86,19 @@ def test_small_files_that_would_take_minutes_are_refused(what):
     Tried beside them, and bounded by pillow: zTXt, iTXt and iCCP that expand, EXIF of PNG, WebP and AVIF with tags that
     hold the whole of it, a hundred thousand frames of a GIF, WebP or APNG (the first is read), PCX and TGA run lengths.
     """
-    with pytest.raises(BadImage, match="pieces, such as|comments, and 1,000 are read|number by number|100 are read"):
+    with pytest.raises(
+        BadImage, match="pieces, such as|comments, and 1,000 are read|number by number|100 are read|again and again"
+    ):
         to_canvas(COSTLY[what](), 16)
+
+
+def test_what_is_read_again_and_again_takes_no_memory():
+    pieces = _Pieces(bytes(MIB))
+    with pytest.raises(BadImage, match="1,048,576 bytes that are read again and again"):
+        for _ in range(25_000):
+            pieces.seek(0)
+            pieces.read(MIB)
+    assert pieces.left > 19_900  # soon
 
 
 def test_what_is_read_number_by_number_or_in_many_chunks_is_the_same_image():

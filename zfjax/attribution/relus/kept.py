@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+import jax
 from jax.core import Tracer
 from jax.extend import core
 
-from zfjax.attribution.relus.primitives import CUSTOM
+from zfjax.attribution.relus.primitives import CALLS, CUSTOM
 from zfjax.attribution.relus.program import Equation, Program, Structured
 from zfjax.attribution.relus.value import uniform
 
 _MOST = 64  # functions, and programs of each: what is kept may hold on to the function that it is kept for
+_LIBRARIES = tuple(f"{folder}{os.sep}" for folder in (Path(jax.__file__).parent, Path(__file__).parents[2]))
 _functions: dict[int, tuple[weakref.ref, dict[Any, Any]]] = {}
 _uniforms: dict[int, float | None] = {}
 
@@ -43,14 +47,17 @@ def kept(f: Callable, closed: core.ClosedJaxpr, marks: tuple[bool, ...], make: C
 
 
 def rests_on_a_rule(program: Program) -> bool:
-    """Whether a custom derivative stays in force in it."""
+    """Whether a custom derivative of the user's own stays in force in it: JAX's and ours close over nothing."""
     inner = (each for step in program.steps if isinstance(step, Structured) for each in step.programs)
     equations = (step.eqn for step in program.steps if isinstance(step, Equation))
     return any(map(rests_on_a_rule, inner)) or any(map(_has_a_rule, equations))
 
 
 def _has_a_rule(eqn: core.JaxprEqn) -> bool:
-    return eqn.primitive.name in CUSTOM or any(_has_a_rule(each) for inner, _ in _jaxprs_in(eqn) for each in inner.eqns)
+    if eqn.primitive.name not in CUSTOM:
+        return any(_has_a_rule(each) for inner, _ in _jaxprs_in(eqn) for each in inner.eqns)
+    about = getattr(eqn.params[CALLS[eqn.primitive.name]].jaxpr, "debug_info", None)  # "NAME at FILE:LINE"
+    return not getattr(about, "func_src_info", "").partition(" at ")[2].startswith(_LIBRARIES)
 
 
 def _programs_of(f: Callable) -> dict | None:
