@@ -382,7 +382,11 @@ def of_vjp(scale):
     return twice
 
 
-@pytest.mark.parametrize("rule", [of_jvp, of_vjp])
+def of_gradient(scale):
+    return jax.custom_gradient(lambda x: (2 * x, lambda signal: (scale[0] * signal,)))
+
+
+@pytest.mark.parametrize("rule", [of_jvp, of_vjp, of_gradient])
 @pytest.mark.parametrize(
     "around", [lambda f: f, jax.jit, jax.vmap, jax.checkpoint, lambda f: lambda x: jax.lax.cond(x[0] > 9, f, f, x)]
 )

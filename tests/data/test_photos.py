@@ -1,5 +1,6 @@
 """Flat folders of photos: which they are, and that they are read without labels."""
 
+import dataclasses
 import os
 
 import numpy as np
@@ -8,10 +9,12 @@ from nets import TINY, random_params, run_of
 from PIL import Image
 from runs import run_script
 
-from zfjax import save_run
+from zfjax import load_run, save_run
 from zfjax.cli import visualize
 from zfjax.data.photos import is_flat, open_photos
 from zfjax.errors import InputError, exit_on_bad_input
+from zfjax.paper.pictures import choose_pictures
+from zfjax.paper.view import View
 
 
 @pytest.fixture
@@ -70,6 +73,13 @@ def test_figures_leave_a_broken_photo_out_and_say_so(photos, monkeypatch, capsys
     assert capsys.readouterr().err.endswith("or leave such images out by --bad_images=skip\n")
     run_script(visualize, [*flags, "--bad_images=skip"], monkeypatch)
     assert f"1 broken image left out:\n  {photos}/1.png: empty file" in capsys.readouterr().out
+    view = View(ckpt="", run=load_run(photos / "run"), out=photos, dataset_name=f"folder:{photos}", bad_images="skip")
+    assert sorted(choose_pictures(view, 3).names) == ["0.png", "2.png"]
+    (photos / "0.png").write_bytes(b"")
+    with pytest.raises(InputError, match="all of the 1 images looked at are broken"):
+        choose_pictures(dataclasses.replace(view, limit=1))
+    with pytest.raises(InputError, match="--images asks for 1, which is broken: .*1.png"):
+        choose_pictures(dataclasses.replace(view, images="2,1"))
 
 
 def test_a_file_that_is_no_image_is_named_with_how_it_begins_and_what_to_do(photos, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +49,8 @@ def choose_pictures(view: View, count: int | None = None) -> Pictures:
             raise InputError(f"the {view.split} split has images 0 to {len(source) - 1}; --images asks for {number}")
     chosen = [int(part) for part in named] or _random(view, count or view.num_images)
     records = [source[number] for number in chosen]
+    if broken := [number for number, record in zip(chosen, records, strict=True) if not record.get("sound", True)]:
+        raise InputError(f"--images asks for {broken[0]}, which is broken: {source.describe(broken[0])}")
     canvases, labels = (np.stack([record[key] for record in records]) for key in ("image", "label"))
     labels = labels.astype(int) if labelled else _answers(view, canvases)
     names = tuple(f"{view.split} {number}" if labelled else Path(source.describe(number)).name for number in chosen)
@@ -71,6 +74,10 @@ def _random(view: View, count: int) -> list[int]:
     source = view.source
     order = np.random.default_rng(view.seed).permutation(len(view.searched(source)))[: CANDIDATES * count].tolist()
     records = [source[number] for number in order]
+    sound = [record.get("sound", True) for record in records]  # another image in its place would be shown twice
+    order, records = [*itertools.compress(order, sound)], [*itertools.compress(records, sound)]
+    if not order:
+        raise InputError(f"all of the {len(sound)} images looked at are broken; give --images, or a larger --limit")
     if not view.dataset.class_names:
         return order[:count]
     right = _answers(view, np.stack([record["image"] for record in records])) == [r["label"] for r in records]

@@ -19,6 +19,7 @@ from zfjax.attribution.relus.value import uniform
 
 _MOST = 64  # functions, and programs of each: what is kept may hold on to the function that it is kept for
 _LIBRARIES = tuple(f"{folder}{os.sep}" for folder in (Path(jax.__file__).parent, Path(__file__).parents[2]))
+_ANYBODYS = f"{os.sep}custom_derivatives.py:"  # jax.custom_gradient's, around a rule of the user's
 _functions: dict[int, tuple[weakref.ref, dict[Any, Any]]] = {}
 _uniforms: dict[int, float | None] = {}
 
@@ -57,7 +58,8 @@ def _has_a_rule(eqn: core.JaxprEqn) -> bool:
     if eqn.primitive.name not in CUSTOM:
         return any(_has_a_rule(each) for inner, _ in _jaxprs_in(eqn) for each in inner.eqns)
     about = getattr(eqn.params[CALLS[eqn.primitive.name]].jaxpr, "debug_info", None)  # "NAME at FILE:LINE"
-    return not getattr(about, "func_src_info", "").partition(" at ")[2].startswith(_LIBRARIES)
+    place = str(getattr(about, "func_src_info", "")).partition(" at ")[2]
+    return _ANYBODYS in place or not place.startswith(_LIBRARIES)
 
 
 def _programs_of(f: Callable) -> dict | None:
